@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"net/netip"
+	"time"
+)
+
+// NWu is everything between the UEs and this network function (TS 24.502).
+type NWu struct {
+	// Addresses are the local addresses that UEs reach, IPv4 and IPv6. Default: all of this machine, both families.
+	Addresses []netip.Addr `yaml:"addresses"`
+	// IKEPort is the UDP port of IKE without NAT traversal (RFC 7296 2). UEs expect 500.
+	IKEPort uint16 `yaml:"ikePort" range:"1,65535"`
+	// NATTPort is the UDP port of IKE and UDP-encapsulated ESP (RFC 3948). UEs expect 4500.
+	NATTPort uint16 `yaml:"nattPort" range:"1,65535"`
+	// Identity is what the N3IWF calls itself in IDr: an FQDN or an IP address that the certificate names as a subject
+	// alternative name. Default: the certificate's first DNS name, else its first IP address.
+	Identity string `yaml:"identity"`
+	// Certificate proves the identity. Required.
+	Certificate Certificate `yaml:"certificate"`
+	// UDPEncapsulation says when ESP travels in UDP: "always" makes every UE believe that a NAT is on the path, so that
+	// moves between networks with and without NAT need no change of form; "auto" only where NAT detection finds one,
+	// and needs the right to open raw sockets for ESP (IP protocol 50).
+	UDPEncapsulation string `yaml:"udpEncapsulation" enum:"always,auto"`
+	// UEPools are the ranges of inner addresses given to UEs. One of them is required.
+	UEPools UEPools `yaml:"uePools"`
+	// NAS is the inner TCP endpoint of NAS signalling (TS 24.502 8.2).
+	NAS NAS `yaml:"nas"`
+	// UserPlane is the inner endpoint of GRE user data (TS 24.502 8.3).
+	UserPlane UserPlane `yaml:"userPlane"`
+	// IKE is the control protocol.
+	IKE IKE `yaml:"ike"`
+	// ESP is the protection of packets.
+	ESP ESP `yaml:"esp"`
+	// MOBIKE lets a UE change its outer address (RFC 4555).
+	MOBIKE MOBIKE `yaml:"mobike"`
+}
+
+// Certificate is the N3IWF's X.509 certificate (TS 33.501 7.2.1, TS 33.310).
+type Certificate struct {
+	// Chain is a PEM file with the certificate first and then its intermediates, or the PEM text itself. A relative
+	// file name is relative to the configuration file. Required.
+	Chain string `yaml:"chain"`
+	// Key is a PEM file with the private key (PKCS #8, PKCS #1 or SEC 1; RSA of at least 2048 bits, or ECDSA P-256, P-384
+	// or P-521), or the PEM text itself. It is never printed. Required.
+	Key Secret `yaml:"key"`
+	// Send says when CERT payloads are sent: "onRequest", when the UE sent CERTREQ (a UE without it trusts the N3IWF
+	// through the key that the AMF gave, TS 33.501 7.2.1), or "always".
+	Send string `yaml:"send" enum:"onRequest,always"`
+}
+
+// UEPools are the prefixes that inner UE addresses are taken from. Prefixes must not overlap. The network and broadcast
+// addresses of IPv4 prefixes and the addresses of NAS and UserPlane are never given out.
+type UEPools struct {
+	// IPv4 prefixes, for example 10.60.0.0/16.
+	IPv4 []netip.Prefix `yaml:"ipv4"`
+	// IPv6 prefixes, for example fd00:60::/64. Each UE gets one /128.
+	IPv6 []netip.Prefix `yaml:"ipv6"`
+}
+
+// NAS is where UEs open the TCP connection for NAS, inside the signalling SA.
+type NAS struct {
+	// IPv4 is announced as NAS_IP4_ADDRESS. Default: the first address of the first IPv4 pool.
+	IPv4 netip.Addr `yaml:"ipv4"`
+	// IPv6 is announced as NAS_IP6_ADDRESS. Default: the first address (::1) of the first IPv6 pool.
+	IPv6 netip.Addr `yaml:"ipv6"`
+	// Port is announced as NAS_TCP_PORT.
+	Port uint16 `yaml:"port" range:"1,65535"`
+}
+
+// UserPlane is where UEs send GRE user data, inside the user-plane child SAs.
+type UserPlane struct {
+	// IPv4 is announced as UP_IP4_ADDRESS. Default: the second address of the first IPv4 pool.
+	IPv4 netip.Addr `yaml:"ipv4"`
+	// IPv6 is announced as UP_IP6_ADDRESS. Default: the second address (::2) of the first IPv6 pool.
+	IPv6 netip.Addr `yaml:"ipv6"`
+}
+
+// IKE configures IKEv2 (RFC 7296).
+type IKE struct {
+	// Profile names the accepted algorithms of IKE and ESP: "default" (TS 33.210, RFC 8247), or "legacy-lab", which adds
+	// HMAC-SHA1-96 and PRF-HMAC-SHA1 for old UE simulators.
+	Profile string `yaml:"profile" enum:"default,legacy-lab"`
+	// HalfOpen bounds what unauthenticated peers can cost.
+	HalfOpen HalfOpen `yaml:"halfOpen"`
+	// Retransmission of the N3IWF's own requests.
+	Retransmission Retransmission `yaml:"retransmission"`
+	// Liveness finds UEs that are gone (TS 24.502 7.9).
+	Liveness Liveness `yaml:"liveness"`
+	// FragmentSize is the largest IKE datagram, IP header included, before a message is split (RFC 7383), in octets.
+	FragmentSize int `yaml:"fragmentSize" range:"576,65535"`
+	// Lifetime is the age at which the N3IWF rekeys an IKE SA.
+	Lifetime time.Duration `yaml:"lifetime" range:"5m,720h"`
+	// HardLifetime is the age at which an IKE SA that was not rekeyed is deleted. Greater than Lifetime.
+	HardLifetime time.Duration `yaml:"hardLifetime" range:"6m,744h"`
+}
+
+// HalfOpen limits IKE SAs between IKE_SA_INIT and EAP success. Addresses are counted singly, IPv6 per /64.
+type HalfOpen struct {
+	// CookieThreshold is the number of half-open IKE SAs from which all new peers must return a cookie (RFC 7296 2.6).
+	CookieThreshold int `yaml:"cookieThreshold" range:"0,1000000"`
+	// CookieThresholdPerAddress is the same for one peer address. Carrier-grade NATs put many UEs behind one.
+	CookieThresholdPerAddress int `yaml:"cookieThresholdPerAddress" range:"0,1000000"`
+	// CookieLifetime is how long a cookie secret is used; the one before it stays valid as long again.
+	CookieLifetime time.Duration `yaml:"cookieLifetime" range:"10s,10m"`
+	// Limit is the number of half-open IKE SAs above which new ones are dropped silently.
+	Limit int `yaml:"limit" range:"1,1000000"`
+	// LimitPerAddress is the same for one peer address.
+	LimitPerAddress int `yaml:"limitPerAddress" range:"1,1000000"`
+	// ExemptPrefixes are networks, such as those of relay UEs or of known NATs, that the limits per address do not count.
+	ExemptPrefixes []netip.Prefix `yaml:"exemptPrefixes"`
+	// Timeout drops an IKE SA whose first valid IKE_AUTH request does not come.
+	Timeout time.Duration `yaml:"timeout" range:"1s,10m"`
+}
+
+// Retransmission of a request: the first wait is Initial, each further one Base times longer, Tries retransmissions in all.
+type Retransmission struct {
+	// Initial is the wait before the first retransmission.
+	Initial time.Duration `yaml:"initial" range:"100ms,1m"`
+	// Base is the factor between one wait and the next.
+	Base float64 `yaml:"base" range:"1,4"`
+	// Tries is the number of retransmissions before the IKE SA is given up.
+	Tries int `yaml:"tries" range:"1,20"`
+}
+
+// Liveness is dead peer detection (RFC 7296 2.4).
+type Liveness struct {
+	// Period is the silence after which a UE is probed. 0: never.
+	Period time.Duration `yaml:"period" range:"0s,24h"`
+	// Probes is the number of tries before the UE is taken for gone.
+	Probes int `yaml:"probes" range:"1,20"`
+}
+
+// ESP configures the packets' protection (RFC 4303).
+type ESP struct {
+	// Plain allows ESP outside UDP (IP protocol 50), for UEs that use it although they see no NAT. It needs the right to
+	// open raw sockets. UDPEncapsulation "auto" implies it.
+	Plain bool `yaml:"plain"`
+	// ESN prefers extended sequence numbers where the UE offers them.
+	ESN bool `yaml:"esn"`
+	// ReplayWindow is the size of the anti-replay window in packets. A multiple of 64.
+	ReplayWindow int `yaml:"replayWindow" range:"64,65536"`
+	// Lifetime is the age at which a child SA expires. It is rekeyed at 80 % of it.
+	Lifetime time.Duration `yaml:"lifetime" range:"5m,720h"`
+	// LifetimePackets is the number of packets after which a child SA without ESN expires. It is rekeyed at 80 % of it.
+	LifetimePackets uint64 `yaml:"lifetimePackets" range:"1000,4294967295"`
+}
+
+// MOBIKE configures address changes (RFC 4555).
+type MOBIKE struct {
+	// Enabled answers MOBIKE_SUPPORTED.
+	Enabled bool `yaml:"enabled"`
+	// ReturnRoutability says when a new UE address is proven with COOKIE2 (RFC 4555 3.7): "before" user data goes there,
+	// "after" it has started to, or "off".
+	ReturnRoutability string `yaml:"returnRoutability" enum:"before,after,off"`
+	// VerifiedNetworks are networks where source addresses cannot be forged; addresses in them need no proof.
+	VerifiedNetworks []netip.Prefix `yaml:"verifiedNetworks"`
+	// ProvenFor is how long a proven address needs no new proof when the UE comes back to it.
+	ProvenFor time.Duration `yaml:"provenFor" range:"0s,24h"`
+	// AdditionalAddresses are own addresses announced to UEs beside the one that they use (ADDITIONAL_IP4_ADDRESS,
+	// ADDITIONAL_IP6_ADDRESS). Default: the addresses of nwu.addresses, where they are named one by one.
+	AdditionalAddresses []netip.Addr `yaml:"additionalAddresses"`
+	// FollowESP says what an authenticated ESP packet from a new outer address does: "port" follows a new port of the same
+	// address, as after a NAT's timeout, and proves a new address first; "off" waits for the UE's UPDATE_SA_ADDRESSES.
+	FollowESP string `yaml:"followESP" enum:"port,off"`
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import "time"
+
+// Limits bound the state that UEs can make.
+type Limits struct {
+	// MaxUEs is the number of UE contexts; further UEs are refused with CONGESTION.
+	MaxUEs int `yaml:"maxUEs" range:"1,1000000"`
+	// PDUSessionsPerUE is the number of PDU sessions of one UE (TS 24.501: identities 1..15).
+	PDUSessionsPerUE int `yaml:"pduSessionsPerUE" range:"1,15"`
+	// ChildSAsPerUE is the number of child SAs of one UE, the signalling SA included.
+	ChildSAsPerUE int `yaml:"childSAsPerUE" range:"2,256"`
+	// NASQueue is the number of downlink NAS messages held for a UE whose TCP connection does not exist yet.
+	NASQueue int `yaml:"nasQueue" range:"1,1024"`
+}
+
+// Timers guard the 3GPP procedures.
+type Timers struct {
+	// EAPStep is the wait for the UE's next EAP-5G message.
+	EAPStep time.Duration `yaml:"eapStep" range:"1s,5m"`
+	// AMFAnswer is the wait for the AMF's first downlink NAS message.
+	AMFAnswer time.Duration `yaml:"amfAnswer" range:"1s,5m"`
+	// Registration is the guard from the first message of a UE to its signalling SA.
+	Registration time.Duration `yaml:"registration" range:"5s,10m"`
+	// ContextSetup is the wait from INITIAL CONTEXT SETUP REQUEST to the UE's AUTH.
+	ContextSetup time.Duration `yaml:"contextSetup" range:"1s,5m"`
+	// NASConnection is the wait for the UE's TCP connection once the signalling SA is up.
+	NASConnection time.Duration `yaml:"nasConnection" range:"1s,5m"`
+	// NASQueue is how long a downlink NAS message is held for that connection.
+	NASQueue time.Duration `yaml:"nasQueue" range:"1s,5m"`
+	// ChildSetup is the wait for the child SAs of a PDU session.
+	ChildSetup time.Duration `yaml:"childSetup" range:"1s,5m"`
+	// Release is the wait for UE CONTEXT RELEASE COMMAND after a request; one retry follows.
+	Release time.Duration `yaml:"release" range:"1s,5m"`
+	// AMFHold is how long UEs are kept when their AMF is lost.
+	AMFHold time.Duration `yaml:"amfHold" range:"0s,1h"`
+	// Inactivity releases a UE without user data. 0: never.
+	Inactivity time.Duration `yaml:"inactivity" range:"0s,720h"`
+	// UEBackOffMin and UEBackOffMax bound the random N3GPP_BACKOFF_TIMER told to a refused UE (TS 24.502 9.3.1.7).
+	UEBackOffMin time.Duration `yaml:"ueBackOffMin" range:"2s,1h"`
+	// UEBackOffMax is the upper bound. Not less than UEBackOffMin.
+	UEBackOffMax time.Duration `yaml:"ueBackOffMax" range:"2s,3h"`
+}
+
+// DataPlane says who handles user packets.
+type DataPlane struct {
+	// Kind is the maker of the data plane: "user" is ESP in this process, which needs no privilege.
+	Kind string `yaml:"kind" enum:"user"`
+	// Workers is the number of packet workers. 0: one per CPU that this process may use.
+	Workers int `yaml:"workers" range:"0,64"`
+}
+
+// Log says what is logged. Logs go to standard error.
+type Log struct {
+	// Level is the least severe level that is logged.
+	Level string `yaml:"level" enum:"debug,info,warn,error"`
+	// Format is "text" for people or "json" for machines.
+	Format string `yaml:"format" enum:"text,json"`
+}
+
+// Debug holds switches for the laboratory.
+type Debug struct {
+	// KeyLog is a directory where the keys of all UEs are written in Wireshark's own table formats (ikev2_decryption_table,
+	// esp_sa). Whoever reads it can decrypt all traffic. Empty: off.
+	KeyLog string `yaml:"keylog"`
+}
