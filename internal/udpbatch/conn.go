@@ -214,7 +214,7 @@ func (c *Conn) configure(fd int, reusePort bool) error {
 		}
 	}
 	if c.v6 {
-		if err := set(unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1, "IPV6_V6ONLY"); err != nil {
+		if err := set(unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1, "IPV6_V6ONLY"); !c.raw && err != nil {
 			return err
 		}
 		if err := set(unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1, "IPV6_RECVPKTINFO"); c.wildcard && err != nil {

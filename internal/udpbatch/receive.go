@@ -136,7 +136,7 @@ func (r *Receiver) take(i int) {
 	if h.Control != nil {
 		segment = r.control(r.ctrls[i][:min(int(h.Controllen), controlSize)], &d, segment)
 	}
-	if h.Flags&unix.MSG_TRUNC != 0 || segment > r.c.opts.MaxDatagram {
+	if h.Flags&unix.MSG_TRUNC != 0 {
 		r.c.counters.rxTruncated.Add(1)
 		return
 	}
@@ -147,12 +147,18 @@ func (r *Receiver) take(i int) {
 		}
 		segment = len(data)
 	}
-	for len(data) > segment && segment > 0 {
-		d.Data, data = data[:segment:segment], data[segment:]
-		r.out = append(r.out, d)
+	for {
+		n := min(segment, len(data))
+		d.Data, data = data[:n:n], data[n:]
+		if n > r.c.opts.MaxDatagram {
+			r.c.counters.rxTruncated.Add(1)
+		} else {
+			r.out = append(r.out, d)
+		}
+		if len(data) == 0 {
+			return
+		}
 	}
-	d.Data = data[:len(data):len(data)]
-	r.out = append(r.out, d)
 }
 
 // remote gives the source address of message i.

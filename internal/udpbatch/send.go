@@ -181,9 +181,7 @@ func (s *Sender) Flush() (sent int, err error) {
 func (s *Sender) single(i int, r *run) (sent, bytes int, err error) {
 	h := &s.msgs[i].hdr
 	h.SetControllen(s.controlFor(i, &r.to, 0))
-	h.Iov = &s.iovs[0] // the runs before i have been sent; those after keep their own from there on, so restore what is overwritten
-	saved := s.iovs[0]
-	defer func() { s.iovs[0] = saved }()
+	h.Iov = &s.iovs[0] // of run 0, which is this one or has been sent
 	for p := r.head; p >= 0; p = s.packets[p].next {
 		s.vector(0, int(s.packets[p].off), int(s.packets[p].len))
 		h.SetIovlen(1)
