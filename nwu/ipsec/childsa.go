@@ -94,7 +94,7 @@ type ChildSA struct {
 	Local, Remote []Selector
 	DSCP          uint8 // 6 bits, of the outer header; 0 is the default
 	Lifetime      Lifetime
-	// Context is the owner's; it comes back with each inbound packet. That of the last Install counts.
+	// Context is the owner's; it comes back with each inbound packet of this generation.
 	Context any
 }
 
