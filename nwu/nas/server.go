@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package nas
+
+import (
+	"net/netip"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+)
+
+// Server accepts the NAS connections of UEs.
+type Server struct{ *transport }
+
+// NewServer makes a stack with the NAS addresses and listens.
+func NewServer(o Options) (*Server, error) {
+	t, err := newTransport(o, false)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{t}
+	for _, a := range t.options.Addresses {
+		if err := t.listen(a); err != nil {
+			_ = t.Close()
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// Client makes NAS connections for UEs.
+type Client struct{ *transport }
+
+// NewClient makes a stack without addresses; those of the UEs come with Dial.
+func NewClient(o Options) (*Client, error) {
+	o.Addresses = nil
+	t, err := newTransport(o, true)
+	if err != nil {
+		return nil, err
+	}
+	return &Client{t}, nil
+}
+
+// Dial starts to connect from a UE's inner address to the N3IWF's NAS address. The outcome comes as OnConnected or OnClosed;
+// an older connection of that address is replaced.
+func (c *Client) Dial(ue netip.Addr, server netip.AddrPort) error { return c.dial(ue, server) }
+
+// Forget takes an inner address away from the stack when the UE has gone for good; its connection, if any, is closed.
+func (c *Client) Forget(ue netip.Addr) {
+	c.Disconnect(ue)
+	// An address that is not there, or still used by the closing connection, is none of the caller's business.
+	_ = c.stack.RemoveAddress(nicID, tcpip.AddrFromSlice(ue.Unmap().AsSlice()))
+}
