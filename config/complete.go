@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"net/netip"
+	"path/filepath"
+	"slices"
+)
+
+// complete derives what the file leaves to other values. It also runs on values that validation will refuse, so it only
+// reads what is there.
+func (c *Config) complete() {
+	for i := range c.N3IWF.SupportedTAs {
+		for j := range c.N3IWF.SupportedTAs[i].PLMNs {
+			if p := &c.N3IWF.SupportedTAs[i].PLMNs[j]; len(p.Slices) == 0 {
+				p.Slices = defaultSlices()
+			}
+		}
+	}
+	if id := &c.N3IWF.GlobalN3IWFID; id.PLMN == (PLMN{}) && len(c.N3IWF.SupportedTAs) > 0 && len(c.N3IWF.SupportedTAs[0].PLMNs) > 0 {
+		id.PLMN = c.N3IWF.SupportedTAs[0].PLMNs[0].PLMN
+	}
+	n := &c.NWu
+	fromPool(n.UEPools.IPv4, &n.NAS.IPv4, &n.UserPlane.IPv4)
+	fromPool(n.UEPools.IPv6, &n.NAS.IPv6, &n.UserPlane.IPv6)
+	if n.Identity == "" {
+		if chain, _, err := n.Certificate.Load(); err == nil {
+			n.Identity = firstName(chain[0])
+		}
+	}
+	if n.MOBIKE.AdditionalAddresses == nil && !slices.ContainsFunc(n.Addresses, netip.Addr.IsUnspecified) {
+		n.MOBIKE.AdditionalAddresses = slices.Clone(n.Addresses)
+	}
+}
+
+// fromPool gives NAS and user plane the first two host addresses of the first pool where the file gave none.
+func fromPool(pools []netip.Prefix, nas, up *netip.Addr) {
+	if len(pools) == 0 || !pools[0].IsValid() {
+		return
+	}
+	first := pools[0].Masked().Addr().Next()
+	if !nas.IsValid() {
+		*nas = first
+	}
+	if !up.IsValid() {
+		*up = first.Next()
+	}
+}
+
+// relativeTo makes file names in the certificate section relative to the folder of the configuration file.
+func (c *Certificate) relativeTo(dir string) {
+	resolve := func(s string) string {
+		if s == "" || isPEM(s) || filepath.IsAbs(s) {
+			return s
+		}
+		return filepath.Join(dir, s)
+	}
+	c.Chain, c.Key = resolve(c.Chain), Secret(resolve(string(c.Key)))
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+)
+
+// maxFile bounds what is read: a real configuration is a few kilobytes.
+const maxFile = 1 << 20
+
+// Load reads, completes and checks a configuration file. Its error is Problems when the file could be read.
+func Load(file string) (*Config, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("%w; name a readable file with -c", err)
+	}
+	return Parse(file, text)
+}
+
+// Parse is Load for text that is already read. The name stands in messages, and relative file names in the text are
+// taken from its folder.
+func Parse(name string, text []byte) (*Config, error) {
+	d := &decoder{file: name, lines: map[string]int{}, bad: map[string]bool{}}
+	c := Default()
+	if root, ok := d.parse(text); ok {
+		d.value(root, reflect.ValueOf(c).Elem(), "", "")
+	}
+	if len(d.problems) > 0 && d.bad[""] {
+		return nil, d.problems
+	}
+	c.NWu.Certificate.relativeTo(filepath.Dir(name))
+	c.complete()
+	d.validate(c)
+	if len(d.problems) > 0 {
+		return nil, d.problems.sorted()
+	}
+	return c, nil
+}
+
+// parse turns text into the one mapping that a configuration file is.
+func (d *decoder) parse(text []byte) (ast.Node, bool) {
+	if len(text) > maxFile {
+		d.add("", fmt.Sprintf("the file has %d octets, more than %d", len(text), maxFile), "name a configuration file")
+		return nil, false
+	}
+	file, err := parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey())
+	if err != nil {
+		line, what := 1, err.Error()
+		if e := yaml.Error(nil); errors.As(err, &e) {
+			what = e.GetMessage()
+			if t := e.GetToken(); t != nil && t.Position != nil {
+				line = t.Position.Line
+			}
+		}
+		d.add("", "not valid YAML: "+strings.TrimSpace(what), "check indentation, colons and quotes on and above this line")
+		d.problems[len(d.problems)-1].Line = line
+		return nil, false
+	}
+	var bodies []ast.Node
+	for _, doc := range file.Docs {
+		if doc.Body != nil {
+			bodies = append(bodies, doc.Body)
+		}
+	}
+	switch len(bodies) {
+	case 0:
+		return ast.Mapping(nil, false), true
+	case 1:
+		switch bodies[0].(type) {
+		case *ast.MappingNode, *ast.MappingValueNode:
+			return bodies[0], true
+		}
+		d.add("", "the file is not a mapping of keys to values", "start from the example file config/n3iwf.example.yaml")
+	default:
+		d.add("", fmt.Sprintf("the file holds %d YAML documents", len(bodies)), "keep one and remove the \"---\" lines")
+	}
+	return nil, false
+}

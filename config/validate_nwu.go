@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+func (d *decoder) nwu(n *NWu) {
+	d.require(len(n.Addresses) > 0, "nwu.addresses", "is empty", "name a local address, or remove the key to listen on all of them")
+	d.addresses(n.Addresses, "nwu.addresses", true)
+	for i, a := range n.Addresses {
+		wild := slices.ContainsFunc(n.Addresses, func(b netip.Addr) bool { return b.IsUnspecified() && b.Is4() == a.Is4() })
+		d.require(a.IsUnspecified() || !wild, fmt.Sprintf("nwu.addresses[%d]", i), a.String()+" is covered by the wildcard address beside it", "remove one of them")
+	}
+	d.require(n.IKEPort != n.NATTPort, "nwu.nattPort", fmt.Sprintf("is %d like nwu.ikePort", n.NATTPort), "give them different ports; RFC 3948 has 500 and 4500")
+	d.certificate(n)
+	d.pools(n)
+	d.ike(&n.IKE)
+	d.require(n.ESP.ReplayWindow%64 == 0, "nwu.esp.replayWindow", fmt.Sprintf("%d is not a multiple of 64", n.ESP.ReplayWindow), "choose 1024, 2048 or 4096")
+	d.prefixes(n.MOBIKE.VerifiedNetworks, "nwu.mobike.verifiedNetworks")
+	if d.given("nwu.mobike.additionalAddresses") {
+		d.addresses(n.MOBIKE.AdditionalAddresses, "nwu.mobike.additionalAddresses", false)
+	}
+}
+
+func (d *decoder) ike(k *IKE) {
+	d.prefixes(k.HalfOpen.ExemptPrefixes, "nwu.ike.halfOpen.exemptPrefixes")
+	d.require(k.HalfOpen.CookieThreshold <= k.HalfOpen.Limit, "nwu.ike.halfOpen.cookieThreshold",
+		fmt.Sprintf("%d is above the limit of %d, so that no cookie would ever be asked for", k.HalfOpen.CookieThreshold, k.HalfOpen.Limit), "choose less than nwu.ike.halfOpen.limit")
+	d.require(k.HalfOpen.CookieThresholdPerAddress <= k.HalfOpen.LimitPerAddress, "nwu.ike.halfOpen.cookieThresholdPerAddress",
+		fmt.Sprintf("%d is above the limit of %d, so that no cookie would ever be asked for", k.HalfOpen.CookieThresholdPerAddress, k.HalfOpen.LimitPerAddress), "choose less than nwu.ike.halfOpen.limitPerAddress")
+	d.ordered(k.Lifetime, k.HardLifetime, "nwu.ike.lifetime", "nwu.ike.hardLifetime")
+}
+
+func (d *decoder) certificate(n *NWu) {
+	const key = "nwu.certificate"
+	if d.failed(key + ".chain") {
+		return
+	}
+	if n.Certificate.Chain == "" && n.Certificate.Key == "" {
+		d.require(false, key, "is missing", "name the PEM files of the certificate (chain) and of its private key (key)")
+		return
+	}
+	chain, _, err := n.Certificate.Load()
+	if e := (*certificateError)(nil); errors.As(err, &e) {
+		d.require(false, key+"."+e.key, e.what, e.do)
+		if e.key == "chain" { // the key may be wrong as well
+			if _, err := n.Certificate.loadKey(); errors.As(err, &e) {
+				d.require(false, key+"."+e.key, e.what, e.do)
+			}
+		}
+		return
+	}
+	leaf, now := chain[0], time.Now()
+	d.require(now.Before(leaf.NotAfter), key+".chain", "expired on "+leaf.NotAfter.UTC().Format(time.RFC3339), "replace the certificate")
+	d.require(now.After(leaf.NotBefore), key+".chain", "is not valid before "+leaf.NotBefore.UTC().Format(time.RFC3339), "check this machine's clock, or replace the certificate")
+	if n.Identity == "" {
+		d.require(false, key+".chain", "has no DNS name or IP address as subject alternative name", "issue it with the FQDN that UEs use, such as n3iwf.5gc.mnc001.mcc001.pub.3gppnetwork.org (TS 23.003 28.3.2.2)")
+		return
+	}
+	d.require(names(leaf, n.Identity), "nwu.identity", fmt.Sprintf("%q is no subject alternative name of the certificate", n.Identity),
+		fmt.Sprintf("choose one of %s, or issue the certificate for it", list(leaf.DNSNames, leaf.IPAddresses)))
+}
+
+func list[A, B any](a []A, b []B) string {
+	var all []any
+	for _, x := range a {
+		all = append(all, x)
+	}
+	for _, x := range b {
+		all = append(all, x)
+	}
+	return fmt.Sprint(all)
+}
+
+// pools checks the inner addresses: every pool has room, no two overlap, and no inner address is an outer one.
+func (d *decoder) pools(n *NWu) {
+	type pool struct {
+		prefix netip.Prefix
+		key    string
+	}
+	var all []pool
+	collect := func(prefixes []netip.Prefix, key string, v4 bool, longest int) {
+		d.prefixes(prefixes, key)
+		for i, p := range prefixes {
+			at := fmt.Sprintf("%s[%d]", key, i)
+			if !p.IsValid() {
+				continue
+			}
+			if d.require(p.Addr().Is4() == v4, at, p.String()+" is of the other IP family", "put it in the other list") &&
+				d.require(p.Bits() <= longest, at, p.String()+" has too few addresses", fmt.Sprintf("give a /%d or larger", longest)) {
+				for _, o := range all {
+					d.require(!o.prefix.Overlaps(p), at, fmt.Sprintf("%s overlaps %s of %s (line %d)", p, o.prefix, o.key, d.line(o.key)), "separate them")
+				}
+				all = append(all, pool{p, at})
+			}
+		}
+	}
+	collect(n.UEPools.IPv4, "nwu.uePools.ipv4", true, 29)
+	collect(n.UEPools.IPv6, "nwu.uePools.ipv6", false, 125)
+	d.require(len(n.UEPools.IPv4)+len(n.UEPools.IPv6) > 0, "nwu.uePools", "is missing", "give a range of inner UE addresses, such as ipv4: [10.60.0.0/16]")
+	for i, a := range n.Addresses {
+		for _, p := range all {
+			d.require(!p.prefix.Contains(a) || a.IsUnspecified(), p.key, fmt.Sprintf("%s contains the outer address %s of nwu.addresses[%d]", p.prefix, a, i), "choose a range that is not in use")
+		}
+	}
+	inner := func(a netip.Addr, key string, v4 bool) {
+		d.unicast(a, key)
+		d.require(!a.IsValid() || a.Is4() == v4, key, a.String()+" is of the other IP family", "swap ipv4 and ipv6")
+		d.require(!a.IsValid() || !slices.Contains(n.Addresses, a), key, a.String()+" is also an outer address in nwu.addresses", "choose an address that only exists inside the tunnels")
+	}
+	inner(n.NAS.IPv4, "nwu.nas.ipv4", true)
+	inner(n.NAS.IPv6, "nwu.nas.ipv6", false)
+	inner(n.UserPlane.IPv4, "nwu.userPlane.ipv4", true)
+	inner(n.UserPlane.IPv6, "nwu.userPlane.ipv6", false)
+}
