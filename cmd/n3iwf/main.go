@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command n3iwf is the network function: it runs from a configuration file, and checks one without starting.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/open-n3iwf/n3iwf/config"
+)
+
+// Exit statuses.
+const (
+	exitFailed = 1 // it ran, and ended with an error
+	exitUsage  = 2 // the command line or the configuration is wrong
+)
+
+// runner runs the network function until the context is done, then releases its UEs and returns.
+type runner func(context.Context, *config.Config, *slog.Logger) error
+
+// failure is an error of running, unlike those of the command line and the configuration.
+type failure struct{ error }
+
+func (f failure) Unwrap() error { return f.error }
+
+func main() {
+	cmd := newCommand(nil)
+	if err := cmd.Execute(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(exitStatus(err))
+	}
+}
+
+func exitStatus(err error) int {
+	if errors.As(err, new(failure)) {
+		return exitFailed
+	}
+	return exitUsage
+}
+
+func newCommand(run runner) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "n3iwf",
+		Short:         "Non-3GPP interworking function of a 5G core",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.AddCommand(checkCommand(), versionCommand())
+	if run != nil {
+		root.AddCommand(runCommand(run))
+	}
+	return root
+}
+
+func fileFlag(cmd *cobra.Command) *string {
+	file := cmd.Flags().StringP("config", "c", "/etc/n3iwf/n3iwf.yaml", "configuration `FILE`")
+	return file
+}
+
+func runCommand(run runner) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "run -c FILE",
+		Short: "Run until SIGINT or SIGTERM, then release all UEs; a second signal ends at once",
+		Args:  cobra.NoArgs,
+	}
+	file := fileFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		cfg, err := config.Load(*file)
+		if err != nil {
+			return err
+		}
+		ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+		defer stop()
+		context.AfterFunc(ctx, stop) // from here on a signal has its default effect again
+		if err := run(ctx, cfg, newLogger(cfg.Log, cmd.ErrOrStderr())); err != nil {
+			return failure{err}
+		}
+		return nil
+	}
+	return cmd
+}
+
+func checkCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "check -c FILE",
+		Short: "Check a configuration file; every problem is printed with its file, line and key",
+		Args:  cobra.NoArgs,
+	}
+	file := fileFlag(cmd)
+	show := cmd.Flags().Bool("show", false, "print the whole effective configuration, defaults included, secrets hidden")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		cfg, err := config.Load(*file)
+		if err != nil {
+			return err
+		}
+		if *show {
+			fmt.Fprint(cmd.OutOrStdout(), cfg.Redacted())
+			return nil
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "%s is good\n", *file)
+		return nil
+	}
+	return cmd
+}
+
+func versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version, the source revision and the Go version",
+		Args:  cobra.NoArgs,
+		Run: func(cmd *cobra.Command, _ []string) {
+			fmt.Fprintln(cmd.OutOrStdout(), version())
+		},
+	}
+}
+
+// version reads what the Go tool wrote into the binary.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "n3iwf (built without module information)"
+	}
+	revision := "unknown revision"
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			revision = s.Value
+		case s.Key == "vcs.modified" && s.Value == "true":
+			revision += ", modified"
+		}
+	}
+	return fmt.Sprintf("n3iwf %s (%s) %s", info.Main.Version, revision, info.GoVersion)
+}
+
+// newLogger makes the logger that the configuration asks for. The configuration has been validated.
+func newLogger(c config.Log, w io.Writer) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
+		level = slog.LevelInfo
+	}
+	options := &slog.HandlerOptions{Level: level}
+	if c.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}

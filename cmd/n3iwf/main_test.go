@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"log/slog"
+	"math/big"
+	"os"
+	"path/filepath"
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/open-n3iwf/n3iwf/config"
+)
+
+// good writes a valid configuration and returns its name.
+func good(t *testing.T, more string) string {
+	t.Helper()
+	dir := t.TempDir()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"n3iwf.example.org"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	require.NoError(t, err)
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
+	require.NoError(t, err)
+	for name, b := range map[string][]byte{
+		"n3iwf.pem": pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
+		"n3iwf.key": pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}),
+		"n3iwf.yaml": []byte(`n3iwf: {supportedTAs: [{tac: "000001", plmns: [{plmn: {mcc: "001", mnc: "01"}}]}]}
+nwu: {certificate: {chain: n3iwf.pem, key: n3iwf.key}, uePools: {ipv4: [10.60.0.0/16]}}
+n2: {amfs: [{addresses: [192.0.2.10]}]}
+` + more),
+	} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), b, 0o600))
+	}
+	return filepath.Join(dir, "n3iwf.yaml")
+}
+
+func execute(run runner, args ...string) (stdout, stderr string, err error) {
+	var out, errOut bytes.Buffer
+	cmd := newCommand(run)
+	cmd.SetArgs(args)
+	cmd.SetOut(&out)
+	cmd.SetErr(&errOut)
+	err = cmd.ExecuteContext(context.Background())
+	return out.String(), errOut.String(), err
+}
+
+func TestCheck(t *testing.T) {
+	file := good(t, "")
+	out, _, err := execute(nil, "check", "-c", file)
+	require.NoError(t, err)
+	require.Equal(t, file+" is good\n", out)
+
+	out, _, err = execute(nil, "check", "--show", "-c", file)
+	require.NoError(t, err)
+	require.Contains(t, out, "replayWindow: 1024")
+	require.NotContains(t, out, "n3iwf.key")
+
+	file = good(t, "n3: {prt: 2152}\n")
+	_, _, err = execute(nil, "check", "-c", file)
+	require.EqualError(t, err, file+":4: n3.prt: unknown key; did you mean port?")
+	require.Equal(t, exitUsage, exitStatus(err))
+}
+
+func TestVersion(t *testing.T) {
+	out, _, err := execute(nil, "version")
+	require.NoError(t, err)
+	require.Contains(t, out, runtime.Version())
+}
+
+func TestWrongCommandLine(t *testing.T) {
+	for _, args := range [][]string{{"walk"}, {"check", "file"}, {"check", "--config"}} {
+		_, _, err := execute(nil, args...)
+		require.Error(t, err)
+		require.Equal(t, exitUsage, exitStatus(err))
+	}
+}
+
+func TestRunEndsOnASignal(t *testing.T) {
+	file := good(t, "log: {format: json, level: warn}\n")
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		_, stderr, err := execute(func(ctx context.Context, c *config.Config, log *slog.Logger) error {
+			require.Equal(t, "n3iwf.example.org", c.NWu.Identity)
+			log.Info("not shown")
+			log.Warn("shown")
+			require.NoError(t, syscall.Kill(os.Getpid(), sig))
+			<-ctx.Done()
+			return nil
+		}, "run", "-c", file)
+		require.NoError(t, err)
+		require.Contains(t, stderr, `"msg":"shown"`)
+		require.NotContains(t, stderr, "not shown")
+	}
+}
+
+func TestRunFailure(t *testing.T) {
+	_, _, err := execute(func(context.Context, *config.Config, *slog.Logger) error { return errors.New("port taken") }, "run", "-c", good(t, ""))
+	require.EqualError(t, err, "port taken")
+	require.Equal(t, exitFailed, exitStatus(err))
+}
