@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package n3iwf
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/netip"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/open-n3iwf/n3iwf/config"
+	"github.com/open-n3iwf/n3iwf/ngap"
+	"github.com/open-n3iwf/n3iwf/ngap/transport"
+)
+
+// amf keeps the NG connection with one configured AMF: SCTP, NG Setup, and both again after a loss (TS 38.413 8.7.1, TS 38.412).
+type amf struct {
+	nf  *N3IWF
+	cfg config.AMF
+	log *slog.Logger
+	ng  atomic.Pointer[ngConnection] // nil while there is none
+}
+
+// ngConnection is one life of an NG connection: from NG SETUP RESPONSE to the loss of the association. All UE contexts that were made
+// on it end with it.
+type ngConnection struct {
+	amf         *amf
+	association transport.Association
+	since       time.Time
+	name        ngap.AMFName
+	capacity    ngap.RelativeAMFCapacity
+	plmns       ngap.PLMNSupportList
+
+	mu          sync.Mutex
+	guamis      ngap.ServedGUAMIList
+	unavailable map[ngap.GUAMI]bool
+	ranIDs      map[ngap.AMFUENGAPID]uint32 // for messages that name a UE by the AMF's id alone
+}
+
+const ngSetupTimeout = 10 * time.Second
+
+// run connects and serves until ctx ends.
+func (a *amf) run(ctx context.Context) {
+	wait := a.nf.cfg.N2.BackOff.Initial
+	for {
+		up, err := a.connectAndServe(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if up {
+			wait = a.nf.cfg.N2.BackOff.Initial
+		}
+		pause := wait/2 + rand.N(wait/2+1) // not all N3IWFs of a site at the same moment
+		var refused *ngSetupRefused
+		if errors.As(err, &refused) && refused.wait > 0 {
+			pause = refused.wait
+		}
+		a.log.Warn("no NG connection with this AMF; UEs cannot register through it", slog.Any("error", err), slog.Duration("retry_in", pause.Round(time.Millisecond)))
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+		wait = min(2*wait, a.nf.cfg.N2.BackOff.Max)
+	}
+}
+
+// ngSetupRefused is an NG SETUP FAILURE.
+type ngSetupRefused struct {
+	cause ngap.Cause
+	wait  time.Duration // Time To Wait; 0 when the AMF gave none
+}
+
+func (e *ngSetupRefused) Error() string {
+	return fmt.Sprintf("the AMF refused NG SETUP, cause %s; check n3iwf.globalN3IWFID and n3iwf.supportedTAs against the AMF's PLMNs and tracking areas", e.cause)
+}
+
+func (a *amf) connectAndServe(ctx context.Context) (up bool, err error) {
+	association, err := transport.Dial(ctx, a.transportOptions())
+	if err != nil {
+		return false, err
+	}
+	stop := context.AfterFunc(ctx, func() { association.Close() })
+	defer stop()
+	setupCtx, cancel := context.WithTimeout(ctx, ngSetupTimeout)
+	defer cancel()
+	ng, err := a.setup(setupCtx, association)
+	if err != nil {
+		association.Close()
+		return false, err
+	}
+	a.ng.Store(ng)
+	a.nf.amfChanged()
+	a.log.Info("NG connection is up", slog.String("amf", string(ng.name)), slog.String("peer", association.RemoteAddr().String()))
+	err = ng.serve(ctx)
+	a.ng.Store(nil)
+	association.Close()
+	a.nf.amfChanged()
+	a.nf.connectionLost(ng)
+	return true, err
+}
+
+func (a *amf) transportOptions() transport.Options {
+	n2 := a.nf.cfg.N2
+	mode, _ := transport.ParseMode(n2.Transport) // the words are the same; config has checked
+	o := transport.Options{
+		Mode: mode, RemoteUDPPort: int(a.cfg.UDPPort), OutboundStreams: n2.Streams,
+		HeartbeatInterval: n2.SCTP.Heartbeat, RTOInitial: n2.SCTP.RTOInitial, RTOMin: n2.SCTP.RTOMin, RTOMax: n2.SCTP.RTOMax,
+		InitAttempts: n2.SCTP.MaxRetransmissions, Logger: a.log,
+	}
+	for _, ip := range a.cfg.Addresses {
+		o.Remote = append(o.Remote, netip.AddrPortFrom(ip, a.cfg.Port))
+	}
+	for _, ip := range n2.LocalAddresses {
+		o.Local = append(o.Local, netip.AddrPortFrom(ip, 0))
+	}
+	return o
+}
+
+// setup runs NG Setup, which must be the first procedure of an association (TS 38.413 8.7.1.1).
+func (a *amf) setup(ctx context.Context, association transport.Association) (*ngConnection, error) {
+	request, err := ngap.Encode(a.nf.ngSetupRequest())
+	if err != nil {
+		return nil, fmt.Errorf("NG SETUP REQUEST: %w", err)
+	}
+	if err := association.Send(ctx, transport.NonUEStream, request); err != nil {
+		return nil, err
+	}
+	for {
+		m, err := association.Receive(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("no answer to NG SETUP REQUEST: %w", err)
+		}
+		pdu, err := ngap.Decode(m.Data)
+		if err != nil {
+			return nil, fmt.Errorf("answer to NG SETUP REQUEST: %w", err)
+		}
+		switch msg := pdu.Value.(type) {
+		case *ngap.NGSetupResponse:
+			ng := &ngConnection{
+				amf: a, association: association, since: time.Now(), name: msg.AMFName, capacity: msg.RelativeAMFCapacity,
+				plmns: msg.PLMNSupportList, guamis: msg.ServedGUAMIList,
+				unavailable: map[ngap.GUAMI]bool{}, ranIDs: map[ngap.AMFUENGAPID]uint32{},
+			}
+			if !ng.servesAny(a.nf.plmns) {
+				return nil, fmt.Errorf("AMF %s serves none of the PLMNs of n3iwf.supportedTAs; correct one side", msg.AMFName)
+			}
+			return ng, nil
+		case *ngap.NGSetupFailure:
+			return nil, &ngSetupRefused{msg.Cause, timeToWait(msg.TimeToWait)}
+		case *ngap.ErrorIndication:
+			return nil, fmt.Errorf("the AMF answered NG SETUP REQUEST with ERROR INDICATION: %s", ngap.String(msg))
+		default:
+			a.log.Warn("message before NG Setup has ended; dropped", slog.String("message", ngap.Name(pdu)))
+		}
+	}
+}
+
+func timeToWait(t *ngap.TimeToWait) time.Duration {
+	if t == nil {
+		return 0
+	}
+	seconds := [...]time.Duration{1, 2, 5, 10, 20, 60}
+	return seconds[min(int(*t), len(seconds)-1)] * time.Second
+}
+
+// serve receives until the association ends.
+func (ng *ngConnection) serve(ctx context.Context) error {
+	for {
+		m, err := ng.association.Receive(ctx)
+		if err != nil {
+			return err
+		}
+		ng.receive(m)
+	}
+}
+
+// receive handles one PDU. A panic ends nothing but the handling of that PDU.
+func (ng *ngConnection) receive(m transport.Message) {
+	defer func() {
+		if r := recover(); r != nil {
+			ng.amf.nf.counters.Panics.Add(1)
+			ng.amf.log.Error("defect in the handling of an NGAP message; it is dropped", slog.Any("panic", r), slog.String("stack", string(debug.Stack())))
+		}
+	}()
+	pdu, err := ngap.Decode(m.Data)
+	if err != nil {
+		ng.amf.nf.counters.NGAPErrors.Add(1)
+		ng.amf.log.Warn("NGAP message with an error", slog.Any("error", err), slog.Int("octets", len(m.Data)))
+		if reply := ngap.Diagnose(err); reply != nil {
+			ng.sendNonUE(reply)
+		}
+		return
+	}
+	ng.dispatch(pdu)
+}
+
+// send sends a message of one UE on that UE's stream (TS 38.412 7: a UE stays on one stream).
+func (ng *ngConnection) send(ranID uint32, message any) {
+	stream := uint16(transport.NonUEStream)
+	if n := ng.association.Streams(); n > 1 {
+		stream = uint16(1 + int(ranID)%(n-1))
+	}
+	ng.write(stream, message)
+}
+
+func (ng *ngConnection) sendNonUE(message any) { ng.write(transport.NonUEStream, message) }
+
+// sendTimeout bounds how long an owner waits for room in the association; a peer that takes nothing for so long is gone.
+const sendTimeout = 5 * time.Second
+
+func (ng *ngConnection) write(stream uint16, message any) {
+	b, err := ngap.Encode(message)
+	if err != nil {
+		ng.amf.log.Error("NGAP message cannot be encoded; not sent", slog.Any("error", err))
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), sendTimeout)
+	defer cancel()
+	if err := ng.association.Send(ctx, stream, b); err != nil {
+		ng.amf.log.Warn("NGAP message not sent", slog.Any("error", err))
+	}
+}
+
+// bind remembers which UE an AMF-UE-NGAP-ID names.
+func (ng *ngConnection) bind(id ngap.AMFUENGAPID, ranID uint32) {
+	ng.mu.Lock()
+	ng.ranIDs[id] = ranID
+	ng.mu.Unlock()
+}
+
+func (ng *ngConnection) unbind(id ngap.AMFUENGAPID) {
+	ng.mu.Lock()
+	delete(ng.ranIDs, id)
+	ng.mu.Unlock()
+}
+
+func (ng *ngConnection) ranID(id ngap.AMFUENGAPID) (uint32, bool) {
+	ng.mu.Lock()
+	defer ng.mu.Unlock()
+	r, ok := ng.ranIDs[id]
+	return r, ok
+}
+
+func (ng *ngConnection) servesAny(plmns []ngap.PLMNIdentity) bool {
+	for _, p := range plmns {
+		if ng.serves(p) {
+			return true
+		}
+	}
+	return false
+}
+
+func (ng *ngConnection) serves(plmn ngap.PLMNIdentity) bool {
+	for _, item := range ng.plmns {
+		if item.PLMNIdentity == plmn {
+			return true
+		}
+	}
+	return false
+}

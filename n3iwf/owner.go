@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package n3iwf
+
+import (
+	"container/heap"
+	"context"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"github.com/open-n3iwf/n3iwf/ikev2"
+)
+
+// owner is the goroutine that alone touches the state of its UEs. There are as many as the data plane has workers, and a UE's IKE and
+// ESP packets come through the worker of the same number.
+type owner struct {
+	nf        *N3IWF
+	index     int
+	mail      *mailbox
+	responder *ikev2.Responder
+	ues       map[ikev2.SPI]*ue // by our IKE SPI
+	byRANID   map[uint32]*ue
+	timers    timerHeap
+	nextID    uint32
+}
+
+func newOwner(nf *N3IWF, index int) *owner {
+	return &owner{nf: nf, index: index, mail: newMailbox(ownerBacklog), ues: map[ikev2.SPI]*ue{}, byRANID: map[uint32]*ue{}}
+}
+
+// ownerBacklog is how many IKE messages may wait for one owner; at 10,000 messages a second it is less than half a second of work.
+const ownerBacklog = 4096
+
+// run works until ctx ends. What is posted afterwards is dropped.
+func (o *owner) run(ctx context.Context) {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	var spare []func()
+	for {
+		timer.Reset(o.untilNext(time.Now()))
+		select {
+		case <-ctx.Done():
+			o.mail.close()
+			return
+		case <-timer.C:
+		case <-o.mail.wake:
+		}
+		tasks := o.mail.take(spare)
+		for _, task := range tasks {
+			o.guarded(nil, task)
+		}
+		spare = tasks
+		o.expire(time.Now())
+	}
+}
+
+// guarded runs one task. A panic ends at most the UE that caused it.
+func (o *owner) guarded(u *ue, task func()) {
+	defer func() {
+		if r := recover(); r != nil {
+			o.panicked(u, r)
+		}
+	}()
+	task()
+}
+
+func (o *owner) panicked(u *ue, reason any) {
+	o.nf.counters.Panics.Add(1)
+	log := o.nf.log
+	if u != nil {
+		log = u.log
+	}
+	log.Error("defect in the handling of a UE; the UE is dropped, others go on", slog.Any("panic", reason), slog.String("stack", string(debug.Stack())))
+	if u == nil {
+		return
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			log.Error("defect while dropping the UE", slog.Any("panic", r))
+			o.forget(u)
+		}
+	}()
+	u.abandon(causeUnspecified())
+}
+
+// forUE posts a task about a UE of this owner.
+func (o *owner) forUE(u *ue, task func()) bool {
+	return o.mail.post(func() {
+		if !u.gone {
+			o.guarded(u, task)
+		}
+	})
+}
+
+// forget removes the UE from the tables.
+func (o *owner) forget(u *ue) {
+	u.gone = true
+	delete(o.ues, u.spi)
+	delete(o.byRANID, u.ranID)
+	o.schedule(u, time.Time{})
+}
+
+// newRANID gives a RAN-UE-NGAP-ID whose remainder by the number of owners is this owner.
+func (o *owner) newRANID() uint32 {
+	n := uint32(len(o.nf.owners))
+	for {
+		o.nextID++
+		id := o.nextID*n + uint32(o.index)
+		if _, taken := o.byRANID[id]; !taken {
+			return id
+		}
+	}
+}
+
+// timerHeap orders UEs by when they want to be woken.
+type timerHeap []*ue
+
+func (h timerHeap) Len() int           { return len(h) }
+func (h timerHeap) Less(i, j int) bool { return h[i].wakeAt.Before(h[j].wakeAt) }
+func (h timerHeap) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].heapIndex, h[j].heapIndex = i, j
+}
+func (h *timerHeap) Push(x any) {
+	u := x.(*ue)
+	u.heapIndex = len(*h)
+	*h = append(*h, u)
+}
+func (h *timerHeap) Pop() any {
+	old := *h
+	u := old[len(old)-1]
+	old[len(old)-1] = nil
+	*h = old[:len(old)-1]
+	u.heapIndex = -1
+	return u
+}
+
+// schedule sets when the UE is woken; zero is never.
+func (o *owner) schedule(u *ue, at time.Time) {
+	switch {
+	case at.IsZero():
+		if u.heapIndex >= 0 {
+			heap.Remove(&o.timers, u.heapIndex)
+		}
+	case u.heapIndex >= 0:
+		u.wakeAt = at
+		heap.Fix(&o.timers, u.heapIndex)
+	default:
+		u.wakeAt = at
+		heap.Push(&o.timers, u)
+	}
+}
+
+func (o *owner) untilNext(now time.Time) time.Duration {
+	if len(o.timers) == 0 {
+		return time.Hour
+	}
+	return max(0, o.timers[0].wakeAt.Sub(now))
+}
+
+func (o *owner) expire(now time.Time) {
+	for len(o.timers) > 0 && !o.timers[0].wakeAt.After(now) {
+		u := o.timers[0]
+		o.schedule(u, time.Time{})
+		o.guarded(u, func() { u.timeout(now) })
+	}
+}

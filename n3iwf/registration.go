@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package n3iwf
+
+import (
+	"encoding/binary"
+	"log/slog"
+	"math/rand/v2"
+	"net/netip"
+	"time"
+
+	"github.com/open-n3iwf/n3iwf/ikev2"
+	"github.com/open-n3iwf/n3iwf/ikev2/message"
+	"github.com/open-n3iwf/n3iwf/ngap"
+	"github.com/open-n3iwf/n3iwf/nwu"
+	"github.com/open-n3iwf/n3iwf/nwu/eap5g"
+)
+
+// Registration via untrusted non-3GPP access (TS 23.502 4.12.2.2): EAP-5G carries NAS between UE and AMF until INITIAL CONTEXT SETUP REQUEST
+// brings K_N3IWF, with which both sides authenticate the IKE SA.
+
+// startEAP answers the first IKE_AUTH request, which has no AUTH payload.
+func (u *ue) startEAP(ikev2.EAPStart) {
+	u.eap = eap5g.NewServer(uint8(rand.N(256)))
+	packet, err := u.eap.Start()
+	if err != nil {
+		u.failEAP("EAP-5G cannot start", err)
+		return
+	}
+	u.sendEAP(packet)
+}
+
+func (u *ue) sendEAP(packet []byte) {
+	u.setGuard(u.nf.cfg.Timers.EAPStep, "the UE's next EAP-5G message", func() {
+		u.requestRelease(radioNetwork(ngap.CauseRadioNetworkRadioConnectionWithUeLost))
+		u.endIKE()
+	})
+	u.apply(u.session.SendEAP(time.Now(), packet))
+}
+
+func (u *ue) receiveEAP(packet []byte) {
+	if u.eap == nil {
+		return
+	}
+	ev, err := u.eap.Receive(packet)
+	switch ev := ev.(type) {
+	case eap5g.NASReceived:
+		if ev.First {
+			u.initialUEMessage(ev)
+			return
+		}
+		u.awaitAMF()
+		u.uplinkNAS(ev.PDU)
+		u.continueEAP()
+	case eap5g.Acknowledged:
+		u.awaitAMF()
+		u.continueEAP()
+	case eap5g.Stopped:
+		u.requestRelease(nasCause(ngap.CauseNasNormalRelease))
+		u.failEAP("the UE ended EAP-5G", nil)
+	default:
+		if err == eap5g.ErrIdentifier || err == eap5g.ErrUnexpected {
+			return // an old packet; the outstanding request goes on
+		}
+		u.nf.counters.EAPErrors.Add(1)
+		u.requestRelease(radioNetwork(ngap.CauseRadioNetworkFailureInRadioInterfaceProcedure))
+		u.failEAP("bad EAP packet", err)
+	}
+}
+
+func (u *ue) awaitAMF() {
+	u.setGuard(u.nf.cfg.Timers.AMFAnswer, "the AMF's next message", func() {
+		u.requestRelease(radioNetwork(ngap.CauseRadioNetworkFailureInRadioInterfaceProcedure))
+		u.refuse("the AMF does not answer")
+	})
+}
+
+// initialUEMessage selects the AMF and opens the NGAP association of the UE with its first NAS message.
+func (u *ue) initialUEMessage(ev eap5g.NASReceived) {
+	var plmn *ngap.PLMNIdentity
+	if p := ev.AN.SelectedPLMN; p != nil {
+		id := ngap.PLMNIdentity(*p)
+		plmn = &id
+	}
+	u.ng = u.nf.selectAMF(guamiOf(ev.AN.GUAMI), plmn)
+	if u.ng == nil {
+		u.refuse("no AMF is connected that serves this UE")
+		return
+	}
+	cause := ngap.RRCEstablishmentCauseMoSignalling
+	if c := ev.AN.EstablishmentCause; c != nil {
+		cause = ngap.RRCEstablishmentCause(c.NGAP())
+	}
+	requested := ngap.UEContextRequestRequested
+	u.awaitAMF()
+	u.log.Info("UE registers", slog.String("path", u.path.String()), slog.String("amf", string(u.ng.name)))
+	u.ng.send(u.ranID, &ngap.InitialUEMessage{
+		RANUENGAPID: ngap.RANUENGAPID(u.ranID), NASPDU: ev.PDU, UserLocationInformation: u.location(), RRCEstablishmentCause: cause,
+		FiveGSTMSI: temporaryIdentity(ev.PDU), UEContextRequest: &requested, SelectedPLMNIdentity: plmn,
+	})
+}
+
+func guamiOf(g *eap5g.GUAMI) *ngap.GUAMI {
+	if g == nil {
+		return nil
+	}
+	return &ngap.GUAMI{
+		PLMNIdentity: ngap.PLMNIdentity(g.PLMN), AMFRegionID: ngap.AMFRegionID(g.Region), AMFSetID: ngap.AMFSetID(g.Set), AMFPointer: ngap.AMFPointer(g.Pointer),
+	}
+}
+
+// continueEAP sends what waits for the UE during EAP-5G, one NAS message a round, then the end of the method.
+func (u *ue) continueEAP() {
+	switch {
+	case u.eap == nil || u.state != stateEAP || !u.eap.CanSend():
+	case len(u.nasQueue) > 0 && (u.setup == nil || u.setupSent):
+		pdu := u.nasQueue[0]
+		u.nasQueue = u.nasQueue[1:]
+		packet, err := u.eap.SendNAS(pdu)
+		if err != nil {
+			u.requestRelease(radioNetwork(ngap.CauseRadioNetworkFailureInRadioInterfaceProcedure))
+			u.failEAP("NAS message does not fit EAP-5G", err)
+			return
+		}
+		u.sendEAP(packet)
+	case u.released:
+		u.failEAP("released by the AMF", nil)
+	case u.setup != nil && !u.setupSent:
+		u.succeedEAP()
+	}
+}
+
+// succeedEAP ends the method: the AMF has authenticated the UE and given the key.
+func (u *ue) succeedEAP() {
+	packet, err := u.eap.Success()
+	if err != nil {
+		u.failEAP("EAP-5G cannot end", err)
+		return
+	}
+	u.setupSent = true
+	u.state = stateKeyed
+	u.setGuard(u.nf.cfg.Timers.ContextSetup, "the UE's AUTH after EAP-Success", func() {
+		u.contextSetupFailed(radioNetwork(ngap.CauseRadioNetworkRadioConnectionWithUeLost))
+	})
+	u.apply(u.session.EAPSuccess(time.Now(), packet, u.key))
+	clear(u.key)
+	u.key = nil
+}
+
+// refuse turns a UE away with CONGESTION and a time to stay away (TS 24.502 7.3.2.1).
+func (u *ue) refuse(why string) {
+	t := u.nf.cfg.Timers
+	backoff := t.UEBackOffMin + rand.N(t.UEBackOffMax-t.UEBackOffMin+1)
+	u.nf.counters.Refused.Add(1)
+	u.failEAP(why, nil,
+		message.Notify{Type: nwu.NotifyCongestion},
+		message.Notify{Type: nwu.NotifyBackoffTimer, Data: nwu.BackoffTimer(backoff)})
+}
+
+// failEAP ends EAP-5G without access; the session closes with it.
+func (u *ue) failEAP(why string, err error, notifies ...message.Notify) {
+	u.log.Warn("UE refused: "+why, slog.String("path", u.path.String()), slog.Any("error", err))
+	u.state = stateReleasing
+	u.clearGuard()
+	if packet := u.eap.Failure(); packet != nil {
+		u.apply(u.session.EAPFailure(time.Now(), packet, notifies...))
+	}
+}
+
+// authorize answers the last IKE_AUTH request: both sides have shown that they know K_N3IWF. It assigns the inner addresses and narrows the
+// signalling SA to NAS.
+func (u *ue) authorize(ev ikev2.AuthRequest) {
+	now := time.Now()
+	auth := ikev2.Authorization{Tag: &childSA{}}
+	reject := func(t message.NotifyType) {
+		auth.Refuse = &ikev2.NotifyError{Type: t}
+		u.apply(u.session.AuthorizeChild(now, auth))
+		u.log.Warn("UE gets no signalling SA", slog.String("notify", t.String()))
+		u.contextSetupFailed(radioNetwork(ngap.CauseRadioNetworkFailureInRadioInterfaceProcedure))
+	}
+	if ev.Config == nil {
+		reject(message.FAILED_CP_REQUIRED)
+		return
+	}
+	reply := &message.Configuration{Type: message.CFG_REPLY}
+	u.assign(ev.Config, reply, &auth)
+	switch {
+	case len(reply.Attributes) == 0:
+		reject(message.INTERNAL_ADDRESS_FAILURE)
+		return
+	case len(auth.LocalTS) == 0:
+		reject(message.TS_UNACCEPTABLE)
+		return
+	}
+	auth.Config = reply
+	port := binary.BigEndian.AppendUint16(nil, u.nf.cfg.NWu.NAS.Port)
+	auth.Notifies = append(auth.Notifies, message.Notify{Type: nwu.NotifyNASTCPPort, Data: port})
+	u.apply(u.session.AuthorizeChild(now, auth))
+}
+
+// assign takes an inner address of each family that the UE asks for and that there is a pool for.
+func (u *ue) assign(request, reply *message.Configuration, auth *ikev2.Authorization) {
+	type family struct {
+		ask    message.ConfigAttributeType
+		pool   *addressPool
+		nas    netip.Addr
+		notify message.NotifyType
+	}
+	families := [2]family{
+		{message.INTERNAL_IP4_ADDRESS, u.nf.pool4, u.nf.cfg.NWu.NAS.IPv4, nwu.NotifyNASIP4Address},
+		{message.INTERNAL_IP6_ADDRESS, u.nf.pool6, u.nf.cfg.NWu.NAS.IPv6, nwu.NotifyNASIP6Address},
+	}
+	for i, f := range families {
+		if _, asked := request.Get(f.ask); !asked || f.pool == nil {
+			continue
+		}
+		a, err := f.pool.allocate()
+		if err != nil {
+			u.log.Error("inner addresses are used up", slog.Any("error", err))
+			continue
+		}
+		u.inner[i] = a
+		reply.Attributes = append(reply.Attributes, addressAttributes(a, u.nf.prefixOf(a))...)
+		auth.RemoteTS = append(auth.RemoteTS, hostSelector(a))
+		auth.LocalTS = append(auth.LocalTS, hostSelector(f.nas))
+		auth.Notifies = append(auth.Notifies, message.Notify{Type: f.notify, Data: f.nas.AsSlice()})
+	}
+	u.nf.byInner.add(u)
+}
+
+// addressAttributes gives the CFG_REPLY attributes of an inner address. The mask is that of the pool, so that the UE finds the NAS and
+// user-plane addresses on its link.
+func addressAttributes(a netip.Addr, prefix netip.Prefix) []message.ConfigAttribute {
+	if a.Is6() {
+		return []message.ConfigAttribute{{Type: message.INTERNAL_IP6_ADDRESS, Value: append(a.AsSlice(), byte(prefix.Bits()))}}
+	}
+	mask := binary.BigEndian.AppendUint32(nil, ^uint32(0)<<(32-prefix.Bits()))
+	return []message.ConfigAttribute{
+		{Type: message.INTERNAL_IP4_ADDRESS, Value: a.AsSlice()},
+		{Type: message.INTERNAL_IP4_NETMASK, Value: mask},
+	}
+}
+
+func hostSelector(a netip.Addr) message.TrafficSelector {
+	return message.TrafficSelector{EndPort: 65535, Start: a, End: a}
+}
+
+// established notes that the IKE SA is up; the signalling SA comes with its own event of the same output.
+func (u *ue) established(ev ikev2.Established) {
+	u.path = ev.Path
+	u.state = stateUp
+	u.eap = nil
+	u.nf.counters.Registered.Add(1)
+	u.log.Info("UE authenticated", slog.String("path", u.path.String()), slog.Bool("mobike", ev.MOBIKE), slog.Duration("after", time.Since(u.since)))
+	u.setGuard(u.nf.cfg.Timers.NASConnection, "the UE's TCP connection for NAS", func() {
+		u.requestRelease(radioNetwork(ngap.CauseRadioNetworkRadioConnectionWithUeLost))
+		u.endIKE()
+	})
+}
+
+// contextSetupFailed tells the AMF and ends the IKE SA.
+func (u *ue) contextSetupFailed(cause ngap.Cause) {
+	if u.setup != nil && u.amfID != nil && !u.released {
+		u.ng.send(u.ranID, &ngap.InitialContextSetupFailure{AMFUENGAPID: *u.amfID, RANUENGAPID: ngap.RANUENGAPID(u.ranID), Cause: cause})
+		u.setup = nil
+	}
+	u.endIKE()
+}

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package n3iwf
+
+import (
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/open-n3iwf/n3iwf/ikev2"
+	"github.com/open-n3iwf/n3iwf/ngap"
+	"github.com/open-n3iwf/n3iwf/nwu/eap5g"
+	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
+)
+
+// ue is one UE context: the IKE session towards the UE, the NGAP association towards its AMF, and what lies between. It belongs to one
+// owner; nothing of it is read elsewhere but through snapshots.
+type ue struct {
+	nf    *N3IWF
+	owner *owner
+	log   *slog.Logger
+	gone  bool
+
+	// NWu.
+	session    *ikev2.Session
+	spi        ikev2.SPI
+	path       ikev2.Path
+	state      ueState
+	since      time.Time
+	eap        *eap5g.Server
+	signalling ipsec.ChildID // 0 until the signalling SA is up
+	children   map[ipsec.ChildID]*childSA
+	nextChild  uint32
+	inner      [2]netip.Addr // IPv4 and IPv6; zero when not assigned
+	connected  bool          // NAS over TCP
+	nasQueue   [][]byte      // downlink NAS that waits for EAP or TCP
+	moves      uint64
+
+	// N2.
+	ng         *ngConnection // nil until an AMF is selected
+	ranID      uint32
+	amfID      *ngap.AMFUENGAPID // nil until the AMF's first message
+	key        []byte            // K_N3IWF, until the AUTH exchange has used it
+	setup      *ngap.InitialContextSetupRequest
+	setupSent  bool // EAP-Success was sent for it
+	released   bool // the AMF knows no such UE any more
+	releaseTry int
+
+	sessions map[ngap.PDUSessionID]*pduSession
+	batches  []*setupBatch // PDU session set-ups that wait for child SAs, one after the other
+
+	guardAt   time.Time
+	guardFor  string
+	guard     func()
+	wakeAt    time.Time
+	deadline  time.Time // the session's
+	heapIndex int
+
+	outputs  []ikev2.Output
+	applying bool
+}
+
+// ueState is how far a UE has come.
+type ueState uint8
+
+const (
+	stateEAP       ueState = iota // IKE_AUTH with EAP-5G is under way
+	stateKeyed                    // EAP-Success sent, AUTH awaited
+	stateUp                       // IKE SA and signalling SA are up
+	stateReleasing                // the IKE SA is being deleted, or UE CONTEXT RELEASE COMMAND awaited
+)
+
+func (s ueState) String() string {
+	return [...]string{"authenticating", "keyed", "up", "releasing"}[s]
+}
+
+func (o *owner) newUE(session *ikev2.Session, path ikev2.Path) *ue {
+	u := &ue{
+		nf: o.nf, owner: o, session: session, spi: session.SPI(), path: path, since: time.Now(), heapIndex: -1,
+		ranID: o.newRANID(), children: map[ipsec.ChildID]*childSA{}, sessions: map[ngap.PDUSessionID]*pduSession{},
+	}
+	u.log = o.nf.log.With(slog.Uint64("ue", uint64(u.ranID)))
+	o.ues[u.spi] = u
+	o.byRANID[u.ranID] = u
+	o.nf.counters.UEs.Add(1)
+	return u
+}
+
+// apply does what the session wants. An event may make the session want more; that is done after what came before. Child SAs are
+// installed before the datagrams of the same output leave (RFC 7296 2.8: the responder must be ready to receive).
+func (u *ue) apply(out ikev2.Output) {
+	u.outputs = append(u.outputs, out)
+	if u.applying {
+		return
+	}
+	u.applying = true
+	defer func() { u.applying = false }()
+	for len(u.outputs) > 0 {
+		out := u.outputs[0]
+		u.outputs = u.outputs[1:]
+		u.deadline = out.Deadline
+		for _, w := range out.Work {
+			u.nf.work(u, w)
+		}
+		for _, ev := range out.Events {
+			u.event(ev)
+		}
+		for _, d := range out.Datagrams {
+			u.nf.sendIKE(d)
+		}
+	}
+	u.outputs = nil
+	u.reschedule()
+}
+
+// setGuard arms the one guard timer of the procedure that is under way; another call replaces it.
+func (u *ue) setGuard(after time.Duration, waitingFor string, action func()) {
+	u.guardAt, u.guardFor, u.guard = time.Now().Add(after), waitingFor, action
+	u.reschedule()
+}
+
+func (u *ue) clearGuard() {
+	u.guardAt, u.guardFor, u.guard = time.Time{}, "", nil
+	u.reschedule()
+}
+
+func (u *ue) reschedule() {
+	at := u.deadline
+	if at.IsZero() || !u.guardAt.IsZero() && u.guardAt.Before(at) {
+		at = u.guardAt
+	}
+	if u.gone {
+		at = time.Time{}
+	}
+	u.owner.schedule(u, at)
+}
+
+// timeout is called when the earlier of the two timers is due.
+func (u *ue) timeout(now time.Time) {
+	if !u.guardAt.IsZero() && !u.guardAt.After(now) {
+		action := u.guard
+		u.log.Warn("gave up waiting", slog.String("for", u.guardFor), slog.String("state", u.state.String()), slog.String("path", u.path.String()))
+		u.guardAt, u.guard = time.Time{}, nil
+		action()
+	}
+	if !u.gone && !u.deadline.IsZero() && !u.deadline.After(now) {
+		u.apply(u.session.Timeout(now))
+	}
+	u.reschedule()
+}
+
+// event handles one event of the session.
+func (u *ue) event(ev ikev2.Event) {
+	switch ev := ev.(type) {
+	case ikev2.EAPStart:
+		u.startEAP(ev)
+	case ikev2.EAPReceived:
+		u.receiveEAP(ev.Packet)
+	case ikev2.AuthRequest:
+		u.authorize(ev)
+	case ikev2.Established:
+		u.established(ev)
+	case ikev2.ChildUp:
+		u.childUp(ev)
+	case ikev2.ChildFailed:
+		u.childFailed(ev)
+	case ikev2.ChildDown:
+		u.childDown(ev)
+	case ikev2.PathChanged:
+		u.pathChanged(ev)
+	case ikev2.ChildrenMoved:
+		u.childrenMoved(ev)
+	case ikev2.RoutabilityProven:
+		u.routabilityProven(ev)
+	case ikev2.RoutabilityFailed:
+		u.routabilityFailed(ev)
+	case ikev2.MoveRejected:
+		u.nf.counters.MovesRejected.Add(1)
+		u.log.Warn("move refused; the UE stays where it was", slog.String("to", ev.Path.String()), slog.Any("error", ev.Err))
+	case ikev2.SPIChanged:
+		u.owner.ues[ev.New] = u
+		u.spi = ev.New
+	case ikev2.SPIForgotten:
+		delete(u.owner.ues, ev.SPI)
+	case ikev2.Closed:
+		u.closed(ev)
+	case ikev2.InfoReceived:
+		u.log.Debug("notifies of the UE ignored", slog.Int("count", len(ev.Notifies)))
+	}
+}
+
+// innerFor gives the assigned inner address of the family of other, or the zero address.
+func (u *ue) innerFor(v4 bool) netip.Addr {
+	if v4 {
+		return u.inner[0]
+	}
+	return u.inner[1]
+}
+
+func (u *ue) String() string { return fmt.Sprintf("UE %d (%s, %s)", u.ranID, u.state, u.path) }
