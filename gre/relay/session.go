@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package relay
+
+import (
+	"fmt"
+	"net/netip"
+	"sync/atomic"
+
+	"github.com/open-n3iwf/n3iwf/gre"
+	"github.com/open-n3iwf/n3iwf/gre/gtpu"
+	"github.com/open-n3iwf/n3iwf/internal/udpbatch"
+	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
+)
+
+// Session is a PDU session in the relay. Put it into the Context of the session's child SAs. Its methods may be called from
+// any goroutine, but calls that change one session must not overlap.
+type Session struct {
+	relay *Relay
+	teid  uint32
+	view  atomic.Pointer[view] // nil once removed
+	count counters
+	// reported: the owner has been told that the UPF does not know this tunnel.
+	reported atomic.Bool
+}
+
+// none is no child in a view.
+const none = 0xff
+
+// view is all that the packet path needs of a session. It is never changed.
+type view struct {
+	name       string
+	pduType    gre.PDUType
+	to         udpbatch.Address // the UPF
+	family     int              // index of the relay's sockets
+	uplinkTEID uint32
+	flow       [gtpu.MaxQFI + 1]uint8 // index into children, or none, of the flows that exist
+	exists     uint64                 // bit per QFI
+	reflective uint64                 // bit per QFI
+	tos        [gtpu.MaxQFI + 1]uint8
+	only       uint8 // the QFI when there is exactly one flow, else none
+	fallback   uint8 // the default child SA, or none
+	children   []childView
+}
+
+type childView struct {
+	id      ipsec.ChildID
+	handle  ipsec.Handle
+	carrier gre.Carrier
+	ue, up  netip.Addr
+}
+
+// child gives the index of a child SA: sessions have few.
+func (v *view) child(id ipsec.ChildID) uint8 {
+	for i := range v.children {
+		if v.children[i].id == id {
+			return uint8(i)
+		}
+	}
+	return none
+}
+
+// compile checks a Config and makes what packets need of it.
+func (r *Relay) compile(c Config) (*view, error) {
+	fail := func(format string, args ...any) (*view, error) {
+		return nil, fmt.Errorf("%w %q: %s", ErrInvalid, c.Name, fmt.Sprintf(format, args...))
+	}
+	port := c.UPF.Port()
+	if port == 0 {
+		port = gtpu.Port
+	}
+	upf := c.UPF.Addr().Unmap()
+	v := &view{
+		name: c.Name, pduType: c.PDUType, uplinkTEID: c.UplinkTEID, only: none, fallback: none,
+		to: udpbatch.Address{Remote: netip.AddrPortFrom(upf, port)},
+	}
+	if !upf.IsValid() || upf.IsUnspecified() {
+		return fail("UPF address %q", c.UPF)
+	}
+	if v.family = r.family(upf); v.family < 0 {
+		return fail("UPF %s, but there is no N3 address of that family", upf)
+	}
+	if c.UplinkTEID == 0 {
+		return fail("uplink TEID 0")
+	}
+	if len(c.Children) > 64 {
+		return fail("%d child SAs, allowed 64", len(c.Children))
+	}
+	for _, child := range c.Children {
+		if v.child(child.ID) != none {
+			return fail("child SA %d twice", child.ID)
+		}
+		carrier, err := gre.NewCarrier(child.UP, child.UE, child.DSCP)
+		if err != nil {
+			return fail("child SA %d: %v", child.ID, err)
+		}
+		dp := r.dataPlane.Load()
+		if dp == nil {
+			return fail("child SA %d before Start", child.ID)
+		}
+		handle, err := (*dp).Handle(child.ID)
+		if err != nil {
+			return nil, fmt.Errorf("%w %q: child SA %d: %w", ErrInvalid, c.Name, child.ID, err)
+		}
+		v.children = append(v.children, childView{id: child.ID, handle: handle, carrier: carrier, ue: child.UE.Unmap(), up: child.UP.Unmap()})
+	}
+	if len(c.Children) > 0 {
+		if v.fallback = v.child(c.Default); v.fallback == none {
+			return fail("default child SA %d is not one of its child SAs", c.Default)
+		}
+	}
+	for i := range v.flow {
+		v.flow[i] = none
+	}
+	for _, f := range c.Flows {
+		bit := uint64(1) << f.QFI
+		switch {
+		case f.QFI > gtpu.MaxQFI || f.DSCP > 63:
+			return fail("QFI %d, DSCP %d: allowed 0..63", f.QFI, f.DSCP)
+		case v.exists&bit != 0:
+			return fail("QFI %d twice", f.QFI)
+		}
+		v.exists |= bit
+		if f.Reflective {
+			v.reflective |= bit
+		}
+		v.tos[f.QFI] = f.DSCP << 2
+		if v.flow[f.QFI] = v.child(f.Child); v.flow[f.QFI] == none && f.Child != 0 {
+			return fail("QFI %d: child SA %d is not one of its child SAs", f.QFI, f.Child)
+		}
+		if len(c.Flows) == 1 {
+			v.only = f.QFI
+		}
+	}
+	return v, nil
+}
+
+// TEID is the session's downlink TEID, to be told to the UPF.
+func (s *Session) TEID() uint32 { return s.teid }
+
+// Local is the N3 address to be told to the UPF, of the UPF's address family.
+func (s *Session) Local() netip.Addr {
+	if v := s.view.Load(); v != nil {
+		return s.relay.advertise[v.family]
+	}
+	return netip.Addr{}
+}
+
+// Stats gives the session's counts.
+func (s *Session) Stats() Traffic { return s.count.read() }
+
+// drop counts a dropped packet for the session and for the relay.
+func (s *Session) drop(r Reason) {
+	s.count.drops[r].Add(1)
+	s.relay.count.drops[r].Add(1)
+}
