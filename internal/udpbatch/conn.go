@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"syscall"
 
@@ -31,6 +32,8 @@ type Options struct {
 	// ReadBuffer and WriteBuffer are the socket buffers in octets; default 4 MiB and 2 MiB. What the system's limits allow is taken when
 	// the process may not exceed them.
 	ReadBuffer, WriteBuffer int
+	// SendSlab is a Sender's memory for datagrams in octets, default 256 KiB, minimum 64 KiB.
+	SendSlab int
 	// PathMTUDiscovery leaves the don't-fragment bit to the kernel's path MTU discovery. By default it is never set (IPv4), and datagrams
 	// longer than the path MTU are fragmented.
 	PathMTUDiscovery bool
@@ -48,6 +51,9 @@ type Conn struct {
 	gso      atomic.Bool
 	opts     Options
 	counters counters
+
+	single sync.Mutex // guards one
+	one    *Sender    // of WriteTo
 }
 
 type counters struct {
@@ -148,6 +154,10 @@ func listen(o Options, reusePort bool) (*Conn, error) {
 	if o.MaxDatagram <= 0 || o.MaxDatagram > maxDatagram {
 		o.MaxDatagram = maxDatagram
 	}
+	if o.SendSlab <= 0 {
+		o.SendSlab = slabSize
+	}
+	o.SendSlab = max(o.SendSlab, maxDatagram+1)
 	if o.ReadBuffer <= 0 {
 		o.ReadBuffer = 4 << 20
 	}
@@ -236,4 +246,18 @@ func (c *Conn) configure(fd int, reusePort bool) error {
 		c.gso.Store(!c.opts.NoGSO && err == nil)
 	}
 	return nil
+}
+
+// Add adds other's counts.
+func (s *Stats) Add(other Stats) {
+	s.RxDatagrams += other.RxDatagrams
+	s.RxBytes += other.RxBytes
+	s.RxCalls += other.RxCalls
+	s.RxTruncated += other.RxTruncated
+	s.RxMalformed += other.RxMalformed
+	s.TxDatagrams += other.TxDatagrams
+	s.TxBytes += other.TxBytes
+	s.TxCalls += other.TxCalls
+	s.TxErrors += other.TxErrors
+	s.TxUnsegmented += other.TxUnsegmented
 }

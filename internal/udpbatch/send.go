@@ -26,9 +26,10 @@ var ErrTooLong = errors.New("udpbatch: datagram too long")
 const (
 	maxPayload = 65507 // of a UDP datagram over IPv4
 	// A batch: 45 datagrams of 1400 octets fill one segmentation offload of 64 KiB; four of those leave together.
-	slabSize    = 1 << 18
-	maxPackets  = 512
-	maxRuns     = 128
+	slabSize = 1 << 18
+	// Datagrams and system calls' messages of a batch, per octet of slab: small datagrams fill the lists before the slab.
+	perPacket   = 512
+	perRun      = 2048
 	maxSegments = 64 // UDP_MAX_SEGMENTS of the kernel (net/ipv4/udp.c; 128 in later ones)
 	lookBack    = 16 // how many runs are searched for one to the same address
 )
@@ -66,10 +67,14 @@ type Sender struct {
 	err        error
 }
 
-// NewSender makes a sender with its own buffers (about 300 KiB).
+// NewSender makes a sender with its own buffers (about Options.SendSlab and a sixth).
 func (c *Conn) NewSender() *Sender {
+	return c.newSender(c.opts.SendSlab, c.opts.SendSlab/perPacket, c.opts.SendSlab/perRun)
+}
+
+func (c *Conn) newSender(slab, maxPackets, maxRuns int) *Sender {
 	s := &Sender{
-		c: c, slab: make([]byte, slabSize), packets: make([]packet, 0, maxPackets), runs: make([]run, 0, maxRuns),
+		c: c, slab: make([]byte, slab), packets: make([]packet, 0, maxPackets), runs: make([]run, 0, maxRuns),
 		msgs: make([]mmsghdr, maxRuns), iovs: make([]unix.Iovec, maxPackets),
 		names: make([]unix.RawSockaddrInet6, maxRuns), ctrls: make([][controlSize]byte, maxRuns),
 	}
@@ -83,7 +88,7 @@ func (s *Sender) Reserve(n int) []byte {
 	if n > maxPayload {
 		return nil
 	}
-	if s.used+n > len(s.slab) || len(s.packets) == maxPackets || len(s.runs) == maxRuns {
+	if s.used+n > len(s.slab) || len(s.packets) == cap(s.packets) || len(s.runs) == cap(s.runs) {
 		_, _ = s.Flush()
 	}
 	return s.slab[s.used : s.used+n : s.used+n]
@@ -123,6 +128,20 @@ func (s *Sender) Append(to *Address, head, payload []byte) error {
 	copy(b[copy(b, head):], payload)
 	s.Commit(to, n)
 	return nil
+}
+
+// WriteTo sends one datagram, given in two parts, at once. It may be called from any goroutine.
+func (c *Conn) WriteTo(to *Address, head, payload []byte) error {
+	c.single.Lock()
+	defer c.single.Unlock()
+	if c.one == nil {
+		c.one = c.newSender(maxDatagram+1, 1, 1)
+	}
+	if err := c.one.Append(to, head, payload); err != nil {
+		return err
+	}
+	_, err := c.one.Flush()
+	return err
 }
 
 // Pending is how many datagrams wait for Flush.
@@ -230,7 +249,7 @@ func (s *Sender) message(i int, r *run, iov int) int {
 }
 
 func (s *Sender) vector(i, off, n int) {
-	s.iovs[i].Base = &s.slab[min(off, slabSize-1)] // an empty datagram may lie at the end
+	s.iovs[i].Base = &s.slab[min(off, len(s.slab)-1)] // an empty datagram may lie at the end
 	s.iovs[i].SetLen(n)
 }
 

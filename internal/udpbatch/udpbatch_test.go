@@ -108,10 +108,7 @@ func TestRoundTrip(t *testing.T) {
 					require.EqualValues(t, len(want), server.Stats().RxDatagrams)
 
 					// And back, from the address that was asked.
-					back := server.NewSender()
-					require.NoError(t, back.Append(&Address{Remote: got[0].Remote, Local: got[0].Local.Addr()}, []byte("ans"), []byte("wer")))
-					_, err = back.Flush()
-					require.NoError(t, err)
+					require.NoError(t, server.WriteTo(&Address{Remote: got[0].Remote, Local: got[0].Local.Addr()}, []byte("ans"), []byte("wer")))
 					answer := receive(t, client.NewReceiver(), 1)[0]
 					require.Equal(t, "answer", string(answer.Data))
 					require.Equal(t, to.Remote, answer.Remote)

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package user
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/open-n3iwf/n3iwf/internal/udpbatch"
+	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
+	"github.com/open-n3iwf/n3iwf/nwu/ipsec/esp"
+)
+
+const (
+	// rebindInterval limits Rebind events for each SA: one a packet would drown the owner.
+	rebindInterval = 100 * time.Millisecond
+	// lateInterval is how long packets from the path that was just left are taken for late ones and not for a return to it.
+	lateInterval = 2 * time.Second
+)
+
+// child is one ChildID: the handle that writers hold. Writers and receivers read the atomic fields; the others belong to the control plane, under
+// DataPlane.mu.
+type child struct {
+	id   ipsec.ChildID
+	out  atomic.Pointer[generation] // sent with; nil is none
+	path atomic.Pointer[outPath]
+
+	lastInbound, lastOnPath, lastRebind atomic.Int64 // Unix nanoseconds; 0 is never
+
+	noOutbound, held, exhausted, tooLong atomic.Uint64
+
+	moves       uint64
+	generations []*generation // oldest first
+}
+
+// ID implements ipsec.Handle.
+func (c *child) ID() ipsec.ChildID { return c.id }
+
+// outPath is where a child sends, all resolved. It is replaced as a whole and never changed.
+type outPath struct {
+	path     ipsec.Path
+	endpoint *endpoint
+	address  udpbatch.Address
+	limit    int64         // as asked for; ipsec.Unlimited for a proven path
+	room     *atomic.Int64 // octets left while unproven, shared by the SAs of one Move; nil for a proven path
+	left     ipsec.Path    // the path before
+	leftAt   int64
+}
+
+// take takes n octets from an unproven path's room.
+func (p *outPath) take(n int) bool {
+	if p.room == nil {
+		return true
+	}
+	if p.room.Add(-int64(n)) < 0 {
+		p.room.Add(int64(n))
+		return false
+	}
+	return true
+}
+
+// generation is one pair of SAs of a child.
+type generation struct {
+	spi           uint32 // inbound; 0 in the table's stand-in
+	child         *child
+	in            *esp.Inbound
+	sealer        *esp.Outbound
+	local, remote []ipsec.Selector
+	context       any
+	dscp          uint8
+
+	softPackets, hardPackets, softBytes, hardBytes uint64
+	softTold, hardTold                             atomic.Bool
+
+	inPackets, inBytes, outPackets, outBytes, outESPBytes atomic.Uint64
+	malformed, old, duplicate, auth, selector             atomic.Uint64
+
+	deleted bool        // under DataPlane.mu
+	timer   *time.Timer // ends the grace; under DataPlane.mu
+}
+
+func (g *generation) drops() ipsec.InboundDrops {
+	return ipsec.InboundDrops{
+		Malformed: g.malformed.Load(), Old: g.old.Load(), Duplicate: g.duplicate.Load(), Auth: g.auth.Load(), Selector: g.selector.Load(),
+	}
+}
+
+func (g *generation) stats() ipsec.Generation {
+	return ipsec.Generation{
+		InboundSPI: g.spi, OutboundSPI: g.sealer.SPI(), Current: g.child.out.Load() == g, Deleted: g.deleted,
+		Inbound:          ipsec.Counter{Packets: g.inPackets.Load(), Bytes: g.inBytes.Load()},
+		Outbound:         ipsec.Counter{Packets: g.outPackets.Load(), Bytes: g.outBytes.Load()},
+		OutboundSequence: g.sealer.Sequence(), InboundSequence: g.in.Sequence(), Drops: g.drops(),
+	}
+}
+
+// lifetime fills in the defaults and bounds.
+func (g *generation) lifetime(l ipsec.Lifetime) {
+	last := g.sealer.Last()
+	or := func(v, otherwise uint64) uint64 {
+		if v == 0 {
+			return otherwise
+		}
+		return v
+	}
+	g.hardPackets = min(or(l.HardPackets, last), last)
+	g.softPackets = min(or(l.SoftPackets, g.hardPackets/4*3), g.hardPackets)
+	g.hardBytes = or(l.HardBytes, 1<<63)
+	g.softBytes = min(or(l.SoftBytes, g.hardBytes/4*3), g.hardBytes)
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package user
+
+import (
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/open-n3iwf/n3iwf/internal/udpbatch"
+	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
+	"github.com/open-n3iwf/n3iwf/nwu/ipsec/esp"
+)
+
+// totals count what happens in a DataPlane. Those of SAs that are gone stay.
+type totals struct {
+	ike, keepalives, dummies, runts, unknownSPI, receiveErrors, panics atomic.Uint64
+	malformed, old, duplicate, auth, selector                          atomic.Uint64
+}
+
+// Totals are a DataPlane's counts since it was made.
+type Totals struct {
+	IKE, Keepalives, Dummies uint64
+	Runts                    uint64 // datagrams too short for what they claim to be, dropped
+	UnknownSPI               uint64 // ESP packets for no SA, dropped
+	Drops                    ipsec.InboundDrops
+	ReceiveErrors            uint64
+	Panics                   uint64
+	SAs                      int // generations installed, those in grace included
+	Sockets                  []SocketStats
+}
+
+// SocketStats are the counts of one served address, all workers together.
+type SocketStats struct {
+	Socket
+	udpbatch.Stats
+}
+
+// Totals gives the counts.
+func (d *DataPlane) Totals() Totals {
+	k := &d.totals
+	t := Totals{
+		IKE: k.ike.Load(), Keepalives: k.keepalives.Load(), Dummies: k.dummies.Load(), Runts: k.runts.Load(), UnknownSPI: k.unknownSPI.Load(),
+		ReceiveErrors: k.receiveErrors.Load(), Panics: k.panics.Load(),
+		Drops: ipsec.InboundDrops{
+			Malformed: k.malformed.Load(), Old: k.old.Load(), Duplicate: k.duplicate.Load(), Auth: k.auth.Load(), Selector: k.selector.Load(),
+		},
+	}
+	for _, e := range *d.endpoints.Load() {
+		s := SocketStats{Socket: e.Socket}
+		for _, c := range e.conns {
+			s.Stats.Add(c.Stats())
+		}
+		t.Sockets = append(t.Sockets, s)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, c := range d.children {
+		for _, g := range c.generations {
+			if !g.deleted {
+				t.SAs++
+			}
+		}
+	}
+	t.SAs += len(d.graces)
+	return t
+}
+
+// drop counts a packet that Open refused.
+func (d *DataPlane) drop(g *generation, err error) {
+	switch {
+	case errors.Is(err, esp.ErrOld):
+		d.totals.old.Add(1)
+		g.old.Add(1)
+	case errors.Is(err, esp.ErrDuplicate):
+		d.totals.duplicate.Add(1)
+		g.duplicate.Add(1)
+	case errors.Is(err, esp.ErrAuth):
+		d.totals.auth.Add(1)
+		g.auth.Add(1)
+	default:
+		d.totals.malformed.Add(1)
+		g.malformed.Add(1)
+	}
+}
+
+// limiter lets an event through at most every rebindInterval.
+type limiter struct{ last atomic.Int64 }
+
+func (l *limiter) allow(now int64) bool {
+	last := l.last.Load()
+	return (last == 0 || now-last >= int64(rebindInterval/time.Nanosecond)) && l.last.CompareAndSwap(last, now)
+}
