@@ -175,9 +175,20 @@ func (p *PDU) Missing(id ProtocolIEID) bool {
 // String prints the whole PDU on one line. Keys are left out, NAS PDUs are not.
 func (p *PDU) String() string {
 	if p.Message == nil {
-		return fmt.Sprintf("%v %v %x", p.ProcedureCode, p.Kind, p.Value)
+		return fmt.Sprintf("%s %x", p.Name(), p.Value)
 	}
-	return aper.Print(p.Message)
+	return String(p.Message)
+}
+
+// String prints a message on one line, as PDU.String does.
+func String(m Message) string { return aper.Print(m) }
+
+// Name returns the name of the message, such as NGSetupRequest, or of its unknown procedure.
+func (p *PDU) Name() string {
+	if p.Message == nil {
+		return fmt.Sprintf("%v %v", p.ProcedureCode, p.Kind)
+	}
+	return messageName(p.Message)
 }
 
 func messageName(m Message) string { return reflect.TypeOf(m).Elem().Name() }
