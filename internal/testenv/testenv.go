@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package testenv is how a test says what it needs of the machine. Where the need is not met the test is skipped with a
-// reason that `make test` collects and prints at its end; under CI=true nothing may be skipped, so there it fails.
+// Package testenv is how a test says what it needs of the machine. Where the need is not met the test is skipped, and the
+// reason is appended to the file named by TESTENV_SKIPS, which `make test` prints at its end. Under CI=true nothing may be
+// skipped, so there the test fails.
 package testenv
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"testing"
@@ -18,8 +20,22 @@ func Need(t testing.TB, ok bool, what string) {
 	case os.Getenv("CI") == "true":
 		t.Fatalf("CI=true allows no skip, but this test needs %s", what)
 	default:
+		note(t.Name() + " needs " + what)
 		t.Skipf("needs %s", what)
 	}
+}
+
+func note(line string) {
+	name := os.Getenv("TESTENV_SKIPS")
+	if name == "" {
+		return
+	}
+	f, err := os.OpenFile(name, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return // the skip itself still stands in the test's output
+	}
+	defer f.Close()
+	fmt.Fprintln(f, line)
 }
 
 // NeedRoot skips the test for users other than root.

@@ -4,6 +4,8 @@ package testenv
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"runtime"
 	"testing"
 
@@ -16,7 +18,8 @@ type recorder struct {
 	skipped, failed string
 }
 
-func (*recorder) Helper() {}
+func (*recorder) Helper()      {}
+func (*recorder) Name() string { return "TestX" }
 func (r *recorder) Skipf(format string, args ...any) {
 	r.skipped = fmt.Sprintf(format, args...)
 	runtime.Goexit()
@@ -39,7 +42,13 @@ func need(f func(testing.TB)) *recorder {
 func TestNeed(t *testing.T) {
 	missing := func(t testing.TB) { NeedTool(t, "no-such-program", "no-such-package") }
 	t.Setenv("CI", "")
+	list := filepath.Join(t.TempDir(), "skips")
+	require.NoError(t, os.WriteFile(list, []byte("earlier\n"), 0o600))
+	t.Setenv("TESTENV_SKIPS", list)
 	require.Equal(t, "needs no-such-program: apt-get install no-such-package", need(missing).skipped)
+	noted, err := os.ReadFile(list)
+	require.NoError(t, err)
+	require.Equal(t, "earlier\nTestX needs no-such-program: apt-get install no-such-package\n", string(noted))
 	t.Setenv("CI", "true")
 	r := need(missing)
 	require.Empty(t, r.skipped)

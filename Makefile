@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# The project's verbs. `make demo` and `make test` install what they need on Debian when run as root, and say exactly what
+# is missing otherwise.
+
+SHELL := /bin/bash
+GO ?= go
+# A clone that belongs to another user makes git, and so the version stamp of go build, fail.
+VCS := $(shell git rev-parse HEAD >/dev/null 2>&1 || echo -buildvcs=false)
+LINTER := .cache/bin/golangci-lint
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test lint bench fuzz unit race e2e interop clean
+
+help: ## list the verbs
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build the commands into bin/
+	@scripts/deps build
+	$(GO) build $(VCS) -trimpath -o bin/ ./cmd/...
+
+demo: ## the main job: core, N3IWF and a UE that moves; writes demo-report.html (JSON=FILE writes the numbers too)
+	@scripts/deps demo
+	@$(MAKE) --no-print-directory build
+	bin/nwulab demo --html demo-report.html $(if $(JSON),--json $(JSON)) $(ARGS)
+
+test: ## everything that this machine can test
+	@scripts/deps test
+	@scripts/test
+
+unit race e2e interop:
+	@scripts/deps test
+	@scripts/test $@
+
+lint: $(LINTER) ## golangci-lint with .golangci.yml
+	$(LINTER) run
+
+# The linter is a module like any other, pinned in tools/go.sum; its first build takes about a minute.
+$(LINTER): tools/go.mod tools/go.sum
+	@echo "building golangci-lint (once)"
+	@mkdir -p $(@D)
+	@cd tools && $(GO) build -o $(CURDIR)/$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	@touch $@
+
+bench: ## measure; writes bench.json
+	@scripts/deps build
+	$(GO) run $(VCS) ./test/bench -json bench.json $(ARGS)
+
+fuzz: ## run every fuzz target for FUZZTIME each (default 60s)
+	@scripts/deps build
+	@scripts/fuzz
+
+clean: ## remove what was built
+	rm -rf bin .cache demo-report.html demo.json
