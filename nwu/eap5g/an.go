@@ -184,16 +184,13 @@ func fixedValue(b []byte, n int) ([]byte, bool) {
 	return nil, false
 }
 
-// nssaiValue reads a list of S-NSSAIs, also after a length, after a zero octet, or after an identifier and
-// its length.
+// nssaiValue reads a list of S-NSSAIs, also after a zero octet or after an identifier and its length.
 func nssaiValue(b []byte) ([]SNSSAI, bool) {
 	if list, ok := decodeNSSAI(b); ok {
 		return list, true
 	}
-	if len(b) > 1 && (b[0] == 0 || int(b[0]) == len(b)-1) {
-		if list, ok := decodeNSSAI(b[1:]); ok {
-			return list, true
-		}
+	if len(b) > 1 && b[0] == 0 {
+		return decodeNSSAI(b[1:])
 	}
 	if len(b) > 2 && int(b[1]) == len(b)-2 {
 		return decodeNSSAI(b[2:])
