@@ -1,0 +1,622 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"github.com/ishidawataru/sctp"
+	"golang.org/x/sys/unix"
+)
+
+// ProbeKernel tells whether this machine's kernel has SCTP; nil if so.
+func ProbeKernel() error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_SCTP)
+	if err == nil {
+		return unix.Close(fd)
+	}
+	if errors.Is(err, unix.EPROTONOSUPPORT) || errors.Is(err, unix.ESOCKTNOSUPPORT) {
+		return fmt.Errorf("%w (%w): load the sctp module, or use mode udp or raw", ErrKernelUnsupported, err)
+	}
+	return fmt.Errorf("kernel SCTP socket: %w", err)
+}
+
+// kernelSocket is a non-blocking one-to-one SCTP socket on the runtime's poller,
+// so that Close ends every call on it.
+type kernelSocket struct {
+	file *os.File
+	raw  syscall.RawConn
+}
+
+func newKernelSocket(fd int) (*kernelSocket, error) {
+	f := os.NewFile(uintptr(fd), "sctp")
+	raw, err := f.SyscallConn()
+	if err != nil {
+		f.Close() //nolint:errcheck // the first error says more
+		return nil, err
+	}
+	return &kernelSocket{f, raw}, nil
+}
+
+// control runs f with the descriptor.
+func (s *kernelSocket) control(f func(fd int) error) error {
+	var err error
+	if cerr := s.raw.Control(func(fd uintptr) { err = f(int(fd)) }); cerr != nil {
+		return cerr
+	}
+	return err
+}
+
+// openKernel makes a socket with all options, bound to the local addresses.
+func openKernel(o Options, port uint16) (*kernelSocket, error) {
+	family := unix.AF_INET
+	for _, a := range append(append([]netip.AddrPort{}, o.Local...), o.Remote...) {
+		if a.Addr().Is6() && !a.Addr().Is4In6() {
+			family = unix.AF_INET6 // takes IPv4 as well
+		}
+	}
+	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.IPPROTO_SCTP)
+	if err != nil {
+		return nil, fmt.Errorf("kernel SCTP socket: %w", err)
+	}
+	s, err := newKernelSocket(fd)
+	if err != nil {
+		return nil, err
+	}
+	err = s.control(func(fd int) error {
+		for _, opt := range kernelOptions(o) {
+			if err := setOption(fd, opt); err != nil {
+				return err
+			}
+		}
+		for opt, size := range map[int]int{unix.SO_RCVBUF: o.ReceiveBuffer, unix.SO_SNDBUF: max(o.SendBuffer, 2*o.MaxMessageSize)} {
+			if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, opt, size); err != nil {
+				return fmt.Errorf("socket buffer: %w", err)
+			}
+		}
+		local := kernelAddr(o.Local, port)
+		if len(o.Local) == 0 && port != 0 {
+			local.IPAddrs = []net.IPAddr{{IP: net.IPv4zero}}
+			if family == unix.AF_INET6 {
+				local.IPAddrs[0].IP = net.IPv6zero
+			}
+		}
+		if len(local.IPAddrs) > 0 {
+			if err := sctp.SCTPBind(fd, local, sctp.SCTP_BINDX_ADD_ADDR); err != nil {
+				return fmt.Errorf("bind SCTP to %s: %w", local, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		s.file.Close() //nolint:errcheck // the first error says more
+		return nil, err
+	}
+	return s, nil
+}
+
+func setOption(fd int, o sockOption) error {
+	_, _, errno := unix.Syscall6(unix.SYS_SETSOCKOPT, uintptr(fd), solSCTP, uintptr(o.opt),
+		uintptr(unsafe.Pointer(&o.value[0])), uintptr(len(o.value)), 0)
+	if errno != 0 {
+		return fmt.Errorf("kernel SCTP option %s: %w", o.name, errno)
+	}
+	return nil
+}
+
+func kernelAddr(list []netip.AddrPort, port uint16) *sctp.SCTPAddr {
+	a := &sctp.SCTPAddr{Port: int(port)}
+	for _, l := range list {
+		a.IPAddrs = append(a.IPAddrs, net.IPAddr{IP: l.Addr().AsSlice(), Zone: l.Addr().Zone()})
+	}
+	return a
+}
+
+func fromKernelAddr(a net.Addr) (out Addr) {
+	if s, ok := a.(*sctp.SCTPAddr); ok && s != nil {
+		out.Port = uint16(s.Port)
+		for _, ip := range s.IPAddrs {
+			if n, ok := netip.AddrFromSlice(ip.IP); ok {
+				out.IPs = append(out.IPs, n.Unmap().WithZone(ip.Zone))
+			}
+		}
+	}
+	return out
+}
+
+func dialKernel(ctx context.Context, o Options, port uint16) (Association, error) {
+	localPort := uint16(0)
+	if len(o.Local) > 0 {
+		localPort = o.Local[0].Port()
+	}
+	s, err := openKernel(o, localPort)
+	if err != nil {
+		return nil, err
+	}
+	peer := Addr{Port: port}
+	for _, r := range o.Remote {
+		peer.IPs = append(peer.IPs, r.Addr())
+	}
+	if err := s.connect(ctx, kernelAddr(o.Remote, port)); err != nil {
+		s.file.Close() //nolint:errcheck // the first error says more
+		reason := ReasonNoAnswer
+		switch {
+		case ctx.Err() != nil:
+			reason, err = ReasonAborted, ctx.Err()
+		case errors.Is(err, unix.ECONNREFUSED), errors.Is(err, unix.ECONNRESET):
+			reason = ReasonRefused
+		case !errors.Is(err, unix.ETIMEDOUT):
+			reason = ReasonSocket
+		}
+		return nil, &LossError{Reason: reason, Peer: peer, Err: err}
+	}
+	a, err := newKernelAssociation(s, o)
+	if err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// connect starts the handshake and waits for its end. The socket only becomes
+// writable once the association is up.
+func (s *kernelSocket) connect(ctx context.Context, to *sctp.SCTPAddr) error {
+	err := s.control(func(fd int) error {
+		_, err := sctp.SCTPConnect(fd, to)
+		return err
+	})
+	if err == nil || !errors.Is(err, unix.EINPROGRESS) {
+		return err
+	}
+	stop := context.AfterFunc(ctx, func() { s.file.SetWriteDeadline(time.Unix(1, 0)) }) //nolint:errcheck // pollable by construction
+	defer stop()
+	var result error
+	err = s.raw.Write(func(fd uintptr) bool {
+		code, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR)
+		if err != nil || code != 0 {
+			result = errors.Join(err, syscall.Errno(code))
+			return true
+		}
+		st, err := sctp.NewSCTPConn(int(fd), nil).GetStatus()
+		return err == nil && st.State == sctp.SCTP_ESTABLISHED
+	})
+	if err != nil {
+		return err
+	}
+	if result == nil && !stop() {
+		return ctx.Err()
+	}
+	return result
+}
+
+// kernelListener accepts from the kernel.
+type kernelListener struct {
+	s    *kernelSocket
+	o    Options
+	addr Addr
+	turn chan struct{} // held by the one accepter, who owns the read deadline
+}
+
+func listenKernel(o Options, port uint16) (Listener, error) {
+	s, err := openKernel(o, port)
+	if err != nil {
+		return nil, err
+	}
+	l := &kernelListener{s: s, o: o, turn: make(chan struct{}, 1)}
+	err = s.control(func(fd int) error {
+		if err := unix.Listen(fd, 64); err != nil {
+			return fmt.Errorf("listen on SCTP port %d: %w", port, err)
+		}
+		l.addr = fromKernelAddr(sctp.NewSCTPConn(fd, nil).LocalAddr())
+		return nil
+	})
+	if err != nil {
+		s.file.Close() //nolint:errcheck // the first error says more
+		return nil, err
+	}
+	return l, nil
+}
+
+func (l *kernelListener) Addr() Addr { return l.addr }
+func (l *kernelListener) Mode() Mode { return ModeKernel }
+func (l *kernelListener) Close() error {
+	return l.s.file.Close()
+}
+
+func (l *kernelListener) Accept(ctx context.Context) (Association, error) {
+	select {
+	case l.turn <- struct{}{}:
+		defer func() { <-l.turn }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	for {
+		l.s.file.SetReadDeadline(time.Time{}) //nolint:errcheck // pollable by construction
+		stop := context.AfterFunc(ctx, func() { l.s.file.SetReadDeadline(time.Unix(1, 0)) })
+		var fd int
+		var result error
+		err := l.s.raw.Read(func(lfd uintptr) bool {
+			fd, _, result = unix.Accept4(int(lfd), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+			return !errors.Is(result, unix.EAGAIN)
+		})
+		stop()
+		switch {
+		case ctx.Err() != nil && err != nil:
+			return nil, ctx.Err()
+		case errors.Is(err, os.ErrClosed):
+			return nil, ErrListenerClosed
+		case err != nil:
+			return nil, err
+		case errors.Is(result, unix.ECONNABORTED), errors.Is(result, unix.EINTR):
+			continue
+		case result != nil:
+			return nil, result
+		}
+		s, err := newKernelSocket(fd)
+		if err != nil {
+			return nil, err
+		}
+		a, err := newKernelAssociation(s, l.o)
+		if err != nil {
+			l.o.Logger.Warn("an SCTP association was gone before it was accepted", "error", err)
+			continue
+		}
+		return a, nil
+	}
+}
+
+// kernelQueue bounds the messages read and not yet received; beyond it the
+// kernel's buffer fills and closes the window.
+const kernelQueue = 256
+
+// kernelAssociation is one connected socket with one reader.
+type kernelAssociation struct {
+	s             *kernelSocket
+	o             Options
+	local, remote Addr
+	streams       int
+
+	turn    chan struct{} // held by the one sender, who owns the write deadline
+	queue   chan Message
+	closing chan struct{} // this side has called Close or Abort
+	reader  sync.WaitGroup
+	done    chan struct{}
+	loss    *LossError // set before done is closed
+
+	once     sync.Once
+	abort    sync.Once
+	abortErr string
+	aborted  atomic.Bool
+
+	sent, received, octetsOut, octetsIn atomic.Uint64
+	badPPID, tooLarge, pathChanges      atomic.Uint64
+}
+
+func newKernelAssociation(s *kernelSocket, o Options) (*kernelAssociation, error) {
+	a := &kernelAssociation{
+		s: s, o: o, turn: make(chan struct{}, 1), queue: make(chan Message, kernelQueue),
+		closing: make(chan struct{}), done: make(chan struct{}),
+	}
+	err := s.control(func(fd int) error {
+		c := sctp.NewSCTPConn(fd, nil)
+		a.local, a.remote = fromKernelAddr(c.LocalAddr()), fromKernelAddr(c.RemoteAddr())
+		st, err := c.GetStatus()
+		if err == nil {
+			a.streams = int(st.Ostreams)
+		}
+		return err
+	})
+	if err != nil {
+		s.file.Close() //nolint:errcheck // the first error says more
+		return nil, &LossError{Reason: ReasonSocket, Peer: a.remote, Err: err}
+	}
+	go a.read()
+	return a, nil
+}
+
+// read takes messages and notifications until the association ends.
+func (a *kernelAssociation) read() {
+	loss := a.readAll()
+	loss.Peer = a.remote
+	if a.aborted.Load() {
+		loss = &LossError{Reason: ReasonAborted, Peer: a.remote, Detail: a.abortErr}
+	}
+	a.loss = loss
+	a.s.file.Close() //nolint:errcheck // there is nothing left on it
+	close(a.done)
+}
+
+func (a *kernelAssociation) readAll() *LossError {
+	buf, oob := make([]byte, 64<<10), make([]byte, unix.CmsgSpace(sndRcvInfoLen)+64)
+	whole := assembler{limit: a.o.MaxMessageSize}
+	var last *LossError // what a notification said about the end
+	for {
+		n, oobn, flags, err := a.recvmsg(buf, oob)
+		switch {
+		case err != nil && last != nil:
+			return last
+		case err != nil:
+			return a.lossOf(err)
+		case flags&msgNotification != 0:
+			if n, err := parseNotification(buf[:n]); err == nil {
+				if l := a.notice(n, &whole); l != nil {
+					last = l
+				}
+			}
+			continue
+		case n == 0 && oobn == 0:
+			if last != nil && last.Reason != ReasonPeerShutdown {
+				return last
+			}
+			return &LossError{Reason: a.endReason()}
+		}
+		data, tooLarge := whole.add(buf[:n], flags&unix.MSG_EOR != 0)
+		if tooLarge {
+			a.tooLarge.Add(1)
+		}
+		if data == nil {
+			continue
+		}
+		info, err := infoOf(oob[:oobn])
+		if err != nil || info.ppid != PPID {
+			a.badPPID.Add(1)
+			continue
+		}
+		a.received.Add(1)
+		a.octetsIn.Add(uint64(len(data)))
+		select {
+		case a.queue <- Message{Stream: info.stream, PPID: PPID, Data: data}:
+		case <-a.closing:
+			// Nobody may be receiving any more; the shutdown must go on.
+			select {
+			case a.queue <- Message{Stream: info.stream, PPID: PPID, Data: data}:
+			default:
+			}
+		}
+	}
+}
+
+func (a *kernelAssociation) endReason() Reason {
+	select {
+	case <-a.closing:
+		return ReasonClosed
+	default:
+		return ReasonPeerShutdown
+	}
+}
+
+func (a *kernelAssociation) lossOf(err error) *LossError {
+	switch {
+	case errors.Is(err, unix.ECONNRESET), errors.Is(err, unix.ECONNABORTED), errors.Is(err, unix.EPIPE):
+		return &LossError{Reason: ReasonPeerAbort, Err: err}
+	case errors.Is(err, unix.ETIMEDOUT):
+		return &LossError{Reason: ReasonPeerGone, Err: err}
+	case errors.Is(err, os.ErrClosed):
+		return &LossError{Reason: a.endReason()}
+	}
+	return &LossError{Reason: ReasonSocket, Err: err}
+}
+
+// notice takes a notification; it returns what it says about the end.
+func (a *kernelAssociation) notice(n notification, whole *assembler) *LossError {
+	switch n.kind {
+	case notePartialDelivery:
+		whole.reset()
+	case notePeerAddrChange:
+		switch n.state {
+		case addrMadePrimary:
+			a.pathChanges.Add(1)
+		case addrUnreachable:
+			a.o.Logger.Warn("SCTP path to the peer does not answer", "peer", a.remote)
+		}
+	case noteAssocChange:
+		switch n.state {
+		case commLost:
+			if len(n.info) > 0 {
+				return &LossError{Reason: ReasonPeerAbort, Detail: describeCauses(n.info)}
+			}
+			if n.code == 0 {
+				return &LossError{Reason: ReasonPeerGone}
+			}
+			return &LossError{Reason: ReasonPeerAbort, Detail: causeNames[uint16(n.code)]}
+		case commRestart:
+			// The kernel carries on with the same socket; for NGAP this is the
+			// loss of all state, so the association is given up (TS 38.412 7).
+			a.closeSocket(true)
+			return &LossError{Reason: ReasonPeerRestart}
+		case shutdownComp:
+			return &LossError{Reason: a.endReason()}
+		}
+	}
+	return nil
+}
+
+func (a *kernelAssociation) recvmsg(b, oob []byte) (n, oobn, flags int, err error) {
+	var result error
+	err = a.s.raw.Read(func(fd uintptr) bool {
+		n, oobn, flags, _, result = unix.Recvmsg(int(fd), b, oob, 0)
+		return !errors.Is(result, unix.EAGAIN) && !errors.Is(result, unix.EINTR)
+	})
+	if err == nil {
+		err = result
+	}
+	return n, oobn, flags, err
+}
+
+func infoOf(oob []byte) (sndRcvInfo, error) {
+	msgs, err := unix.ParseSocketControlMessage(oob)
+	if err != nil {
+		return sndRcvInfo{}, err
+	}
+	for _, m := range msgs {
+		if m.Header.Level == solSCTP && m.Header.Type == cmsgSndRcv {
+			return parseSndRcvInfo(m.Data)
+		}
+	}
+	return sndRcvInfo{}, errControl
+}
+
+// controlMessage wraps the information that goes with a message.
+func controlMessage(i sndRcvInfo) []byte {
+	b := make([]byte, unix.CmsgSpace(sndRcvInfoLen))
+	h := (*unix.Cmsghdr)(unsafe.Pointer(&b[0]))
+	h.Level, h.Type = solSCTP, cmsgSndRcv
+	h.SetLen(unix.CmsgLen(sndRcvInfoLen))
+	copy(b[unix.CmsgLen(0):], i.encode())
+	return b
+}
+
+func (a *kernelAssociation) Send(ctx context.Context, stream uint16, data []byte) error {
+	if int(stream) >= a.streams {
+		return fmt.Errorf("stream %d of %d: %w", stream, a.streams, ErrStream)
+	}
+	if len(data) == 0 || len(data) > a.o.MaxMessageSize {
+		return fmt.Errorf("%d octets, limit %d: %w", len(data), a.o.MaxMessageSize, ErrMessageSize)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case a.turn <- struct{}{}:
+		defer func() { <-a.turn }()
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-a.done:
+		return a.loss
+	}
+	a.s.file.SetWriteDeadline(time.Time{}) //nolint:errcheck // pollable by construction
+	stop := context.AfterFunc(ctx, func() { a.s.file.SetWriteDeadline(time.Unix(1, 0)) })
+	defer stop()
+	oob := controlMessage(sndRcvInfo{stream: stream, ppid: PPID})
+	var result error
+	err := a.s.raw.Write(func(fd uintptr) bool {
+		_, result = unix.SendmsgN(int(fd), data, oob, nil, unix.MSG_NOSIGNAL)
+		return !errors.Is(result, unix.EAGAIN) && !errors.Is(result, unix.EINTR)
+	})
+	if err == nil {
+		err = result
+	}
+	switch {
+	case err == nil:
+		a.sent.Add(1)
+		a.octetsOut.Add(uint64(len(data)))
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	select {
+	case <-a.done:
+		return a.loss
+	default:
+		l := a.lossOf(err)
+		l.Peer = a.remote
+		return l
+	}
+}
+
+func (a *kernelAssociation) Receive(ctx context.Context) (Message, error) {
+	if err := ctx.Err(); err != nil {
+		return Message{}, err
+	}
+	select {
+	case m := <-a.queue:
+		return m, nil
+	case <-ctx.Done():
+		return Message{}, ctx.Err()
+	case <-a.done:
+	}
+	select {
+	case m := <-a.queue:
+		return m, nil
+	default:
+		return Message{}, a.loss
+	}
+}
+
+func (a *kernelAssociation) Streams() int          { return a.streams }
+func (a *kernelAssociation) LocalAddr() Addr       { return a.local }
+func (a *kernelAssociation) RemoteAddr() Addr      { return a.remote }
+func (a *kernelAssociation) Done() <-chan struct{} { return a.done }
+
+func (a *kernelAssociation) Err() error {
+	select {
+	case <-a.done:
+		return a.loss
+	default:
+		return nil
+	}
+}
+
+func (a *kernelAssociation) Stats() Stats {
+	return Stats{
+		Mode:         ModeKernel,
+		MessagesSent: a.sent.Load(), MessagesReceived: a.received.Load(),
+		OctetsSent: a.octetsOut.Load(), OctetsReceived: a.octetsIn.Load(),
+		DroppedPPID: a.badPPID.Load(), DroppedTooLarge: a.tooLarge.Load(), PathChanges: a.pathChanges.Load(),
+	}
+}
+
+// Close lets the kernel send what is queued and shut down; the reader sees the
+// end.
+func (a *kernelAssociation) Close() error {
+	a.once.Do(func() { close(a.closing) })
+	a.s.control(func(fd int) error { return unix.Shutdown(fd, unix.SHUT_WR) }) //nolint:errcheck // fails when it is over already
+	timeout := time.NewTimer(a.o.ShutdownTimeout)
+	defer timeout.Stop()
+	select {
+	case <-a.done:
+	case <-timeout.C:
+		return a.stop("shutdown timed out")
+	}
+	if a.loss.Reason == ReasonClosed || a.loss.Reason == ReasonPeerShutdown {
+		return nil
+	}
+	return a.loss
+}
+
+func (a *kernelAssociation) Abort(reason string) error {
+	a.stop(reason) //nolint:errcheck // says only that it was aborted
+	return nil
+}
+
+// stop aborts with a reason for the peer and waits for the reader.
+func (a *kernelAssociation) stop(reason string) error {
+	a.abort.Do(func() {
+		a.once.Do(func() { close(a.closing) })
+		select {
+		case <-a.done:
+			return
+		default:
+		}
+		a.abortErr = reason
+		a.aborted.Store(true)
+		oob := controlMessage(sndRcvInfo{flags: sndFlagAbort})
+		a.s.control(func(fd int) error { //nolint:errcheck // closing without lingering aborts too
+			_, err := unix.SendmsgN(fd, []byte(reason[:min(len(reason), maxCauseText)]), oob, nil, unix.MSG_NOSIGNAL)
+			return err
+		})
+		a.closeSocket(true)
+	})
+	<-a.done
+	return a.loss
+}
+
+// closeSocket ends the reader; with abort the kernel sends ABORT if the
+// association is still there.
+func (a *kernelAssociation) closeSocket(abort bool) {
+	if abort {
+		a.s.control(func(fd int) error { //nolint:errcheck // then it is closed gracefully
+			return unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+		})
+	}
+	a.s.file.Close() //nolint:errcheck // nothing is left to lose
+}
