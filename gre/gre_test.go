@@ -250,6 +250,9 @@ func FuzzDecode(f *testing.F) {
 		if p.Offset < ipv4Len+HeaderLen || p.End < p.Offset || p.End > len(b) || p.Header.QFI > MaxQFI {
 			t.Fatalf("%+v of %d octets", p, len(b))
 		}
+		if p.Source.Is4In6() || p.Destination.Is4In6() {
+			return // a Carrier writes IPv4-mapped addresses as IPv4
+		}
 		// What was understood survives being written again.
 		c, err := NewCarrier(p.Source, p.Destination, 0)
 		if err != nil {
@@ -260,9 +263,6 @@ func FuzzDecode(f *testing.F) {
 		c.Put(again, p.Header, len(pdu), 0)
 		q, err := Decode(append(again, pdu...))
 		if err != nil || q.Header != p.Header || q.Source != p.Source || q.Destination != p.Destination || q.End-q.Offset != len(pdu) {
-			if p.Source.Is4In6() || p.Destination.Is4In6() {
-				return // IPv4-mapped addresses are written as IPv4
-			}
 			t.Fatalf("%+v, again %+v, %v", p, q, err)
 		}
 	})
