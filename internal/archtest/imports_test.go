@@ -77,11 +77,11 @@ func graph(t *testing.T) map[string]*pkg {
 	dec := json.NewDecoder(bytes.NewReader(out))
 	for {
 		var p pkg
-		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+		err := dec.Decode(&p)
+		if errors.Is(err, io.EOF) {
 			break
-		} else {
-			require.NoError(t, err)
 		}
+		require.NoError(t, err)
 		packages[own(p.ImportPath)] = &p
 	}
 	require.Greater(t, len(packages), 5)
