@@ -18,7 +18,7 @@ type Traffic struct {
 }
 
 // Dropped adds up the drops.
-func (t *Traffic) Dropped() (n uint64) {
+func (t Traffic) Dropped() (n uint64) {
 	for _, d := range t.Drops {
 		n += d
 	}
