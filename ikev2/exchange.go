@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ikev2
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"github.com/open-n3iwf/n3iwf/ikev2/message"
+)
+
+// enqueue adds a request of ours, before all others when it is urgent.
+func (s *Session) enqueue(r *request, urgent bool) {
+	if urgent {
+		s.sa.queue = slices.Insert(s.sa.queue, 0, r)
+		return
+	}
+	s.sa.queue = append(s.sa.queue, r)
+}
+
+// pump sends queued requests while the window has room.
+func (s *Session) pump() {
+	if (s.state != stateEstablished && s.state != stateDeleting) || s.rekeying {
+		return
+	}
+	sa := s.sa
+	for i := 0; i < len(sa.queue) && len(sa.outstanding) < sa.window; {
+		r := sa.queue[i]
+		if !r.notBefore.IsZero() && s.now.Before(r.notBefore) {
+			i++
+			continue
+		}
+		sa.queue = slices.Delete(sa.queue, i, i+1)
+		s.start(r)
+		if s.state == stateClosed {
+			return
+		}
+	}
+}
+
+// start gives the request its message ID and sends it for the first time.
+func (s *Session) start(r *request) {
+	inner := r.build(r)
+	if inner == nil || s.state == stateClosed {
+		return
+	}
+	sa := s.sa
+	if sa.nextSend == math.MaxUint32 {
+		s.close(ErrMessageIDs, false)
+		return
+	}
+	r.mid = sa.nextSend
+	if r.datagrams = s.seal(sa, r.exchange, false, r.mid, inner[:len(inner):len(inner)]); r.datagrams == nil {
+		return // seal ended the session
+	}
+	sa.nextSend++
+	s.launch(r)
+}
+
+// launch sends a request whose datagrams are ready and starts its timer.
+func (s *Session) launch(r *request) {
+	r.paths = append(r.paths[:0], s.path)
+	r.sent = s.now
+	r.wait = s.opt.Retransmit.First
+	r.next = s.now.Add(s.jitter(r.wait))
+	s.sa.outstanding = append(s.sa.outstanding, r)
+	s.send(s.path, r.datagrams)
+}
+
+// retransmit repeats a request, bit-identical, on the present path (RFC 7296 2.1, RFC 4555 3.5).
+func (s *Session) retransmit(r *request) {
+	if !slices.Contains(r.paths, s.path) {
+		r.paths = append(r.paths, s.path)
+	}
+	s.send(s.path, r.datagrams)
+}
+
+// retransmitDue repeats the requests whose time has come, and ends the session when one was not answered for too long.
+func (s *Session) retransmitDue() {
+	for _, r := range s.sa.outstanding {
+		if !due(r.next, s.now) {
+			continue
+		}
+		if s.now.Sub(r.sent) >= s.patience(r) {
+			reason := ErrTimeout
+			if s.state == stateDeleting {
+				reason = ErrDeleted
+			}
+			s.close(reason, false)
+			return
+		}
+		rt := &s.opt.Retransmit
+		r.wait = min(time.Duration(float64(r.wait)*rt.Factor), rt.Max)
+		r.next = s.now.Add(s.jitter(r.wait))
+		s.retransmit(r)
+	}
+}
+
+func (s *Session) patience(r *request) time.Duration {
+	switch {
+	case r.giveUp != 0:
+		return r.giveUp
+	case s.opt.Retransmit.GiveUp != 0:
+		return s.opt.Retransmit.GiveUp
+	case s.mobike:
+		return 5 * time.Minute
+	}
+	return 165 * time.Second
+}
+
+func (s *Session) jitter(d time.Duration) time.Duration {
+	if s.opt.Retransmit.Jitter <= 0 {
+		return d
+	}
+	var b [2]byte
+	s.random(b[:])
+	share := float64(uint16(b[0])<<8|uint16(b[1])) / 65536
+	return d + time.Duration(float64(d)*s.opt.Retransmit.Jitter*share)
+}
+
+// random fills b. A source of randomness that fails leaves no safe way on, so the session would have to stop
+// everything it does; the same as crypto/rand does.
+func (s *Session) random(b []byte) { mustRead(s.opt.Rand, b) }
+
+// respond answers the request that is being worked on. The datagrams are kept for its retransmissions.
+func (s *Session) respond(sa *ikeSA, inner []message.Payload) {
+	p := sa.pending
+	if p == nil {
+		return
+	}
+	sa.pending = nil
+	d := s.seal(sa, p.exchange, true, p.mid, inner)
+	if d == nil {
+		return
+	}
+	sa.lastReply = d
+	s.send(p.path, d)
+}
+
+// respondError answers with one error notify.
+func (s *Session) respondError(sa *ikeSA, t message.NotifyType, data ...byte) {
+	s.respond(sa, []message.Payload{notify(t, data)})
+}
+
+// seal protects a message, in fragments where it is long and the peer takes them. It returns nil after having closed
+// the session: something in the message was too long to be sent at all.
+func (s *Session) seal(sa *ikeSA, exchange message.ExchangeType, response bool, mid uint32, inner []message.Payload) [][]byte {
+	h := sa.header(exchange, response, mid)
+	if s.fragment {
+		if d, err := message.SealFragments(h, inner, sa.out, s.opt.FragmentSize); err == nil {
+			return d
+		}
+	}
+	d, err := message.Seal(nil, h, inner, sa.out)
+	if err != nil {
+		s.close(err, false)
+		return nil
+	}
+	return [][]byte{d}
+}
+
+func notify(t message.NotifyType, data []byte) *message.Notify {
+	return &message.Notify{Type: t, Data: data}
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ikev2
+
+import (
+	"hash/maphash"
+	"net/netip"
+	"time"
+
+	"github.com/open-n3iwf/n3iwf/ikev2/message"
+	"github.com/open-n3iwf/n3iwf/ikev2/suite"
+)
+
+// maxWindow bounds how many of our requests are outstanding, whatever SET_WINDOW_SIZE allows (RFC 7296 2.3).
+const maxWindow = 8
+
+// ikeSA is one IKE SA: its SPIs, keys, message IDs and the exchanges that run in it. A rekey makes a new one.
+type ikeSA struct {
+	spiI, spiR message.SPI
+	// initiator tells whether we initiated this IKE SA. After a rekey by the peer it differs from
+	// Session.origInitiator.
+	initiator bool
+	suite     suite.IKE
+	keys      *suite.IKEKeys
+	in, out   message.Protector
+
+	nextSend    uint32
+	nextRecv    uint32
+	window      int // how many requests the peer can take at once
+	outstanding []*request
+	queue       []*request
+	fragments   *message.Reassembler // nil until a fragment comes
+
+	// The peer's latest request: its message ID is nextRecv-1.
+	lastHash      uint64   // of its datagram, or of its first fragment
+	lastReply     [][]byte // nil while it is worked on
+	pending       *pendingRequest
+	firstFragment uint64 // hash of the first fragment of the request that is being put together
+}
+
+// pendingRequest is a request of the peer whose response is not ready yet.
+type pendingRequest struct {
+	exchange message.ExchangeType
+	mid      uint32
+	path     Path // where it came from, and where the response goes
+}
+
+func (sa *ikeSA) local() message.SPI {
+	if sa.initiator {
+		return sa.spiI
+	}
+	return sa.spiR
+}
+
+func (sa *ikeSA) header(exchange message.ExchangeType, response bool, mid uint32) message.Header {
+	h := message.Header{InitiatorSPI: sa.spiI, ResponderSPI: sa.spiR, Exchange: exchange, MessageID: mid}
+	if sa.initiator {
+		h.Flags |= message.FlagInitiator
+	}
+	if response {
+		h.Flags |= message.FlagResponse
+	}
+	return h
+}
+
+// request is one of our requests, from the wish to its response.
+type request struct {
+	exchange message.ExchangeType
+	// build makes the payloads when there is room in the window; nil result: the request is not wanted any more.
+	build func(r *request) []message.Payload
+	// done gets the payloads of the response.
+	done func(r *request, in []message.Payload)
+	// failed is called when the session ends first.
+	failed func(err error)
+	// kind finds requests that exclude others.
+	kind requestKind
+	// giveUp overrides Retransmission.GiveUp when not 0.
+	giveUp time.Duration
+
+	mid       uint32
+	datagrams [][]byte
+	// paths are all paths that it was sent on. An answer proves a path only when there is exactly one (RFC 4555 3.7).
+	paths     []Path
+	sent      time.Time
+	next      time.Time
+	wait      time.Duration
+	notBefore time.Time // back-off after TEMPORARY_FAILURE; zero: as soon as there is room
+	cookie2   []byte
+}
+
+type requestKind uint8
+
+const (
+	requestOther requestKind = iota
+	requestChild
+	requestDeleteChild
+	requestDeleteIKE
+	requestLiveness
+	requestRoutability
+	requestUpdate
+)
+
+func (sa *ikeSA) has(kinds ...requestKind) bool {
+	for _, list := range [2][]*request{sa.outstanding, sa.queue} {
+		for _, r := range list {
+			for _, k := range kinds {
+				if r.kind == k {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+func (sa *ikeSA) queued(kind requestKind) bool {
+	for _, r := range sa.queue {
+		if r.kind == kind {
+			return true
+		}
+	}
+	return false
+}
+
+var hashSeed = maphash.MakeSeed()
+
+// hash tells a retransmission from another message with the same message ID. The seed is secret, so nobody can make
+// two messages with equal hashes on purpose.
+func hash(datagram []byte) uint64 { return maphash.Bytes(hashSeed, datagram) }
+
+// requestKey recognises a retransmitted IKE_SA_INIT request: the same octets from the same source.
+func requestKey(from netip.AddrPort, datagram []byte) uint64 {
+	var h maphash.Hash
+	h.SetSeed(hashSeed)
+	maphash.WriteComparable(&h, from)
+	h.Write(datagram)
+	return h.Sum64()
+}

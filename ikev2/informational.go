@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ikev2
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/open-n3iwf/n3iwf/ikev2/message"
+)
+
+// deletePatience is how long an unanswered Delete of the IKE SA is repeated.
+const deletePatience = 10 * time.Second
+
+// informationalRequest works on an INFORMATIONAL request.
+func (s *Session) informationalRequest(sa *ikeSA, in []message.Payload) {
+	path := sa.pending.path
+	if sa != s.sa {
+		// A rekeyed IKE SA is there to be deleted only.
+		for _, d := range message.All[*message.Delete](in) {
+			if d.Protocol == message.ProtocolIKE {
+				s.respond(sa, nil)
+				s.forgetOld()
+				return
+			}
+		}
+		s.respond(sa, nil)
+		return
+	}
+	var out []message.Payload
+	refused := message.NotifyType(0)
+	if s.mobike && s.state == stateEstablished {
+		refused = s.mobikeRequest(in, path)
+	}
+	if refused != 0 {
+		out = append(out, notify(refused, nil))
+	}
+	var natd bool
+	var rest []*message.Notify
+	for _, n := range message.All[*message.Notify](in) {
+		switch n.Type {
+		case message.NAT_DETECTION_SOURCE_IP, message.NAT_DETECTION_DESTINATION_IP:
+			natd = true
+		case message.COOKIE2:
+			if len(n.Data) >= 8 && len(n.Data) <= 64 {
+				out = append(out, notify(message.COOKIE2, n.Data))
+			}
+		case message.SET_WINDOW_SIZE:
+			s.setWindow(n.Data)
+		case message.AUTHENTICATION_FAILED:
+			// An initiator that does not believe us says so after IKE_AUTH (RFC 7296 2.21.2).
+			s.respond(sa, nil)
+			s.close(ErrAuthentication, true)
+			return
+		case message.UPDATE_SA_ADDRESSES, message.NO_NATS_ALLOWED,
+			message.ADDITIONAL_IP4_ADDRESS, message.ADDITIONAL_IP6_ADDRESS, message.NO_ADDITIONAL_ADDRESSES:
+		default:
+			if len(rest) < maxNotifies {
+				rest = append(rest, n)
+			}
+		}
+	}
+	if natd && refused == 0 {
+		out = append(out, s.natNotifies(sa.spiI, sa.spiR, path)...)
+	}
+	var gone []uint32
+	for _, d := range message.All[*message.Delete](in) {
+		switch d.Protocol {
+		case message.ProtocolIKE:
+			s.respond(sa, nil)
+			s.close(ErrDeleted, true)
+			return
+		case message.ProtocolESP:
+			gone = append(gone, s.deletedByPeer(d.SPIs)...)
+		}
+	}
+	if len(gone) > 0 {
+		out = append(out, &message.Delete{Protocol: message.ProtocolESP, SPIs: gone})
+	}
+	if len(rest) > 0 {
+		s.emit(InfoReceived{Notifies: rest})
+	}
+	s.respond(sa, out)
+	s.afterUpdate()
+}
+
+// earlyInformational works on an INFORMATIONAL request before the IKE SA is up: a peer can end it.
+func (s *Session) earlyInformational(sa *ikeSA, in []message.Payload) {
+	s.respond(sa, nil)
+	if _, ok := message.Get[*message.Delete](in); ok || message.GetNotify(in, message.AUTHENTICATION_FAILED) != nil {
+		s.close(ErrDeleted, true)
+	}
+}
+
+// deletedByPeer removes the pairs whose peer's inbound SPIs are given, and returns ours of them for the answer. Pairs
+// that we are deleting ourselves are left out of it (RFC 7296 1.4.1).
+func (s *Session) deletedByPeer(spis []uint32) (answer []uint32) {
+	for _, spi := range spis {
+		c := s.childByOutbound(spi)
+		if c == nil {
+			continue
+		}
+		if !c.deleting {
+			answer = append(answer, c.sa.InboundSPI)
+		}
+		s.removeChild(c, true)
+	}
+	return answer
+}
+
+func (s *Session) setWindow(data []byte) {
+	if len(data) == 4 {
+		// It only ever grows (RFC 7296 2.3).
+		s.sa.window = max(s.sa.window, int(min(binary.BigEndian.Uint32(data), maxWindow)))
+	}
+}
+
+func deleteIKE() message.Payload { return &message.Delete{Protocol: message.ProtocolIKE} }
+
+// Delete ends the IKE SA: it tells the peer and ends with Closed when the peer has answered, or does not for 10 s. An
+// IKE SA that is not up yet just ends.
+func (s *Session) Delete(now time.Time) Output {
+	s.begin(now)
+	switch s.state {
+	case stateInit, stateAuth:
+		s.close(ErrDeleted, false)
+	case stateEstablished:
+		for _, r := range s.sa.queue {
+			if r.failed != nil {
+				r.failed(ErrDeleted)
+			}
+		}
+		s.sa.queue = nil
+		// Requests that the peer does not answer must not keep it from hearing this.
+		for _, r := range s.sa.outstanding {
+			r.giveUp = s.now.Sub(r.sent) + deletePatience
+		}
+		s.state = stateDeleting
+		s.enqueue(&request{
+			kind:     requestDeleteIKE,
+			exchange: message.INFORMATIONAL,
+			giveUp:   deletePatience,
+			build:    func(*request) []message.Payload { return []message.Payload{deleteIKE()} },
+			done:     func(*request, []message.Payload) { s.close(ErrDeleted, false) },
+		}, true)
+	}
+	return s.finish()
+}
+
+// DeleteChild deletes Child SAs by their inbound SPIs, all in one request. Each ends with ChildDown.
+func (s *Session) DeleteChild(now time.Time, inbound ...uint32) Output {
+	s.begin(now)
+	if s.state == stateEstablished {
+		s.enqueueDelete(inbound)
+	}
+	return s.finish()
+}
+
+func (s *Session) enqueueDelete(spis []uint32) {
+	for _, spi := range spis {
+		if c := s.childByInbound(spi); c != nil {
+			c.deleting = true
+		}
+	}
+	s.enqueue(&request{
+		kind:     requestDeleteChild,
+		exchange: message.INFORMATIONAL,
+		build: func(*request) []message.Payload {
+			return []message.Payload{&message.Delete{Protocol: message.ProtocolESP, SPIs: spis}}
+		},
+		done: func(*request, []message.Payload) {
+			// The answer names the SPIs of the other direction, or ours again, or none: peers differ.
+			for _, spi := range spis {
+				if c := s.childByInbound(spi); c != nil {
+					s.removeChild(c, false)
+				}
+			}
+		},
+	}, false)
+}
+
+// Notify sends notifies in an INFORMATIONAL request. It ends with InfoDone.
+func (s *Session) Notify(now time.Time, tag any, notifies ...*message.Notify) Output {
+	s.begin(now)
+	if s.state != stateEstablished {
+		s.emit(InfoDone{Tag: tag, Err: ErrState})
+		return s.finish()
+	}
+	s.enqueue(&request{
+		exchange: message.INFORMATIONAL,
+		build: func(*request) []message.Payload {
+			return appendNotifies(make([]message.Payload, 0, len(notifies)), notifies)
+		},
+		done: func(_ *request, in []message.Payload) {
+			e := InfoDone{Tag: tag, Notifies: message.All[*message.Notify](in)}
+			if n := message.ErrorNotify(in); n != nil {
+				e.Err = &NotifyError{Type: n.Type, Data: n.Data}
+			}
+			s.emit(e)
+		},
+		failed: func(err error) { s.emit(InfoDone{Tag: tag, Err: err}) },
+	}, false)
+	return s.finish()
+}

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ikev2
+
+import (
+	"encoding/binary"
+	"errors"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/open-n3iwf/n3iwf/ikev2/message"
+)
+
+// maxAddresses bounds the peer's address list (RFC 4555 3.6).
+const maxAddresses = 16
+
+// mobility is the MOBIKE state of a session. An IKE SA rekey does not touch it.
+type mobility struct {
+	mobike       bool
+	peerAddrs    []netip.Addr
+	rr           routability
+	proven       []provenPath
+	natReference []byte // what the peer said last about our address; nil when nothing comparable is known
+	moved        bool   // the request under way moved the session; requests follow its response
+}
+
+// mobikeRequest works on the MOBIKE part of an INFORMATIONAL request. The result is the error to answer, or 0.
+func (s *Session) mobikeRequest(in []message.Payload, path Path) message.NotifyType {
+	update := message.GetNotify(in, message.UPDATE_SA_ADDRESSES) != nil
+	if !s.natsAllowed(in, path) {
+		if update && !s.origInitiator {
+			s.emit(MoveRejected{Path: path, Err: &NotifyError{Type: message.UNEXPECTED_NAT_DETECTED}})
+		}
+		return message.UNEXPECTED_NAT_DETECTED
+	}
+	// Only the original initiator moves; an update from the original responder means nothing (RFC 4555 2.1).
+	if update && !s.origInitiator {
+		err := DefaultAcceptPath(path)
+		if err == nil && s.opt.AcceptPath != nil {
+			err = s.opt.AcceptPath(s, path)
+		}
+		if err != nil {
+			s.emit(MoveRejected{Path: path, Err: err})
+			return message.UNACCEPTABLE_ADDRESSES
+		}
+		s.update(in, path)
+	}
+	if s.addressList(in, path) {
+		s.emit(PeerAddresses{Addresses: s.peerAddrs})
+	}
+	return 0
+}
+
+// update moves the IKE SA to the path of an UPDATE_SA_ADDRESSES request (RFC 4555 3.5). The Child SAs follow now or
+// when the path is proven.
+func (s *Session) update(in []message.Payload, path Path) {
+	before := s.nat
+	s.detectNAT(in, s.sa.spiI, s.sa.spiR, path)
+	s.setPath(path)
+	if s.nat != before {
+		s.emit(NATChanged{NAT: s.nat})
+	}
+	s.moved = true
+	s.checkRoutability()
+}
+
+// setPath changes the path of the IKE SA.
+func (s *Session) setPath(path Path) {
+	if path == s.path {
+		return
+	}
+	old := s.path
+	s.path = path
+	s.natReference = nil
+	s.emit(PathChanged{Old: old, New: path, NAT: s.nat})
+}
+
+// afterUpdate runs when the response to an update is on its way: what is outstanding is sent to the new path at once,
+// where it may be answered at last (RFC 4555 3.5).
+func (s *Session) afterUpdate() {
+	if !s.moved {
+		return
+	}
+	s.moved = false
+	for _, r := range s.sa.outstanding {
+		s.retransmit(r)
+	}
+}
+
+// moveChildren makes all Child SAs send on path.
+func (s *Session) moveChildren(path Path, unproven bool) {
+	if path == s.espPath {
+		return
+	}
+	old := s.espPath
+	s.espPath = path
+	s.emit(ChildrenMoved{Old: old, Path: path, Unproven: unproven})
+}
+
+// DefaultAcceptPath refuses paths that cannot be a peer's: unspecified, multicast, broadcast, our own address; and
+// loopback and link-local remote addresses, unless our side is such an address as well.
+func DefaultAcceptPath(p Path) error {
+	remote, local := p.Remote.Addr().Unmap(), p.Local.Addr().Unmap()
+	switch {
+	case !remote.IsValid() || remote.IsUnspecified() || remote.IsMulticast() || p.Remote.Port() == 0:
+		return errUnusable
+	case remote == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+		return errUnusable
+	case remote.IsLoopback() && !local.IsLoopback():
+		return errUnusable
+	case remote.IsLinkLocalUnicast() && !local.IsLinkLocalUnicast():
+		return errUnusable
+	case p.Remote == p.Local:
+		return errUnusable
+	}
+	return nil
+}
+
+var errUnusable = errors.New("ikev2: not an address of a peer")
+
+// natsAllowed checks NO_NATS_ALLOWED (RFC 4555 3.9): the addresses in it must be those of the packet. What it says is
+// used for nothing else.
+func (s *Session) natsAllowed(in []message.Payload, path Path) bool {
+	n := message.GetNotify(in, message.NO_NATS_ALLOWED)
+	if n == nil {
+		return true
+	}
+	want := append(path.Remote.Addr().Unmap().AsSlice(), path.Local.Addr().Unmap().AsSlice()...)
+	want = binary.BigEndian.AppendUint16(want, path.Remote.Port())
+	want = binary.BigEndian.AppendUint16(want, path.Local.Port())
+	return slices.Equal(n.Data, want)
+}
+
+// addressList replaces the list of the peer's addresses when the message has one of the three notifies about it (RFC
+// 4555 3.6), and tells whether it did.
+func (s *Session) addressList(in []message.Payload, path Path) bool {
+	var list []netip.Addr
+	found := false
+	for _, n := range message.All[*message.Notify](in) {
+		switch n.Type {
+		case message.ADDITIONAL_IP4_ADDRESS, message.ADDITIONAL_IP6_ADDRESS:
+			found = true
+			a, ok := netip.AddrFromSlice(n.Data)
+			if ok && a.Is4() == (n.Type == message.ADDITIONAL_IP4_ADDRESS) && len(list) < maxAddresses-1 {
+				list = append(list, a)
+			}
+		case message.NO_ADDITIONAL_ADDRESSES:
+			found = true
+		}
+	}
+	if found {
+		s.peerAddrs = append([]netip.Addr{path.Remote.Addr().Unmap()}, list...)
+	}
+	return found
+}
+
+// ownAddresses are our further addresses as notifies.
+func (s *Session) ownAddresses() []message.Payload {
+	var out []message.Payload
+	for _, a := range s.opt.AdditionalAddresses {
+		a = a.Unmap()
+		t := message.ADDITIONAL_IP6_ADDRESS
+		if a.Is4() {
+			t = message.ADDITIONAL_IP4_ADDRESS
+		}
+		out = append(out, notify(t, a.AsSlice()))
+	}
+	return out
+}
+
+// followNAT lets the path follow the peer's latest message where MOBIKE is not in use, the peer is behind a NAT and we
+// are not (RFC 7296 2.23).
+func (s *Session) followNAT(path Path) {
+	if s.mobike || s.state != stateEstablished || !s.nat.PeerBehindNAT || s.nat.BehindNAT || path == s.path {
+		return
+	}
+	s.setPath(path)
+	s.moveChildren(path, false)
+}
+
+// Rebind tells the session that fresh ESP of the peer came from another path than the Child SAs' own: a NAT has given
+// the peer another mapping. Only a new port of the same address is followed. A new address is not, because whoever
+// forwards a packet can make it look so: it needs the peer's own UPDATE_SA_ADDRESSES, or its next IKE message where
+// MOBIKE is not in use.
+func (s *Session) Rebind(now time.Time, path Path) Output {
+	s.begin(now)
+	p := s.espPath
+	if s.state == stateEstablished && !s.origInitiator && p.NATT && path.NATT && p == s.path && path.Local == p.Local &&
+		path.Remote.Addr() == p.Remote.Addr() && path.Remote.Port() != p.Remote.Port() {
+		s.setPath(path)
+		s.moveChildren(path, false)
+		s.moved = true
+		s.afterUpdate()
+	}
+	return s.finish()
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ikev2
+
+import (
+	"time"
+
+	"github.com/open-n3iwf/n3iwf/ikev2/message"
+)
+
+// Move (original initiator) moves the session to another path: at once what we send, and with UPDATE_SA_ADDRESSES what
+// the peer sends (RFC 4555 3.5). It ends with MoveDone or MoveRefused, unless another Move comes first. The present
+// path again is allowed, for a NAT that may have changed. Without MOBIKE it changes our own path only.
+func (s *Session) Move(now time.Time, path Path) Output {
+	s.begin(now)
+	if s.state == stateEstablished && s.origInitiator {
+		s.setPath(path)
+		s.moveChildren(path, false)
+		for _, r := range s.sa.outstanding {
+			s.retransmit(r)
+		}
+		if s.mobike {
+			s.enqueueUpdate()
+		}
+	}
+	return s.finish()
+}
+
+// enqueueUpdate asks the peer to use the present path. An update that already waits for room in the window will do.
+func (s *Session) enqueueUpdate() {
+	if s.sa.queued(requestUpdate) {
+		return
+	}
+	s.enqueue(&request{
+		kind:     requestUpdate,
+		exchange: message.INFORMATIONAL,
+		build: func(r *request) []message.Payload {
+			r.cookie2 = make([]byte, 16)
+			s.random(r.cookie2)
+			out := append([]message.Payload{notify(message.UPDATE_SA_ADDRESSES, nil)}, s.natNotifies(s.sa.spiI, s.sa.spiR, s.path)...)
+			return append(out, notify(message.COOKIE2, r.cookie2))
+		},
+		done: s.updateResponse,
+	}, true)
+}
+
+func (s *Session) updateResponse(r *request, in []message.Payload) {
+	if !s.cookie2Matches(r, in) {
+		return
+	}
+	if len(r.paths) != 1 || r.paths[0] != s.path {
+		// We moved on meanwhile. The update for the present path is queued, and this answer means nothing.
+		return
+	}
+	if n := message.ErrorNotify(in); n != nil {
+		s.emit(MoveRefused{Path: s.path, Err: &NotifyError{Type: n.Type, Data: n.Data}})
+		return
+	}
+	before := s.nat
+	s.detectNAT(in, s.sa.spiI, s.sa.spiR, s.path)
+	if s.nat != before {
+		s.emit(NATChanged{NAT: s.nat})
+	}
+	s.referNAT(in, s.path)
+	s.emit(MoveDone{Path: s.path})
+}

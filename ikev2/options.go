@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ikev2
+
+import (
+	"io"
+	"net/netip"
+	"time"
+
+	"github.com/open-n3iwf/n3iwf/ikev2/message"
+	"github.com/open-n3iwf/n3iwf/ikev2/suite"
+)
+
+// Options configures sessions. All sessions of a responder share one value; it must not change after use.
+type Options struct {
+	// IKE and ESP are the proposals that we accept (responder) or send (initiator), best first.
+	IKE, ESP []message.Proposal
+
+	// FullMODP makes a responder avoid shared MODP secrets that begin with a zero octet, for UEs that lose it.
+	FullMODP bool
+
+	// Rand is the source of nonces, keys, cookies and jitter, default crypto/rand.Reader. Work reads it on whatever
+	// goroutine it runs.
+	Rand io.Reader
+	// NewIKESPI and NewChildSPI choose our SPIs; the owner puts its steering bits there. nil: random ones. A child SPI
+	// must be 256 or more and unused at this node.
+	NewIKESPI   func() message.SPI
+	NewChildSPI func() (uint32, error)
+	// ReleaseChildSPI gets back a child SPI that NewChildSPI gave and that never came up in a ChildUp.
+	ReleaseChildSPI func(spi uint32)
+
+	// Identity is ours (IDr of a responder, IDi of an initiator).
+	Identity Identity
+	// Prove makes our AUTH payload; an initiator with EAP needs none. Verify checks the peer's; a responder that takes
+	// EAP only leaves it nil.
+	Prove  Prover
+	Verify Verifier
+	// EAP: a responder accepts initiators that send no AUTH, an initiator sends none.
+	EAP bool
+	// AlwaysSendCertificate sends CERT also to a peer that sent no CERTREQ.
+	AlwaysSendCertificate bool
+
+	// NoMOBIKE switches MOBIKE off.
+	NoMOBIKE bool
+	// MOBIKEData is the content of our MOBIKE_SUPPORTED; peers ignore it (RFC 4555 3.5).
+	MOBIKEData []byte
+	// AdditionalAddresses are our further addresses, announced to MOBIKE peers (RFC 4555 3.4).
+	AdditionalAddresses []netip.Addr
+	// HonestNAT switches the forced UDP encapsulation off. By default a constant bogus address is hashed into
+	// NAT_DETECTION_SOURCE_IP, so that the peer always encapsulates ESP in UDP.
+	HonestNAT bool
+	// Routability says when a path that an UPDATE_SA_ADDRESSES brings must be proven.
+	Routability Routability
+	// RoutabilityExempt are networks whose addresses count as proven.
+	RoutabilityExempt []netip.Prefix
+	// RoutabilityTimeout is when RoutabilityFailed is reported, default 10 s. RoutabilityMemory is how long a proof
+	// counts, default 10 min.
+	RoutabilityTimeout, RoutabilityMemory time.Duration
+	// AcceptPath is asked about the path of an UPDATE_SA_ADDRESSES, after DefaultAcceptPath accepted it. An error
+	// leaves everything as it was and is answered with UNACCEPTABLE_ADDRESSES.
+	AcceptPath func(s *Session, path Path) error
+
+	// AcceptChild decides about a Child SA that the peer asks for (not a rekey). nil refuses all with NO_ADDITIONAL_SAS.
+	AcceptChild func(s *Session, offer *ChildOffer) (ChildAnswer, error)
+
+	// Retransmit times our requests.
+	Retransmit Retransmission
+	// HalfOpenTime is how long authentication may take in all, default 60 s.
+	HalfOpenTime time.Duration
+	// Linger is how long a closed session answers retransmissions, default 30 s.
+	Linger time.Duration
+	// Liveness is the silence of the peer after which it is probed by itself; 0: only Probe does. The owner reports
+	// received ESP with Session.Traffic.
+	Liveness time.Duration
+	// Keepalive is the interval of NAT keepalives while we are behind a NAT, default 20 s; negative: never.
+	Keepalive time.Duration
+	// FragmentSize is the largest IKE message, in octets with the IKE header, that is sent whole to a peer that
+	// supports fragmentation (RFC 7383); default 1200.
+	FragmentSize int
+
+	// Responder limits; see Limits.
+	Limits Limits
+	// KeyLog receives the keys of every SA; nil: nothing.
+	KeyLog KeyLogger
+}
+
+// Routability is the policy of the return routability check (RFC 4555 3.7).
+type Routability int
+
+const (
+	// RoutabilityBefore moves Child SAs only to a proven path.
+	RoutabilityBefore Routability = iota
+	// RoutabilityAfter moves them at once and checks then; ChildrenMoved.Unproven asks for a cap meanwhile.
+	RoutabilityAfter
+	// RoutabilityOff never checks.
+	RoutabilityOff
+)
+
+// Retransmission is the schedule of a request: the first repetition after First, each next wait longer by Factor up
+// to Max, all with up to Jitter (a share) added, and the end after GiveUp.
+type Retransmission struct {
+	First  time.Duration // default 2 s
+	Factor float64       // default 1.8
+	Max    time.Duration // default 30 s
+	Jitter float64       // default 0.1; negative: none
+	// GiveUp is when the session ends without an answer. Default 165 s, and 5 min with MOBIKE (RFC 4555 3.9 wants a
+	// responder to be patient with a peer that may be between two networks).
+	GiveUp time.Duration
+}
+
+// Limits bounds what unauthenticated peers cost a responder (RFC 7296 2.6). Zero values take the defaults.
+type Limits struct {
+	// CookieTotal and CookiePerSource are the numbers of half-open IKE SAs from which cookies are demanded: default
+	// 1000 and 100. A negative value demands them always.
+	CookieTotal, CookiePerSource int
+	// Total and PerSource are the numbers above which IKE_SA_INIT requests are dropped: default 50000 and 1000. A
+	// source is an IPv4 address or an IPv6 /64.
+	Total, PerSource int
+	// Exempt are networks (relays, carrier NATs) without a limit per source.
+	Exempt []netip.Prefix
+	// SecretLife is how long a cookie secret is used, default 60 s; the one before it is still accepted.
+	SecretLife time.Duration
+	// ErrorsPerSecond bounds unprotected error answers, default 100.
+	ErrorsPerSecond int
+}
+
+// KeyLogger gets key material, for dissectors. It must not block.
+type KeyLogger interface {
+	IKE(spiI, spiR message.SPI, s suite.IKE, keys *suite.IKEKeys)
+	Child(c *ChildSA)
+}
+
+// ChildRequest asks for a Child SA.
+type ChildRequest struct {
+	LocalTS, RemoteTS []message.TrafficSelector
+	// ESP overrides Options.ESP when not nil.
+	ESP []message.Proposal
+	// Notifies are added to the request.
+	Notifies []*message.Notify
+	// Tag comes back in ChildUp (as ChildSA.Tag) or ChildFailed.
+	Tag any
+}
+
+// ChildOffer is a Child SA that the peer asks for.
+type ChildOffer struct {
+	LocalTS, RemoteTS []message.TrafficSelector
+	Notifies          []*message.Notify
+}
+
+// ChildAnswer narrows a ChildOffer. nil selectors accept what was offered.
+type ChildAnswer struct {
+	LocalTS, RemoteTS []message.TrafficSelector
+	Notifies          []*message.Notify
+	Tag               any
+}
+
+// Authorization is the responder's decision about the last IKE_AUTH request.
+type Authorization struct {
+	// Config is the CFG_REPLY, or nil.
+	Config *message.Configuration
+	// LocalTS and RemoteTS narrow the selectors; nil accepts what was proposed.
+	LocalTS, RemoteTS []message.TrafficSelector
+	// ESP overrides Options.ESP when not nil.
+	ESP []message.Proposal
+	// Notifies are added to the response.
+	Notifies []*message.Notify
+	// Refuse, when not nil, keeps the IKE SA but answers this error instead of a Child SA (RFC 7296 1.2).
+	Refuse *NotifyError
+	// Reject, when not nil, ends the IKE SA with this error notify (AUTHENTICATION_FAILED and an owner's own ones).
+	Reject *NotifyError
+	// Tag becomes ChildSA.Tag.
+	Tag any
+}
+
+// InitiatorOptions is what an initiator asks for in IKE_AUTH.
+type InitiatorOptions struct {
+	// Peer is sent as IDr when its Data is not nil, and then the responder must prove exactly this identity.
+	Peer Identity
+	// Child is the first Child SA.
+	Child ChildRequest
+	// Config is the CFG_REQUEST, or nil.
+	Config *message.Configuration
+	// Notifies are added to the first IKE_AUTH request.
+	Notifies []*message.Notify
+	// NATTPath is where the session goes after IKE_SA_INIT when that was not on the NAT-traversal port. Its zero value
+	// means the addresses of the first path with port 4500 on both sides.
+	NATTPath Path
+	// LateConfig puts Config into the last IKE_AUTH request instead of the first.
+	LateConfig bool
+	// InitialContact says that we have no other IKE SA with this peer.
+	InitialContact bool
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ikev2
+
+import (
+	"errors"
+	"time"
+
+	"github.com/open-n3iwf/n3iwf/ikev2/message"
+)
+
+// LocalSPI reads from an IKE datagram the SPI of the IKE SA at the receiver's side: the key of its session. It is 0
+// for an IKE_SA_INIT request, which belongs to Responder.Init. ok is false when the datagram has no IKE header.
+func LocalSPI(datagram []byte) (spi message.SPI, ok bool) {
+	h, err := message.DecodeHeader(datagram)
+	var version *message.UnsupportedVersion
+	if err != nil && !errors.As(err, &version) {
+		return 0, false
+	}
+	if h.FromInitiator() {
+		return h.ResponderSPI, true
+	}
+	return h.InitiatorSPI, true
+}
+
+// Receive takes a datagram of the peer, without the non-ESP marker. Datagrams that are not the peer's, replayed or out
+// of order change nothing. The session keeps nothing of data after the call.
+func (s *Session) Receive(now time.Time, path Path, data []byte) Output {
+	s.begin(now)
+	s.receive(path, data)
+	return s.finish()
+}
+
+func (s *Session) receive(path Path, data []byte) {
+	h, err := message.DecodeHeader(data)
+	if err != nil {
+		return // another version or garbage: Responder.Unknown is for that
+	}
+	sa := s.find(h)
+	if sa == nil || h.FromInitiator() == sa.initiator {
+		return
+	}
+	if h.Exchange == message.IKE_SA_INIT {
+		if h.Response() && s.state == stateInit && s.origInitiator {
+			s.initResponse(path, data)
+		}
+		return
+	}
+	if sa.in == nil {
+		return
+	}
+	if h.Response() {
+		s.receiveResponse(sa, h, path, data)
+	} else {
+		s.receiveRequest(sa, h, path, data)
+	}
+}
+
+// find returns the IKE SA that the message belongs to.
+func (s *Session) find(h message.Header) *ikeSA {
+	for _, sa := range [2]*ikeSA{s.sa, s.old} {
+		if sa == nil || h.InitiatorSPI != sa.spiI {
+			continue
+		}
+		if h.ResponderSPI == sa.spiR || (s.state == stateInit && sa.initiator && h.Exchange == message.IKE_SA_INIT) {
+			return sa
+		}
+	}
+	return nil
+}
+
+func (s *Session) receiveRequest(sa *ikeSA, h message.Header, path Path, data []byte) {
+	switch {
+	case h.MessageID == sa.nextRecv-1 && sa.nextRecv > 0:
+		// A retransmission gets the very same response, to where it came from now. While the first copy is worked on
+		// (an EAP packet can be on its way to the core and back for seconds) it gets nothing.
+		if sa.lastReply != nil && hash(data) == sa.lastHash {
+			s.send(path, sa.lastReply)
+		}
+		return
+	case h.MessageID != sa.nextRecv || s.state == stateClosed || sa.pending != nil:
+		return
+	}
+	in, sum, err := s.open(sa, h, data)
+	if err == errIncomplete || errors.Is(err, message.ErrIntegrity) {
+		return
+	}
+	// From here on it is the peer's own message.
+	sa.nextRecv++
+	sa.lastHash, sa.lastReply = sum, nil
+	sa.pending = &pendingRequest{exchange: h.Exchange, mid: h.MessageID, path: path}
+	s.heard(path)
+
+	var critical *message.UnsupportedCritical
+	switch {
+	case errors.As(err, &critical):
+		s.respondError(sa, message.UNSUPPORTED_CRITICAL_PAYLOAD, byte(critical.Type))
+		if h.Exchange == message.IKE_AUTH {
+			s.close(err, true)
+		}
+	case err != nil:
+		s.invalidSyntax(sa)
+	default:
+		s.request(sa, h.Exchange, in)
+	}
+}
+
+// invalidSyntax answers a malformed request of the peer itself, which ends the IKE SA (RFC 7296 2.21.3).
+func (s *Session) invalidSyntax(sa *ikeSA) {
+	s.respondError(sa, message.INVALID_SYNTAX)
+	s.close(ErrSyntax, true)
+}
+
+// request works on a fresh request of the peer.
+func (s *Session) request(sa *ikeSA, exchange message.ExchangeType, in []message.Payload) {
+	switch {
+	case exchange == message.IKE_AUTH && s.state == stateAuth && !s.origInitiator:
+		s.authRequest(in)
+	case exchange == message.INFORMATIONAL && s.state >= stateEstablished:
+		s.informationalRequest(sa, in)
+	case exchange == message.CREATE_CHILD_SA && s.state >= stateEstablished:
+		s.createChildRequest(sa, in)
+	case exchange == message.INFORMATIONAL && s.state == stateAuth:
+		// Before authentication is over only its end can be told.
+		s.earlyInformational(sa, in)
+	default:
+		s.invalidSyntax(sa)
+	}
+}
+
+func (s *Session) receiveResponse(sa *ikeSA, h message.Header, path Path, data []byte) {
+	var r *request
+	i := 0
+	for ; i < len(sa.outstanding); i++ {
+		if o := sa.outstanding[i]; o.mid == h.MessageID && o.exchange == h.Exchange {
+			r = o
+			break
+		}
+	}
+	if r == nil {
+		return
+	}
+	in, _, err := s.open(sa, h, data)
+	if err == errIncomplete || errors.Is(err, message.ErrIntegrity) {
+		return
+	}
+	sa.outstanding = append(sa.outstanding[:i], sa.outstanding[i+1:]...)
+	s.heard(path)
+	if err != nil {
+		// Malformed, or with a critical payload that we do not know: there is no way to tell the peer (2.21.3).
+		if r.failed != nil {
+			r.failed(ErrSyntax)
+		}
+		s.close(ErrSyntax, true)
+		return
+	}
+	r.done(r, in)
+}
+
+var errIncomplete = errors.New("more fragments to come")
+
+// open decrypts a message, or its last missing fragment. sum is the hash that recognises a retransmission: of the
+// datagram, and of the first fragment of a message in several (RFC 7383 2.6.1).
+func (s *Session) open(sa *ikeSA, h message.Header, data []byte) (in []message.Payload, sum uint64, err error) {
+	m, err := message.Decode(data)
+	if err != nil || len(m.Payloads) == 0 {
+		return nil, 0, message.ErrIntegrity // not protected, so from anybody
+	}
+	switch p := m.Payloads[len(m.Payloads)-1].(type) {
+	case *message.Encrypted:
+		in, err = p.Open(sa.in)
+		return in, hash(data), err
+	case *message.EncryptedFragment:
+		if !s.fragment {
+			return nil, 0, errIncomplete
+		}
+		if sa.fragments == nil {
+			sa.fragments = new(message.Reassembler)
+		}
+		sa.fragments.Expire(s.now)
+		if !sa.fragments.Wanted(h, p) {
+			return nil, 0, errIncomplete
+		}
+		plain, err := p.Decrypt(sa.in)
+		if err != nil {
+			return nil, 0, err
+		}
+		if p.Number == 1 && !h.Response() {
+			sa.firstFragment = hash(data)
+		}
+		first, whole, complete := sa.fragments.Add(s.now, h, p, plain)
+		if !complete {
+			return nil, 0, errIncomplete
+		}
+		if sa.fragments.Pending() == 0 {
+			sa.fragments = nil
+		}
+		in, err = message.DecodePayloads(first, whole)
+		return in, sa.firstFragment, err
+	}
+	return nil, 0, message.ErrIntegrity
+}
