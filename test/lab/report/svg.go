@@ -40,7 +40,7 @@ func (c *canvas) text(class, anchor string, x, y float64, s string) {
 // svg returns the picture; label describes it for those who do not see it.
 func (c *canvas) svg(label string) template.HTML {
 	return template.HTML(fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="%s" viewBox="0 0 %s %s">`+"\n%s</svg>",
-		html.EscapeString(label), px(c.width), px(c.height), c.b.String())) //nolint:gosec // all text in it was escaped above
+		html.EscapeString(label), px(c.width), px(c.height), c.b.String())) // all text in it was escaped above
 }
 
 func px(f float64) string { return strconv.FormatFloat(math.Round(f*10)/10, 'f', -1, 64) }
