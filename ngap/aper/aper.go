@@ -31,7 +31,8 @@
 // or a SEQUENCE without extension marker; without it a struct is an extensible SEQUENCE. The alternatives of a CHOICE
 // are pointers of which exactly one is set. A field of type *Unmodelled declares a container and keeps what it carried
 // beyond the fields: the protocol IE container when tagged "ies", else the optional iE-Extensions. A field of type
-// *RawIE in a CHOICE does the same for its single container.
+// *RawIE in a CHOICE does the same for its single container; beside a known alternative it has no Value and keeps only
+// a criticality other than the described one.
 package aper
 
 import "fmt"

@@ -127,10 +127,6 @@ func encodeHeader(w *writer, h ieHeader) {
 
 func encodeRaw(w *writer, ie *RawIE) {
 	encodeHeader(w, ieHeader{ie.ID, ie.Criticality})
-	if len(ie.Value) == 0 {
-		w.generalOctets([]byte{0})
-		return
-	}
 	w.generalOctets(ie.Value)
 }
 

@@ -83,8 +83,10 @@ func (c *choiceCodec) print(p *printer, v reflect.Value) {
 	p.members(v, c.alternatives, true)
 	p.members(v, c.single, true)
 	p.members(v, c.additions, true)
-	if c.raw != nil && present(c.raw.field(v)) {
-		p.WriteString(c.raw.field(v).Interface().(*RawIE).String())
+	if c.raw != nil {
+		if raw := c.raw.field(v).Interface().(*RawIE); raw != nil && raw.Value != nil {
+			p.WriteString(raw.String())
+		}
 	}
 	p.WriteByte('}')
 }

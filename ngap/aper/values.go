@@ -334,13 +334,7 @@ func decodeOctets(r *reader, s *size) []byte {
 // openCodec keeps an open type as its octets.
 type openCodec struct{}
 
-func (openCodec) encode(w *writer, v reflect.Value) {
-	b := v.Bytes()
-	if len(b) == 0 {
-		b = []byte{0}
-	}
-	w.generalOctets(b)
-}
+func (openCodec) encode(w *writer, v reflect.Value) { w.generalOctets(v.Bytes()) }
 func (openCodec) decode(r *reader, v reflect.Value) { v.SetBytes(r.generalOctets()) }
 func (openCodec) print(p *printer, v reflect.Value) { fmt.Fprintf(p, "%x", v.Bytes()) }
 func (openCodec) minBits() int                      { return 8 }
