@@ -189,8 +189,8 @@ func decodePayload(t PayloadType, critical bool, body []byte) (Payload, error) {
 	return &Unknown{Type: t, Body: body}, nil
 }
 
-// Append appends the encoded message to dst. Only clear payloads can be encoded: what is
-// encrypted is made with Seal. The only error is ErrTooLong.
+// Append appends the encoded message to dst. An SK or SKF payload is appended as it was received;
+// new ones are made with Seal. The only error is ErrTooLong.
 func (m *Message) Append(dst []byte) ([]byte, error) {
 	start := len(dst)
 	dst = appendHeader(dst, m.Header, firstType(m.Payloads))
@@ -211,10 +211,18 @@ func AppendPayloads(dst []byte, payloads []Payload) ([]byte, error) {
 	for i, p := range payloads {
 		start := len(dst)
 		var flags byte
-		if u, ok := p.(*Unknown); ok && u.Critical {
-			flags = criticalBit
+		next := firstType(payloads[i+1:])
+		switch p := p.(type) {
+		case *Unknown:
+			if p.Critical {
+				flags = criticalBit
+			}
+		case *Encrypted:
+			next = p.First
+		case *EncryptedFragment:
+			next = p.First
 		}
-		dst = append(dst, byte(firstType(payloads[i+1:])), flags, 0, 0)
+		dst = append(dst, byte(next), flags, 0, 0)
 		var err error
 		if dst, err = p.AppendBody(dst); err != nil {
 			return dst, fmt.Errorf("%v payload: %w", p.PayloadType(), err)
