@@ -26,7 +26,10 @@ import (
 //   - it forgets unsent data at a shutdown and names the wrong TSN in it:
 //     control.go shuts down by itself;
 //   - its receive window is a bitmap that breaks at the wrap of the TSN unless
-//     its size is a power of two: engineBuffer chooses such sizes.
+//     its size is a power of two: engineBuffer chooses such sizes;
+//   - it does not find what it has sent beyond the wrap while something before
+//     it is still under way, and stalls for ever on a gap block that names it:
+//     beforeWrap takes such blocks out until then.
 const engineMTU = 8192
 
 // enginePort is what the engine takes for both ports.
@@ -154,10 +157,38 @@ func (a *userAssociation) feedSack(f *engineInput, c chunk) {
 		}
 		last = end
 	}
+	blocks = beforeWrap(cum, blocks)
+	before := a.window
 	a.window = binary.BigEndian.Uint32(c.value[4:])
+	if low := uint32(a.ep.opt.MTU); before < low && a.window >= low && a.tx.probe != nil {
+		// The engine has only its probe under way and waits for the timer of
+		// that one, seconds perhaps, before it sends into the open window.
+		a.ep.send(a.tx.probe, a.paths[a.primary].addr) //nolint:errcheck // as if lost
+		a.tx.probe = nil
+	}
 	p, v := f.add(chunkSack, 0, c.value[:12], blocks)
+	binary.BigEndian.PutUint16(v[8:], uint16(len(blocks)/4))
 	binary.BigEndian.PutUint16(v[10:], 0) // duplicates tell the engine nothing
 	p.sack = true
+}
+
+// beforeWrap cuts the gap blocks off that lie beyond the wrap of the TSN.
+func beforeWrap(cum uint32, blocks []byte) []byte {
+	room := ^uint32(0) - cum
+	if room == 0 {
+		return blocks // everything under way lies beyond
+	}
+	for i := 0; i < len(blocks); i += 4 {
+		if uint32(binary.BigEndian.Uint16(blocks[i:])) > room {
+			return blocks[:i]
+		}
+		if uint32(binary.BigEndian.Uint16(blocks[i+2:])) > room {
+			cut := append([]byte(nil), blocks[:i+4]...)
+			binary.BigEndian.PutUint16(cut[i+2:], uint16(room))
+			return cut
+		}
+	}
+	return blocks
 }
 
 // feedAck turns the acknowledgement in a SHUTDOWN into a SACK.
@@ -241,6 +272,9 @@ func (c *engineConn) Write(b []byte) (int, error) {
 	binary.BigEndian.PutUint16(b[2:], a.port)
 	binary.BigEndian.PutUint32(b[4:], a.peerTag)
 	to := a.paths[a.primary].addr
+	if a.window < uint32(a.ep.opt.MTU) && b[commonHeaderLen] == chunkData {
+		a.tx.probe = append(a.tx.probe[:0], b...)
+	}
 	a.mu.Unlock()
 	if err := a.ep.send(b, to); err != nil {
 		a.fail(ReasonSocket, "", err)

@@ -41,22 +41,26 @@ func (l *userListener) Accept(ctx context.Context) (Association, error) {
 
 // Close ends the listening. Associations that nobody has accepted are aborted.
 func (l *userListener) Close() error {
-	l.once.Do(func() {
-		l.ep.mu.Lock()
-		queue := l.ep.accept
-		l.ep.accept = nil
-		l.ep.mu.Unlock()
-		close(l.done)
-		for {
-			select {
-			case a := <-queue:
-				a.Abort("listener is closed") //nolint:errcheck // always nil
-				continue
-			default:
-			}
-			break
-		}
-		l.ep.release()
-	})
+	l.once.Do(l.stop)
 	return nil
+}
+
+func (l *userListener) stop() {
+	l.ep.mu.Lock()
+	queue := l.ep.accept
+	l.ep.accept = nil
+	l.ep.mu.Unlock()
+	close(l.done)
+	if queue == nil {
+		return
+	}
+	for {
+		select {
+		case a := <-queue:
+			a.Abort("listener is closed") //nolint:errcheck // always nil
+		default:
+			l.ep.release()
+			return
+		}
+	}
 }

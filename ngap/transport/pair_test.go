@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -32,6 +33,30 @@ type network struct {
 	latency         time.Duration
 	// hook may look at, change (in place) or drop a packet.
 	hook func(b []byte, from, to netip.AddrPort) (keep bool)
+	eps  []*endpoint
+}
+
+// close ends whatever a test leaves open, so that its failure is what shows.
+func (n *network) close() {
+	for _, e := range n.eps {
+		(&userListener{ep: e, done: make(chan struct{})}).stop()
+		e.mu.Lock()
+		var open []*userAssociation
+		for _, a := range e.byTag {
+			open = append(open, a)
+		}
+		e.mu.Unlock()
+		for _, a := range open {
+			a.Abort("test is over") //nolint:errcheck // always nil
+		}
+	}
+	synctest.Wait()
+}
+
+func (n *network) endpoint(w wire, port uint16, o Options, listen bool) *endpoint {
+	e := newEndpoint(w, ModeUDP, port, o, listen)
+	n.eps = append(n.eps, e)
+	return e
 }
 
 func newNetwork(seed uint64) *network {
@@ -157,7 +182,7 @@ func options(t testing.TB, o Options) Options {
 
 func (n *network) listen(t testing.TB, addr string, o Options) *userListener {
 	t.Helper()
-	return &userListener{ep: newEndpoint(n.wire(addr), ModeUDP, Port, options(t, o), true), done: make(chan struct{})}
+	return &userListener{ep: n.endpoint(n.wire(addr), Port, options(t, o), true), done: make(chan struct{})}
 }
 
 func (n *network) dial(t testing.TB, addr string, o Options, remote ...string) (*userAssociation, error) {
@@ -166,7 +191,7 @@ func (n *network) dial(t testing.TB, addr string, o Options, remote ...string) (
 	for _, r := range remote {
 		to = append(to, netip.MustParseAddrPort(r))
 	}
-	return dialUser(t.Context(), newEndpoint(n.wire(addr), ModeUDP, 50000, options(t, o), false), to, Port)
+	return dialUser(t.Context(), n.endpoint(n.wire(addr), 50000, options(t, o), false), to, Port)
 }
 
 // pair is an established association with both its ends.

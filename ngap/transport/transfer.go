@@ -50,9 +50,12 @@ func newReceiveSide() receiveSide {
 
 // sendSide bounds what is under way to the peer.
 type sendSide struct {
-	turn    chan struct{} // held by the one sender
-	room    chan struct{} // something has been acknowledged
-	highest uint32        // TSN sent; guarded by the association's mu
+	turn chan struct{} // held by the one sender
+	room chan struct{} // something has been acknowledged
+	// Guarded by the association's mu: the highest TSN sent, and the last DATA
+	// packet that went into a closed window.
+	highest uint32
+	probe   []byte
 }
 
 func newSendSide(tsn uint32) sendSide {

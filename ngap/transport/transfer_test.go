@@ -94,6 +94,7 @@ func TestTransferUnderLossReorderAndDuplication(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			t.Logf("seed %d", seed)
 			n := newNetwork(seed)
+			defer n.close()
 			n.latency = 5 * time.Millisecond
 			c, s, l := n.pair(t, Options{OutboundStreams: 8}, Options{OutboundStreams: 3})
 			n.set(func() { n.loss, n.dup, n.late = 0.05, 0.05, 0.3 })
@@ -112,9 +113,10 @@ func TestTransferAcrossTSNWrap(t *testing.T) {
 	for _, buffer := range []int{1, 500_000, 1 << 20, 3 << 20, 9 << 20} {
 		synctest.Test(t, func(t *testing.T) {
 			n := newNetwork(7)
+			defer n.close()
 			n.latency = 5 * time.Millisecond
 			l := n.listen(t, serverAddr, Options{ReceiveBuffer: buffer})
-			ep := newEndpoint(n.wire(clientAddr), ModeUDP, 50000, options(t, Options{ReceiveBuffer: buffer}), false)
+			ep := n.endpoint(n.wire(clientAddr), 50000, options(t, Options{ReceiveBuffer: buffer}), false)
 			a := newUserAssociation(ep, netip.MustParseAddrPort(serverAddr), Port, ep.freeTag(), ^uint32(0)-150)
 			ep.mu.Lock()
 			ep.adopt(a)
@@ -137,6 +139,7 @@ func TestTransferAcrossTSNWrap(t *testing.T) {
 func TestReceiveBackPressure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(1)
+		defer n.close()
 		n.latency = time.Millisecond
 		c, s, l := n.pair(t, Options{SendBuffer: 100_000}, Options{ReceiveBuffer: 256_000})
 		var accepted int
@@ -167,7 +170,9 @@ func TestReceiveBackPressure(t *testing.T) {
 
 func TestSendArguments(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, s, l := newNetwork(1).pair(t, Options{OutboundStreams: 30, MaxMessageSize: 1000}, Options{MaxInboundStreams: 2})
+		n := newNetwork(1)
+		defer n.close()
+		c, s, _ := n.pair(t, Options{OutboundStreams: 30, MaxMessageSize: 1000}, Options{MaxInboundStreams: 2})
 		require.Equal(t, 2, c.Streams())
 		require.ErrorIs(t, c.Send(t.Context(), 2, []byte{1}), ErrStream)
 		require.ErrorIs(t, c.Send(t.Context(), 0, nil), ErrMessageSize)
@@ -186,6 +191,5 @@ func TestSendArguments(t *testing.T) {
 		_, err = s.Receive(t.Context())
 		require.Contains(t, requireLoss(t, err, ReasonPeerAbort).Detail, "enough")
 		requireLoss(t, c.Send(t.Context(), 0, []byte{1}), ReasonAborted)
-		require.NoError(t, l.Close())
 	})
 }
