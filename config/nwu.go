@@ -76,6 +76,9 @@ type UserPlane struct {
 	IPv4 netip.Addr `yaml:"ipv4"`
 	// IPv6 is announced as UP_IP6_ADDRESS. Default: the second address (::2) of the first IPv6 pool.
 	IPv6 netip.Addr `yaml:"ipv6"`
+	// ChildSAs says how the QoS flows of a PDU session share child SAs: "one" for all flows, or "perFlow", where the first
+	// flow's child SA is the session's default one.
+	ChildSAs string `yaml:"childSAs" enum:"one,perFlow"`
 }
 
 // IKE configures IKEv2 (RFC 7296).

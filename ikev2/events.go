@@ -95,6 +95,9 @@ type RoutabilityProven struct{ Path Path }
 // there; the session goes on trying until its retransmissions end.
 type RoutabilityFailed struct{ Path Path }
 
+// RoutabilityAnswered says that the peer checked our path with COOKIE2 and that the answer is on its way.
+type RoutabilityAnswered struct{ Path Path }
+
 // MoveDone (initiator) says that the peer accepted the latest UPDATE_SA_ADDRESSES.
 type MoveDone struct{ Path Path }
 
@@ -143,25 +146,26 @@ type Closed struct {
 	ByPeer bool
 }
 
-func (EAPStart) event()          {}
-func (EAPReceived) event()       {}
-func (AuthRequest) event()       {}
-func (Established) event()       {}
-func (ChildUp) event()           {}
-func (ChildFailed) event()       {}
-func (ChildDown) event()         {}
-func (PathChanged) event()       {}
-func (ChildrenMoved) event()     {}
-func (RoutabilityProven) event() {}
-func (RoutabilityFailed) event() {}
-func (MoveDone) event()          {}
-func (MoveRefused) event()       {}
-func (MoveRejected) event()      {}
-func (NATChanged) event()        {}
-func (PeerAddresses) event()     {}
-func (InfoReceived) event()      {}
-func (InfoDone) event()          {}
-func (Alive) event()             {}
-func (SPIChanged) event()        {}
-func (SPIForgotten) event()      {}
-func (Closed) event()            {}
+func (EAPStart) event()            {}
+func (EAPReceived) event()         {}
+func (AuthRequest) event()         {}
+func (Established) event()         {}
+func (ChildUp) event()             {}
+func (ChildFailed) event()         {}
+func (ChildDown) event()           {}
+func (PathChanged) event()         {}
+func (ChildrenMoved) event()       {}
+func (RoutabilityProven) event()   {}
+func (RoutabilityFailed) event()   {}
+func (RoutabilityAnswered) event() {}
+func (MoveDone) event()            {}
+func (MoveRefused) event()         {}
+func (MoveRejected) event()        {}
+func (NATChanged) event()          {}
+func (PeerAddresses) event()       {}
+func (InfoReceived) event()        {}
+func (InfoDone) event()            {}
+func (Alive) event()               {}
+func (SPIChanged) event()          {}
+func (SPIForgotten) event()        {}
+func (Closed) event()              {}

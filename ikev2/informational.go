@@ -44,6 +44,7 @@ func (s *Session) informationalRequest(sa *ikeSA, in []message.Payload) {
 		case message.COOKIE2:
 			if len(n.Data) >= 8 && len(n.Data) <= 64 {
 				out = append(out, notify(message.COOKIE2, n.Data))
+				s.emit(RoutabilityAnswered{Path: path})
 			}
 		case message.SET_WINDOW_SIZE:
 			s.setWindow(n.Data)

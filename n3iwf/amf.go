@@ -39,7 +39,7 @@ type ngConnection struct {
 
 	mu          sync.Mutex
 	guamis      ngap.ServedGUAMIList
-	unavailable map[ngap.GUAMI]bool
+	unavailable map[guamiKey]bool
 	ranIDs      map[ngap.AMFUENGAPID]uint32 // for messages that name a UE by the AMF's id alone
 }
 
@@ -141,33 +141,32 @@ func (a *amf) setup(ctx context.Context, association transport.Association) (*ng
 		if err != nil {
 			return nil, fmt.Errorf("answer to NG SETUP REQUEST: %w", err)
 		}
-		switch msg := pdu.Value.(type) {
+		switch msg := pdu.Message.(type) {
 		case *ngap.NGSetupResponse:
 			ng := &ngConnection{
 				amf: a, association: association, since: time.Now(), name: msg.AMFName, capacity: msg.RelativeAMFCapacity,
 				plmns: msg.PLMNSupportList, guamis: msg.ServedGUAMIList,
-				unavailable: map[ngap.GUAMI]bool{}, ranIDs: map[ngap.AMFUENGAPID]uint32{},
+				unavailable: map[guamiKey]bool{}, ranIDs: map[ngap.AMFUENGAPID]uint32{},
 			}
 			if !ng.servesAny(a.nf.plmns) {
 				return nil, fmt.Errorf("AMF %s serves none of the PLMNs of n3iwf.supportedTAs; correct one side", msg.AMFName)
 			}
 			return ng, nil
 		case *ngap.NGSetupFailure:
-			return nil, &ngSetupRefused{msg.Cause, timeToWait(msg.TimeToWait)}
+			return nil, &ngSetupRefused{msg.Cause, timeToWait(msg)}
 		case *ngap.ErrorIndication:
-			return nil, fmt.Errorf("the AMF answered NG SETUP REQUEST with ERROR INDICATION: %s", ngap.String(msg))
+			return nil, fmt.Errorf("the AMF answered NG SETUP REQUEST with ERROR INDICATION: %s", pdu)
 		default:
-			a.log.Warn("message before NG Setup has ended; dropped", slog.String("message", ngap.Name(pdu)))
+			a.log.Warn("message before NG Setup has ended; dropped", slog.String("procedure", pdu.ProcedureCode.String()))
 		}
 	}
 }
 
-func timeToWait(t *ngap.TimeToWait) time.Duration {
-	if t == nil {
+func timeToWait(m *ngap.NGSetupFailure) time.Duration {
+	if m.TimeToWait == nil {
 		return 0
 	}
-	seconds := [...]time.Duration{1, 2, 5, 10, 20, 60}
-	return seconds[min(int(*t), len(seconds)-1)] * time.Second
+	return m.TimeToWait.Duration()
 }
 
 // serve receives until the association ends.
@@ -193,16 +192,19 @@ func (ng *ngConnection) receive(m transport.Message) {
 	if err != nil {
 		ng.amf.nf.counters.NGAPErrors.Add(1)
 		ng.amf.log.Warn("NGAP message with an error", slog.Any("error", err), slog.Int("octets", len(m.Data)))
-		if reply := ngap.Diagnose(err); reply != nil {
-			ng.sendNonUE(reply)
+		if reply := ngap.Answer(err); reply != nil {
+			ng.answer(reply)
 		}
 		return
+	}
+	if notice := pdu.NotifyIndication(); notice != nil {
+		ng.answer(notice)
 	}
 	ng.dispatch(pdu)
 }
 
 // send sends a message of one UE on that UE's stream (TS 38.412 7: a UE stays on one stream).
-func (ng *ngConnection) send(ranID uint32, message any) {
+func (ng *ngConnection) send(ranID uint32, message ngap.Message) {
 	stream := uint16(transport.NonUEStream)
 	if n := ng.association.Streams(); n > 1 {
 		stream = uint16(1 + int(ranID)%(n-1))
@@ -210,12 +212,21 @@ func (ng *ngConnection) send(ranID uint32, message any) {
 	ng.write(stream, message)
 }
 
-func (ng *ngConnection) sendNonUE(message any) { ng.write(transport.NonUEStream, message) }
+// answer sends a message on the stream of the UE that it names, if any.
+func (ng *ngConnection) answer(message ngap.Message) {
+	if _, ran := ngap.UEIDs(message); ran != nil {
+		ng.send(uint32(*ran), message)
+		return
+	}
+	ng.sendNonUE(message)
+}
+
+func (ng *ngConnection) sendNonUE(message ngap.Message) { ng.write(transport.NonUEStream, message) }
 
 // sendTimeout bounds how long an owner waits for room in the association; a peer that takes nothing for so long is gone.
 const sendTimeout = 5 * time.Second
 
-func (ng *ngConnection) write(stream uint16, message any) {
+func (ng *ngConnection) write(stream uint16, message ngap.Message) {
 	b, err := ngap.Encode(message)
 	if err != nil {
 		ng.amf.log.Error("NGAP message cannot be encoded; not sent", slog.Any("error", err))

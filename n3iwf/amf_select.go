@@ -35,6 +35,14 @@ func (nf *N3IWF) selectAMF(guami *ngap.GUAMI, plmn *ngap.PLMNIdentity) *ngConnec
 	return byCapacity(serving)
 }
 
+// guamiKey is a GUAMI as a map key.
+type guamiKey struct {
+	plmn  ngap.PLMNIdentity
+	amfID uint32
+}
+
+func keyOf(g ngap.GUAMI) guamiKey { return guamiKey{g.PLMNIdentity, g.AMFID()} }
+
 type guamiMatch int
 
 const (
@@ -44,16 +52,14 @@ const (
 )
 
 func (ng *ngConnection) match(g ngap.GUAMI) guamiMatch {
-	g.IEExtensions = nil
 	best := guamiOther
 	ng.mu.Lock()
 	defer ng.mu.Unlock()
 	for _, item := range ng.guamis {
 		own := item.GUAMI
-		own.IEExtensions = nil
 		switch {
-		case ng.unavailable[own]:
-		case own == g:
+		case ng.unavailable[keyOf(own)]:
+		case keyOf(own) == keyOf(g):
 			return guamiServed
 		case own.PLMNIdentity == g.PLMNIdentity && own.AMFRegionID == g.AMFRegionID && own.AMFSetID == g.AMFSetID:
 			best = guamiSameSet
@@ -67,9 +73,7 @@ func (ng *ngConnection) setUnavailable(list ngap.UnavailableGUAMIList) {
 	ng.mu.Lock()
 	defer ng.mu.Unlock()
 	for _, item := range list {
-		g := item.GUAMI
-		g.IEExtensions = nil
-		ng.unavailable[g] = true
+		ng.unavailable[keyOf(item.GUAMI)] = true
 	}
 }
 
@@ -78,9 +82,7 @@ func (ng *ngConnection) allUnavailable() bool {
 	ng.mu.Lock()
 	defer ng.mu.Unlock()
 	for _, item := range ng.guamis {
-		g := item.GUAMI
-		g.IEExtensions = nil
-		if !ng.unavailable[g] {
+		if !ng.unavailable[keyOf(item.GUAMI)] {
 			return false
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/open-n3iwf/n3iwf/ikev2"
+	"github.com/open-n3iwf/n3iwf/ikev2/message"
+	"github.com/open-n3iwf/n3iwf/ngap"
 )
 
 // owner is the goroutine that alone touches the state of its UEs. There are as many as the data plane has workers, and a UE's IKE and
@@ -19,14 +21,15 @@ type owner struct {
 	index     int
 	mail      *mailbox
 	responder *ikev2.Responder
-	ues       map[ikev2.SPI]*ue // by our IKE SPI
+	ues       map[message.SPI]*ue // by our IKE SPI
 	byRANID   map[uint32]*ue
+	lingering map[message.SPI]*ikev2.Session // closed, still answering retransmissions
 	timers    timerHeap
 	nextID    uint32
 }
 
 func newOwner(nf *N3IWF, index int) *owner {
-	return &owner{nf: nf, index: index, mail: newMailbox(ownerBacklog), ues: map[ikev2.SPI]*ue{}, byRANID: map[uint32]*ue{}}
+	return &owner{nf: nf, index: index, mail: newMailbox(ownerBacklog), ues: map[message.SPI]*ue{}, byRANID: map[uint32]*ue{}, lingering: map[message.SPI]*ikev2.Session{}}
 }
 
 // ownerBacklog is how many IKE messages may wait for one owner; at 10,000 messages a second it is less than half a second of work.
@@ -81,7 +84,7 @@ func (o *owner) panicked(u *ue, reason any) {
 			o.forget(u)
 		}
 	}()
-	u.abandon(causeUnspecified())
+	u.abandon(ngap.CauseRadioNetworkUnspecified.Cause())
 }
 
 // forUE posts a task about a UE of this owner.

@@ -32,7 +32,7 @@ func (u *ue) startEAP(ikev2.EAPStart) {
 
 func (u *ue) sendEAP(packet []byte) {
 	u.setGuard(u.nf.cfg.Timers.EAPStep, "the UE's next EAP-5G message", func() {
-		u.requestRelease(radioNetwork(ngap.CauseRadioNetworkRadioConnectionWithUeLost))
+		u.requestRelease(ngap.CauseRadioNetworkRadioConnectionWithUeLost.Cause())
 		u.endIKE()
 	})
 	u.apply(u.session.SendEAP(time.Now(), packet))
@@ -56,21 +56,21 @@ func (u *ue) receiveEAP(packet []byte) {
 		u.awaitAMF()
 		u.continueEAP()
 	case eap5g.Stopped:
-		u.requestRelease(nasCause(ngap.CauseNasNormalRelease))
+		u.requestRelease(ngap.CauseNasNormalRelease.Cause())
 		u.failEAP("the UE ended EAP-5G", nil)
 	default:
 		if err == eap5g.ErrIdentifier || err == eap5g.ErrUnexpected {
 			return // an old packet; the outstanding request goes on
 		}
 		u.nf.counters.EAPErrors.Add(1)
-		u.requestRelease(radioNetwork(ngap.CauseRadioNetworkFailureInRadioInterfaceProcedure))
+		u.requestRelease(ngap.CauseRadioNetworkFailureInRadioInterfaceProcedure.Cause())
 		u.failEAP("bad EAP packet", err)
 	}
 }
 
 func (u *ue) awaitAMF() {
 	u.setGuard(u.nf.cfg.Timers.AMFAnswer, "the AMF's next message", func() {
-		u.requestRelease(radioNetwork(ngap.CauseRadioNetworkFailureInRadioInterfaceProcedure))
+		u.requestRelease(ngap.CauseRadioNetworkFailureInRadioInterfaceProcedure.Cause())
 		u.refuse("the AMF does not answer")
 	})
 }
@@ -118,7 +118,7 @@ func (u *ue) continueEAP() {
 		u.nasQueue = u.nasQueue[1:]
 		packet, err := u.eap.SendNAS(pdu)
 		if err != nil {
-			u.requestRelease(radioNetwork(ngap.CauseRadioNetworkFailureInRadioInterfaceProcedure))
+			u.requestRelease(ngap.CauseRadioNetworkFailureInRadioInterfaceProcedure.Cause())
 			u.failEAP("NAS message does not fit EAP-5G", err)
 			return
 		}
@@ -140,7 +140,7 @@ func (u *ue) succeedEAP() {
 	u.setupSent = true
 	u.state = stateKeyed
 	u.setGuard(u.nf.cfg.Timers.ContextSetup, "the UE's AUTH after EAP-Success", func() {
-		u.contextSetupFailed(radioNetwork(ngap.CauseRadioNetworkRadioConnectionWithUeLost))
+		u.contextSetupFailed(ngap.CauseRadioNetworkRadioConnectionWithUeLost.Cause())
 	})
 	u.apply(u.session.EAPSuccess(time.Now(), packet, u.key))
 	clear(u.key)
@@ -153,12 +153,12 @@ func (u *ue) refuse(why string) {
 	backoff := t.UEBackOffMin + rand.N(t.UEBackOffMax-t.UEBackOffMin+1)
 	u.nf.counters.Refused.Add(1)
 	u.failEAP(why, nil,
-		message.Notify{Type: nwu.NotifyCongestion},
-		message.Notify{Type: nwu.NotifyBackoffTimer, Data: nwu.BackoffTimer(backoff)})
+		&message.Notify{Type: nwu.NotifyCongestion},
+		&message.Notify{Type: nwu.NotifyBackoffTimer, Data: nwu.BackoffTimer(backoff)})
 }
 
 // failEAP ends EAP-5G without access; the session closes with it.
-func (u *ue) failEAP(why string, err error, notifies ...message.Notify) {
+func (u *ue) failEAP(why string, err error, notifies ...*message.Notify) {
 	u.log.Warn("UE refused: "+why, slog.String("path", u.path.String()), slog.Any("error", err))
 	u.state = stateReleasing
 	u.clearGuard()
@@ -176,7 +176,7 @@ func (u *ue) authorize(ev ikev2.AuthRequest) {
 		auth.Refuse = &ikev2.NotifyError{Type: t}
 		u.apply(u.session.AuthorizeChild(now, auth))
 		u.log.Warn("UE gets no signalling SA", slog.String("notify", t.String()))
-		u.contextSetupFailed(radioNetwork(ngap.CauseRadioNetworkFailureInRadioInterfaceProcedure))
+		u.contextSetupFailed(ngap.CauseRadioNetworkFailureInRadioInterfaceProcedure.Cause())
 	}
 	if ev.Config == nil {
 		reject(message.FAILED_CP_REQUIRED)
@@ -194,7 +194,7 @@ func (u *ue) authorize(ev ikev2.AuthRequest) {
 	}
 	auth.Config = reply
 	port := binary.BigEndian.AppendUint16(nil, u.nf.cfg.NWu.NAS.Port)
-	auth.Notifies = append(auth.Notifies, message.Notify{Type: nwu.NotifyNASTCPPort, Data: port})
+	auth.Notifies = append(auth.Notifies, &message.Notify{Type: nwu.NotifyNASTCPPort, Data: port})
 	u.apply(u.session.AuthorizeChild(now, auth))
 }
 
@@ -223,7 +223,7 @@ func (u *ue) assign(request, reply *message.Configuration, auth *ikev2.Authoriza
 		reply.Attributes = append(reply.Attributes, addressAttributes(a, u.nf.prefixOf(a))...)
 		auth.RemoteTS = append(auth.RemoteTS, hostSelector(a))
 		auth.LocalTS = append(auth.LocalTS, hostSelector(f.nas))
-		auth.Notifies = append(auth.Notifies, message.Notify{Type: f.notify, Data: f.nas.AsSlice()})
+		auth.Notifies = append(auth.Notifies, &message.Notify{Type: f.notify, Data: f.nas.AsSlice()})
 	}
 	u.nf.byInner.add(u)
 }
@@ -253,7 +253,7 @@ func (u *ue) established(ev ikev2.Established) {
 	u.nf.counters.Registered.Add(1)
 	u.log.Info("UE authenticated", slog.String("path", u.path.String()), slog.Bool("mobike", ev.MOBIKE), slog.Duration("after", time.Since(u.since)))
 	u.setGuard(u.nf.cfg.Timers.NASConnection, "the UE's TCP connection for NAS", func() {
-		u.requestRelease(radioNetwork(ngap.CauseRadioNetworkRadioConnectionWithUeLost))
+		u.requestRelease(ngap.CauseRadioNetworkRadioConnectionWithUeLost.Cause())
 		u.endIKE()
 	})
 }

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/open-n3iwf/n3iwf/ikev2"
+	"github.com/open-n3iwf/n3iwf/ikev2/message"
 	"github.com/open-n3iwf/n3iwf/ngap"
 	"github.com/open-n3iwf/n3iwf/nwu/eap5g"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
@@ -24,18 +26,21 @@ type ue struct {
 
 	// NWu.
 	session    *ikev2.Session
-	spi        ikev2.SPI
+	spi        message.SPI
 	path       ikev2.Path
 	state      ueState
 	since      time.Time
 	eap        *eap5g.Server
 	signalling ipsec.ChildID // 0 until the signalling SA is up
-	children   map[ipsec.ChildID]*childSA
-	nextChild  uint32
-	inner      [2]netip.Addr // IPv4 and IPv6; zero when not assigned
-	connected  bool          // NAS over TCP
-	nasQueue   [][]byte      // downlink NAS that waits for EAP or TCP
-	moves      uint64
+	// signallingHandle is read by the NAS stack; nil until the signalling SA is up.
+	signallingHandle atomic.Pointer[ipsec.Handle]
+	children         map[ipsec.ChildID]*childSA
+	nextChild        uint32
+	inner            [2]netip.Addr // IPv4 and IPv6; zero when not assigned
+	nasFrom          netip.Addr    // where the NAS connection comes from
+	connected        bool          // NAS over TCP
+	nasQueue         [][]byte      // downlink NAS that waits for EAP or TCP
+	moves            uint64
 
 	// N2.
 	ng         *ngConnection // nil until an AMF is selected

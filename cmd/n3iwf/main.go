@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/open-n3iwf/n3iwf/config"
+	"github.com/open-n3iwf/n3iwf/n3iwf"
 )
 
 // Exit statuses.
@@ -34,7 +35,7 @@ type failure struct{ error }
 func (f failure) Unwrap() error { return f.error }
 
 func main() {
-	cmd := newCommand(nil)
+	cmd := newCommand(n3iwf.Run)
 	if err := cmd.Execute(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(exitStatus(err))

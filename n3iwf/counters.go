@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package n3iwf
+
+import "sync/atomic"
+
+// Counters are counts since the start.
+type Counters struct {
+	UEs               atomic.Uint64 // IKE SAs begun
+	Registered        atomic.Uint64 // UEs authenticated by both sides
+	Refused           atomic.Uint64 // UEs turned away for want of an AMF or of room
+	IKEClosed         atomic.Uint64
+	IKEMalformed      atomic.Uint64 // too short to be IKE
+	IKEOverload       atomic.Uint64 // dropped because an owner had too much to do
+	IKERefused        atomic.Uint64 // IKE_SA_INIT answered with an error or dropped
+	IKEUnknownSPI     atomic.Uint64
+	IKENotSent        atomic.Uint64
+	EAPErrors         atomic.Uint64
+	ChildSAs          atomic.Uint64
+	Sessions          atomic.Uint64
+	SessionsFailed    atomic.Uint64
+	Moves             atomic.Uint64
+	MovesRejected     atomic.Uint64
+	RoutabilityProven atomic.Uint64
+	RoutabilityFailed atomic.Uint64
+	Rebinds           atomic.Uint64
+	UnknownSPI        atomic.Uint64 // ESP
+	NASNotSent        atomic.Uint64
+	NGAPErrors        atomic.Uint64
+	Panics            atomic.Uint64
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package n3iwf
+
+import (
+	"encoding/hex"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"github.com/open-n3iwf/n3iwf/gre/gtpu"
+	"github.com/open-n3iwf/n3iwf/ngap"
+)
+
+// identify turns the configured identity into NGAP's terms.
+func (nf *N3IWF) identify() error {
+	c := nf.cfg.N3IWF
+	plmn, err := ngap.NewPLMNIdentity(c.GlobalN3IWFID.PLMN.MCC, c.GlobalN3IWFID.PLMN.MNC)
+	if err != nil {
+		return err
+	}
+	nf.nodeID = ngap.NewGlobalN3IWFID(plmn, c.GlobalN3IWFID.ID)
+	seen := map[ngap.PLMNIdentity]bool{}
+	for _, ta := range c.SupportedTAs {
+		tac, err := ngap.ParseTAC(ta.TAC.String())
+		if err != nil {
+			return err
+		}
+		item := ngap.SupportedTAItem{TAC: tac}
+		for _, served := range ta.PLMNs {
+			plmn, err := ngap.NewPLMNIdentity(served.PLMN.MCC, served.PLMN.MNC)
+			if err != nil {
+				return err
+			}
+			broadcast := ngap.BroadcastPLMNItem{PLMNIdentity: plmn}
+			for _, s := range served.Slices {
+				snssai := ngap.SNSSAI{SST: ngap.SST(s.SST)}
+				if s.SD != "" {
+					b, err := hex.DecodeString(string(s.SD))
+					if err != nil || len(b) != 3 {
+						return fmt.Errorf("slice differentiator %q: want 6 hexadecimal digits", s.SD)
+					}
+					sd := ngap.SD(b)
+					snssai.SD = &sd
+				}
+				broadcast.TAISliceSupportList = append(broadcast.TAISliceSupportList, ngap.SliceSupportItem{SNSSAI: snssai})
+			}
+			item.BroadcastPLMNList = append(item.BroadcastPLMNList, broadcast)
+			if !seen[plmn] {
+				seen[plmn] = true
+				nf.plmns = append(nf.plmns, plmn)
+			}
+			if nf.tai == nil {
+				nf.tai = &ngap.TAI{PLMNIdentity: plmn, TAC: tac}
+			}
+		}
+		nf.tas = append(nf.tas, item)
+	}
+	return nil
+}
+
+// ngSetupRequest introduces this N3IWF to an AMF (TS 38.413 9.2.6.1). Paging DRX has no meaning here but is mandatory on the wire.
+func (nf *N3IWF) ngSetupRequest() *ngap.NGSetupRequest {
+	return &ngap.NGSetupRequest{
+		GlobalRANNodeID: nf.nodeID, RANNodeName: ngap.RANNodeName(nf.cfg.N3IWF.Name), SupportedTAList: nf.tas, DefaultPagingDRX: ngap.PagingDRXV128,
+	}
+}
+
+// n3Addresses are the local GTP-U addresses: those configured, else the one that reaches the first AMF.
+func (nf *N3IWF) n3Addresses() []netip.AddrPort {
+	var list []netip.AddrPort
+	for _, a := range nf.cfg.N3.Addresses {
+		list = append(list, netip.AddrPortFrom(a, nf.cfg.N3.Port))
+	}
+	if len(list) == 0 {
+		if a, ok := sourceTowards(nf.cfg.N2.AMFs[0].Addresses[0]); ok {
+			list = append(list, netip.AddrPortFrom(a, nf.cfg.N3.Port))
+		}
+	}
+	return list
+}
+
+// sourceTowards asks the routing table; connecting a UDP socket sends nothing.
+func sourceTowards(a netip.Addr) (netip.Addr, bool) {
+	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(a, gtpu.Port)))
+	if err != nil {
+		return netip.Addr{}, false
+	}
+	defer conn.Close()
+	return conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap(), true
+}
+
+func (nf *N3IWF) echoTimers() gtpu.EchoTimers {
+	e := nf.cfg.N3.Echo
+	return gtpu.EchoTimers{Interval: e.Interval, T3: e.Timeout, N3: e.Tries}
+}
+
+// n3Peer takes the UPF's address of a family that there is a local N3 address for.
+func (nf *N3IWF) n3Peer(t ngap.TransportLayerAddress) (netip.Addr, error) {
+	v4, v6, ok := t.Addrs()
+	if !ok {
+		return netip.Addr{}, fmt.Errorf("UPF address %s", t)
+	}
+	for _, local := range nf.relay.LocalAddr() {
+		switch {
+		case local.Addr().Is4() && v4.IsValid():
+			return v4, nil
+		case local.Addr().Is6() && v6.IsValid():
+			return v6, nil
+		}
+	}
+	return netip.Addr{}, fmt.Errorf("UPF at %s, but no N3 address of that family; add one to n3.addresses", t)
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package n3iwf
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+
+	"github.com/open-n3iwf/n3iwf/ikev2"
+	"github.com/open-n3iwf/n3iwf/ikev2/message"
+	"github.com/open-n3iwf/n3iwf/ikev2/suite"
+)
+
+// ikeOptions turns the configuration into that of the IKEv2 sessions, as far as all owners share it.
+func (nf *N3IWF) ikeOptions() (ikev2.Options, error) {
+	c := nf.cfg.NWu
+	profile, err := suite.ByName(c.IKE.Profile)
+	if err != nil {
+		return ikev2.Options{}, fmt.Errorf("nwu.ike.profile: %w", err)
+	}
+	chain, key, err := c.Certificate.Load()
+	if err != nil {
+		return ikev2.Options{}, err
+	}
+	prover := &ikev2.CertificateProver{Key: key}
+	for _, cert := range chain {
+		prover.Chain = append(prover.Chain, cert.Raw)
+	}
+	o := ikev2.Options{
+		IKE: profile.IKE, ESP: espProposals(profile.ESP, c.ESP.ESN), Rand: rand.Reader,
+		Identity: ikeIdentity(c.Identity), Prove: prover, EAP: true, AlwaysSendCertificate: c.Certificate.Send == "always",
+		NoMOBIKE: !c.MOBIKE.Enabled, AdditionalAddresses: c.MOBIKE.AdditionalAddresses, HonestNAT: c.UDPEncapsulation != "always",
+		Routability:       routability[c.MOBIKE.ReturnRoutability],
+		RoutabilityExempt: c.MOBIKE.VerifiedNetworks, RoutabilityMemory: c.MOBIKE.ProvenFor,
+		AcceptPath: nf.acceptPath, AcceptChild: acceptChild,
+		Retransmit:   ikev2.Retransmission{First: c.IKE.Retransmission.Initial, Factor: c.IKE.Retransmission.Base},
+		HalfOpenTime: nf.cfg.Timers.Registration, Linger: lingerTime, Liveness: c.IKE.Liveness.Period,
+		FragmentSize:    c.IKE.FragmentSize - ikeOverhead,
+		ReleaseChildSPI: func(spi uint32) { nf.dataPlane.ReleaseSPI(spi) },
+	}
+	if nf.keys != nil {
+		o.KeyLog = nf.keys
+	}
+	return o, nil
+}
+
+// ikeOverhead is what a datagram has beside the IKE message: IPv6, UDP, non-ESP marker.
+const ikeOverhead = 40 + 8 + 4
+
+var routability = map[string]ikev2.Routability{
+	"before": ikev2.RoutabilityBefore, "after": ikev2.RoutabilityAfter, "off": ikev2.RoutabilityOff,
+}
+
+// ownerOptions adds what differs between owners: SPIs that lead back to the owner, and its share of the limits.
+func (nf *N3IWF) ownerOptions(o ikev2.Options, owner *owner) ikev2.Options {
+	o.NewIKESPI = func() message.SPI {
+		var b [8]byte
+		_, _ = rand.Read(b[:]) // never fails
+		b[7] = byte(owner.index)
+		return message.SPI(nf.dataPlane.IKESPI(owner.index, binary.BigEndian.Uint64(b[:])))
+	}
+	o.NewChildSPI = func() (uint32, error) { return nf.dataPlane.NewInboundSPI(owner.index) }
+	h, n := nf.cfg.NWu.IKE.HalfOpen, len(nf.owners)
+	share := func(limit int) int { return (limit + n - 1) / n }
+	o.Limits = ikev2.Limits{
+		CookieTotal: share(h.CookieThreshold), CookiePerSource: share(h.CookieThresholdPerAddress),
+		Total: share(h.Limit), PerSource: share(h.LimitPerAddress), Exempt: h.ExemptPrefixes, SecretLife: h.CookieLifetime,
+	}
+	return o
+}
+
+// ikeIdentity is what IDr says: an address, else an FQDN.
+func ikeIdentity(s string) ikev2.Identity {
+	if a, err := netip.ParseAddr(s); err == nil {
+		id := message.AddrIdentification(a)
+		return ikev2.Identity{Type: id.Type, Data: id.Data}
+	}
+	return ikev2.Identity{Type: message.ID_FQDN, Data: []byte(s)}
+}
+
+// espProposals puts the preferred kind of sequence numbers first, or takes ESN out.
+func espProposals(list []message.Proposal, esn bool) []message.Proposal {
+	if esn {
+		return list
+	}
+	out := make([]message.Proposal, len(list))
+	for i, p := range list {
+		out[i] = p
+		out[i].Transforms = nil
+		for _, t := range p.Transforms {
+			if t.Type != message.TransformESN || t.ID == 0 {
+				out[i].Transforms = append(out[i].Transforms, t)
+			}
+		}
+	}
+	return out
+}
+
+// acceptPath refuses a move into the N3IWF's own inner networks: packets would go round in their own tunnel.
+func (nf *N3IWF) acceptPath(_ *ikev2.Session, path ikev2.Path) error {
+	for _, p := range nf.prefixes {
+		if p.Contains(path.Remote.Addr()) {
+			return fmt.Errorf("%s is inside nwu.uePools", path.Remote.Addr())
+		}
+	}
+	return nil
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package n3iwf
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/open-n3iwf/n3iwf/ikev2"
+	"github.com/open-n3iwf/n3iwf/ngap"
+	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
+)
+
+// connectionLost: an NG connection is gone. The AMF drops its UE contexts with the association or with the next NG Setup, so the UEs go too
+// when it has been away for the hold time; until then user data flows on.
+func (nf *N3IWF) connectionLost(ng *ngConnection) {
+	nf.log.Warn("NG connection lost; its UEs are released after the hold time", slog.String("amf", string(ng.name)), slog.Duration("hold", nf.cfg.Timers.AMFHold))
+	for _, o := range nf.owners {
+		o.mail.post(func() {
+			for _, u := range o.byRANID {
+				if u.ng == ng && !u.released {
+					o.guarded(u, u.amfLost)
+				}
+			}
+		})
+	}
+}
+
+// amfLost ends the NGAP association of a UE whose AMF is gone, and the UE after the hold time.
+func (u *ue) amfLost() {
+	u.unbind()
+	u.setup, u.batches = nil, nil
+	if u.state != stateUp {
+		u.endIKE()
+		return
+	}
+	u.setGuard(u.nf.cfg.Timers.AMFHold, "the lost AMF", u.endIKE)
+}
+
+// amfChanged tells the log when the N3IWF becomes able or unable to serve UEs.
+func (nf *N3IWF) amfChanged() {
+	up := 0
+	for _, a := range nf.amfs {
+		if a.ng.Load() != nil {
+			up++
+		}
+	}
+	nf.log.Info("AMFs", slog.Int("connected", up), slog.Int("configured", len(nf.amfs)))
+}
+
+// releaseAll asks the AMFs to release all UEs and deletes their IKE SAs; it waits until all are gone or the release time is over.
+func (nf *N3IWF) releaseAll(cause ngap.Cause) {
+	for _, o := range nf.owners {
+		o.mail.post(func() {
+			for _, u := range o.byRANID {
+				o.guarded(u, func() {
+					u.requestRelease(cause)
+					u.endIKE()
+				})
+			}
+		})
+	}
+	deadline := time.After(nf.cfg.Timers.Release)
+	for {
+		left := 0
+		for _, o := range nf.owners {
+			count := make(chan int, 1)
+			if !o.mail.post(func() { count <- len(o.byRANID) }) {
+				return
+			}
+			select {
+			case n := <-count:
+				left += n
+			case <-deadline:
+				return
+			}
+		}
+		if left == 0 {
+			return
+		}
+		select {
+		case <-deadline:
+			nf.log.Warn("some UEs did not answer; they are dropped", slog.Int("ues", left))
+			return
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// linger keeps a closed session for a while, to answer retransmissions of the peer's last request (RFC 7296 2.4).
+func (o *owner) linger(session *ikev2.Session) {
+	spi := session.SPI()
+	o.lingering[spi] = session
+	time.AfterFunc(lingerTime, func() {
+		o.mail.post(func() { delete(o.lingering, spi) })
+	})
+}
+
+const lingerTime = 30 * time.Second
+
+// expired: an SA has used up what it may carry. Without rekeying the UE is released before the sequence number runs out.
+func (u *ue) expired(ev ipsec.Expire) {
+	c := u.children[ev.ID]
+	if c == nil || c.current == nil || c.current.InboundSPI != ev.SPI {
+		return
+	}
+	if !ev.Hard {
+		u.log.Warn("child SA is near the end of its lifetime; the UE should rekey it", slog.Uint64("spi", uint64(ev.SPI)))
+		return
+	}
+	u.log.Warn("child SA has used up its lifetime; it is deleted", slog.Uint64("spi", uint64(ev.SPI)))
+	u.dropChildren(c)
+}
+
+// sessionBroken gives a PDU session up that cannot work any more and tells the AMF.
+func (u *ue) sessionBroken(s *pduSession, why string) {
+	u.log.Warn("PDU session is broken: "+why, slog.Int("pdu_session", int(s.id)))
+	u.dropSession(s)
+	u.dropChildren(s.children...)
+	u.notifyReleased(s, ngap.CauseTransportTransportResourceUnavailable.Cause())
+}

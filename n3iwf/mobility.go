@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package n3iwf
+
+import (
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/open-n3iwf/n3iwf/ikev2"
+	"github.com/open-n3iwf/n3iwf/ngap"
+	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
+)
+
+// A move (RFC 4555) concerns the outer path alone: SPIs, keys, inner addresses, PDU sessions and TEIDs stay. The AMF learns the new location
+// with the next message that carries one.
+
+func (u *ue) pathChanged(ev ikev2.PathChanged) {
+	u.path = ev.New
+	u.log.Info("UE moved", slog.String("from", ev.Old.String()), slog.String("to", ev.New.String()))
+}
+
+// unprovenLimit is what may be sent to an address that has not answered yet: a forged source must not make the N3IWF a weapon against the
+// owner of that address.
+const unprovenLimit = 64 << 10
+
+// childrenMoved switches what is sent to the UE in one step.
+func (u *ue) childrenMoved(ev ikev2.ChildrenMoved) {
+	if u.nf.keys != nil {
+		for _, c := range u.children {
+			u.nf.keys.childOn(c.current, ev.Path)
+		}
+	}
+	limit := ipsec.Unlimited
+	if ev.Unproven {
+		limit = unprovenLimit
+	}
+	u.movePath(ev.Path, limit)
+	u.moves++
+	u.nf.counters.Moves.Add(1)
+}
+
+func (u *ue) routabilityProven(ev ikev2.RoutabilityProven) {
+	u.nf.counters.RoutabilityProven.Add(1)
+	if ev.Path == u.session.ChildPath() {
+		u.movePath(ev.Path, ipsec.Unlimited)
+	}
+}
+
+// routabilityFailed: user data must not go on to an address that does not answer.
+func (u *ue) routabilityFailed(ev ikev2.RoutabilityFailed) {
+	u.nf.counters.RoutabilityFailed.Add(1)
+	u.log.Warn("the UE does not answer at its new address; user data is held until it moves again or answers", slog.String("path", ev.Path.String()))
+	if ev.Path == u.session.ChildPath() {
+		u.movePath(ev.Path, 0)
+	}
+}
+
+func (u *ue) movePath(path ikev2.Path, limit int64) {
+	if len(u.children) == 0 {
+		return
+	}
+	if err := u.nf.dataPlane.Move(ipsec.Target{Path: ipsec.Path(path), Limit: limit}, u.childIDs()...); err != nil {
+		u.log.Error("child SAs not moved; downlink still goes to the old address", slog.String("path", path.String()), slog.Any("error", err))
+	}
+}
+
+// rebound: authenticated ESP came from another outer address than the SA's. The session follows a new port of the same address (a NAT has
+// changed its mapping); anything else needs the UE's own word.
+func (u *ue) rebound(ev ipsec.Rebind) {
+	u.nf.counters.Rebinds.Add(1)
+	if u.nf.cfg.NWu.MOBIKE.FollowESP == "port" {
+		u.apply(u.session.Rebind(time.Now(), ikev2.Path(ev.From)))
+	}
+}
+
+// location is the UE's outer address for the AMF (TS 38.413 9.3.1.16), with the N3IWF's own tracking area.
+func (u *ue) location() ngap.UserLocationInformation {
+	info, err := ngap.NewUserLocationInformationN3IWF(netip.AddrPortFrom(u.path.Remote.Addr().WithZone(""), u.path.Remote.Port()), u.nf.tai)
+	if err != nil {
+		u.log.Error("user location", slog.Any("error", err))
+	}
+	return info
+}

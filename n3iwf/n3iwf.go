@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package n3iwf is the network function: it joins the IKEv2 sessions of the UEs (ikev2, nwu), the NG connections with the AMFs (ngap) and
+// the data plane (nwu/ipsec, gre/relay). Each UE belongs to one owner, a goroutine that alone touches its state; sockets, NGAP, NAS and
+// timers reach it as tasks in the owner's mailbox. One file stands for one 3GPP procedure: registration, pdusession, mobility, release.
+package n3iwf
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"runtime"
+	"slices"
+	"sync"
+
+	"github.com/open-n3iwf/n3iwf/config"
+	"github.com/open-n3iwf/n3iwf/gre/relay"
+	"github.com/open-n3iwf/n3iwf/ikev2"
+	"github.com/open-n3iwf/n3iwf/ngap"
+	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
+	"github.com/open-n3iwf/n3iwf/nwu/ipsec/user"
+	"github.com/open-n3iwf/n3iwf/nwu/nas"
+)
+
+// N3IWF is one network function.
+type N3IWF struct {
+	cfg      *config.Config
+	log      *slog.Logger
+	counters Counters
+
+	dataPlane *user.DataPlane
+	relay     *relay.Relay
+	nas       *nas.Server
+	owners    []*owner
+	amfs      []*amf
+	workers   chan job
+
+	pool4, pool6 *addressPool
+	prefixes     []netip.Prefix
+	byInner      innerTable
+
+	nodeID ngap.GlobalRANNodeID
+	tas    ngap.SupportedTAList
+	plmns  []ngap.PLMNIdentity
+	tai    *ngap.TAI
+	keys   *keyLog
+
+	running sync.WaitGroup
+}
+
+// Run serves until ctx ends; then it releases all UEs and returns.
+func Run(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
+	nf, err := New(cfg, log)
+	if err != nil {
+		return err
+	}
+	return nf.Serve(ctx)
+}
+
+// New opens the sockets and prepares everything; nothing of a UE or AMF is handled before Serve.
+func New(cfg *config.Config, log *slog.Logger) (*N3IWF, error) {
+	nf := &N3IWF{cfg: cfg, log: log, workers: make(chan job, jobBacklog)}
+	if err := nf.identify(); err != nil {
+		return nil, err
+	}
+	if cfg.Debug.KeyLog != "" {
+		keys, err := openKeyLog(cfg.Debug.KeyLog)
+		if err != nil {
+			return nil, fmt.Errorf("debug.keylog: %w", err)
+		}
+		nf.keys = keys
+		log.Warn("keys of all UEs are being written; whoever reads them can decrypt everything", slog.String("directory", cfg.Debug.KeyLog))
+	}
+	nf.makePools()
+	if err := nf.open(); err != nil {
+		return nil, errors.Join(err, nf.close())
+	}
+	return nf, nil
+}
+
+// open makes the data plane, the NAS stack, the N3 relay, and the owners.
+func (nf *N3IWF) open() error {
+	workers := nf.cfg.DataPlane.Workers
+	if workers == 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	for i := range workers {
+		nf.owners = append(nf.owners, newOwner(nf, i))
+	}
+	options, err := nf.ikeOptions()
+	if err != nil {
+		return err
+	}
+	n3 := nf.n3Addresses()
+	nf.relay, err = relay.New(relay.Options{
+		Listen: n3, Workers: min(workers, 16), Echo: nf.echoTimers(), Quarantine: nf.cfg.N3.TEIDQuarantine, Events: nf.relayEvent, Logger: nf.log,
+	})
+	if err != nil {
+		return fmt.Errorf("n3.addresses %v: %w", n3, err)
+	}
+	nf.nas, err = nas.NewServer(nas.Options{
+		Addresses: nf.nasAddresses(), Port: nf.cfg.NWu.NAS.Port, Out: nf.nasOut(), Events: nasEvents{nf}, Logger: nf.log,
+	})
+	if err != nil {
+		return fmt.Errorf("nwu.nas: %w", err)
+	}
+	nf.dataPlane, err = user.New(user.Options{Sink: sink{nf}, Sockets: nf.sockets(), Workers: workers, Log: nf.log})
+	if err != nil {
+		return fmt.Errorf("nwu.addresses: %w", err)
+	}
+	nf.relay.Start(nf.dataPlane)
+	for _, o := range nf.owners {
+		o.responder = ikev2.NewResponder(nf.ownerOptions(options, o))
+	}
+	for _, c := range nf.cfg.N2.AMFs {
+		a := &amf{nf: nf, cfg: c, log: nf.log.With(slog.Any("amf_addresses", c.Addresses))}
+		nf.amfs = append(nf.amfs, a)
+	}
+	return nil
+}
+
+// Serve works until ctx ends, then releases all UEs, at the latest after the time that a release may take.
+func (nf *N3IWF) Serve(ctx context.Context) error {
+	inner, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	for _, o := range nf.owners {
+		nf.running.Go(func() { o.run(inner) })
+	}
+	for range runtime.GOMAXPROCS(0) {
+		nf.running.Go(func() { nf.runJobs(inner) })
+	}
+	for _, a := range nf.amfs {
+		nf.running.Go(func() { a.run(inner) })
+	}
+	nf.log.Info("N3IWF is up", slog.String("nwu", fmt.Sprint(nf.dataPlane.Sockets())), slog.String("n3", fmt.Sprint(nf.relay.LocalAddr())), slog.Int("workers", len(nf.owners)))
+	<-ctx.Done()
+	nf.log.Info("shutting down: releasing all UEs")
+	nf.releaseAll(ngap.CauseMiscOmIntervention.Cause())
+	cancel()
+	nf.running.Wait()
+	return nf.close()
+}
+
+func (nf *N3IWF) close() error {
+	var err error
+	if nf.dataPlane != nil {
+		err = errors.Join(err, nf.dataPlane.Close())
+	}
+	if nf.relay != nil {
+		err = errors.Join(err, nf.relay.Close())
+	}
+	if nf.nas != nil {
+		err = errors.Join(err, nf.nas.Close())
+	}
+	if nf.keys != nil {
+		err = errors.Join(err, nf.keys.close())
+	}
+	return err
+}
+
+func (nf *N3IWF) makePools() {
+	c := nf.cfg.NWu
+	if len(c.UEPools.IPv4) > 0 {
+		nf.pool4 = newAddressPool(c.UEPools.IPv4, c.NAS.IPv4, c.UserPlane.IPv4)
+	}
+	if len(c.UEPools.IPv6) > 0 {
+		nf.pool6 = newAddressPool(c.UEPools.IPv6, c.NAS.IPv6, c.UserPlane.IPv6)
+	}
+	nf.prefixes = slices.Concat(c.UEPools.IPv4, c.UEPools.IPv6)
+}
+
+// prefixOf gives the pool prefix of an inner address.
+func (nf *N3IWF) prefixOf(a netip.Addr) netip.Prefix {
+	for _, p := range nf.prefixes {
+		if p.Contains(a) {
+			return p
+		}
+	}
+	return netip.PrefixFrom(a, a.BitLen())
+}
+
+// nasAddresses are the inner NAS addresses of the families that have a pool.
+func (nf *N3IWF) nasAddresses() []netip.Addr {
+	var list []netip.Addr
+	if nf.pool4 != nil {
+		list = append(list, nf.cfg.NWu.NAS.IPv4)
+	}
+	if nf.pool6 != nil {
+		list = append(list, nf.cfg.NWu.NAS.IPv6)
+	}
+	return list
+}
+
+// sockets are the outer addresses served.
+func (nf *N3IWF) sockets() []user.Socket {
+	var list []user.Socket
+	for _, a := range nf.cfg.NWu.Addresses {
+		list = append(list,
+			user.Socket{Kind: user.IKE, Local: netip.AddrPortFrom(a, nf.cfg.NWu.IKEPort)},
+			user.Socket{Kind: user.NATT, Local: netip.AddrPortFrom(a, nf.cfg.NWu.NATTPort)})
+		if nf.cfg.NWu.ESP.Plain || nf.cfg.NWu.UDPEncapsulation == "auto" {
+			list = append(list, user.Socket{Kind: user.ESP, Local: netip.AddrPortFrom(a, 0)})
+		}
+	}
+	return list
+}
+
+var _ ipsec.Sink = sink{}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package n3iwf
+
+import (
+	"encoding/binary"
+	"log/slog"
+	"net/netip"
+	"sync"
+
+	"github.com/open-n3iwf/n3iwf/ngap"
+	"github.com/open-n3iwf/n3iwf/nwu/nas"
+)
+
+// NAS is carried, never read: during EAP-5G in its packets, then in envelopes over TCP inside the signalling SA (TS 24.502 8.2). What
+// the AMF sends before that TCP connection exists waits in order.
+
+// uplinkNAS passes a NAS message of the UE to its AMF.
+func (u *ue) uplinkNAS(pdu []byte) {
+	if u.ng == nil || u.amfID == nil || u.released {
+		u.log.Warn("uplink NAS dropped: the AMF has not answered the UE's first message", slog.Int("octets", len(pdu)))
+		return
+	}
+	u.ng.send(u.ranID, &ngap.UplinkNASTransport{
+		AMFUENGAPID: *u.amfID, RANUENGAPID: ngap.RANUENGAPID(u.ranID), NASPDU: pdu, UserLocationInformation: u.location(),
+	})
+}
+
+// downlinkNAS passes a NAS message of the AMF to the UE, now or when there is a way.
+func (u *ue) downlinkNAS(pdu []byte) {
+	if len(pdu) == 0 {
+		return
+	}
+	if u.connected && len(u.nasQueue) == 0 {
+		u.writeNAS(pdu)
+		return
+	}
+	if len(u.nasQueue) >= u.nf.cfg.Limits.NASQueue || u.state == stateReleasing {
+		u.nonDelivery(pdu)
+		return
+	}
+	u.nasQueue = append(u.nasQueue, pdu)
+	u.continueEAP()
+}
+
+func (u *ue) writeNAS(pdu []byte) {
+	if err := u.nf.nas.Send(u.nasAddr(), pdu); err != nil {
+		u.log.Warn("downlink NAS not delivered", slog.Any("error", err))
+		u.nonDelivery(pdu)
+	}
+}
+
+// nonDelivery tells the AMF that a NAS message did not reach the UE (TS 38.413 8.6.4).
+func (u *ue) nonDelivery(pdu []byte) {
+	if u.amfID == nil || u.released {
+		return
+	}
+	u.ng.send(u.ranID, &ngap.NASNonDeliveryIndication{
+		AMFUENGAPID: *u.amfID, RANUENGAPID: ngap.RANUENGAPID(u.ranID), NASPDU: pdu, Cause: ngap.CauseRadioNetworkRadioConnectionWithUeLost.Cause(),
+	})
+}
+
+// nasAddr is the inner address that the UE's NAS connection comes from.
+func (u *ue) nasAddr() netip.Addr {
+	if u.nasFrom.IsValid() {
+		return u.nasFrom
+	}
+	if u.inner[0].IsValid() {
+		return u.inner[0]
+	}
+	return u.inner[1]
+}
+
+// nasConnected: the UE's TCP connection is there; what waited goes first.
+func (u *ue) nasConnected(from netip.Addr) {
+	u.connected, u.nasFrom = true, from
+	if u.state == stateUp {
+		u.clearGuard()
+	}
+	queue := u.nasQueue
+	u.nasQueue = nil
+	for _, pdu := range queue {
+		u.writeNAS(pdu)
+	}
+}
+
+// nasClosed: the connection is gone; the UE opens a new one while the IKE SA lives.
+func (u *ue) nasClosed(from netip.Addr, reason error) {
+	if u.nasFrom != from {
+		return
+	}
+	u.connected = false
+	u.log.Info("NAS connection closed", slog.Any("reason", reason))
+}
+
+// nasEvents takes what happens on the NAS stack to the owner of the UE.
+type nasEvents struct{ nf *N3IWF }
+
+var _ nas.Events = nasEvents{}
+
+func (e nasEvents) OnConnected(from netip.Addr) {
+	e.post(from, func(u *ue) { u.nasConnected(from) })
+}
+
+func (e nasEvents) OnNAS(from netip.Addr, pdu []byte) {
+	e.post(from, func(u *ue) { u.uplinkNAS(pdu) })
+}
+
+func (e nasEvents) OnClosed(from netip.Addr, reason error) {
+	e.post(from, func(u *ue) { u.nasClosed(from, reason) })
+}
+
+func (e nasEvents) post(from netip.Addr, task func(u *ue)) {
+	if u := e.nf.byInner.find(from); u != nil {
+		u.owner.forUE(u, func() { task(u) })
+	}
+}
+
+// innerTable finds UEs by inner address. It is used at the edges of NAS over TCP, not for user packets.
+type innerTable struct{ m sync.Map }
+
+func (t *innerTable) add(u *ue) {
+	for _, a := range u.inner {
+		if a.IsValid() {
+			t.m.Store(a, u)
+		}
+	}
+}
+
+func (t *innerTable) remove(u *ue) {
+	for _, a := range u.inner {
+		t.m.CompareAndDelete(a, u)
+	}
+}
+
+func (t *innerTable) find(a netip.Addr) *ue {
+	if v, ok := t.m.Load(a); ok {
+		return v.(*ue)
+	}
+	return nil
+}
+
+// temporaryIdentity takes the 5G-S-TMSI out of a plain Registration or Service Request, for the AMFs that want it in INITIAL UE MESSAGE to
+// find the UE (TS 38.413 8.6.1.2). This is the one place where NAS is looked at; nil when there is none.
+func temporaryIdentity(pdu []byte) *ngap.FiveGSTMSI {
+	const guti, stmsi = 2, 4 // types of 5GS mobile identity (TS 24.501 9.11.3.4)
+	if len(pdu) > 7 && pdu[0] == 0x7e && pdu[1]&0x0f == 1 {
+		pdu = pdu[7:] // integrity protected, not ciphered
+	}
+	if len(pdu) < 7 || pdu[0] != 0x7e || pdu[1]&0x0f != 0 || pdu[2] != 0x41 && pdu[2] != 0x4c {
+		return nil
+	}
+	n := int(binary.BigEndian.Uint16(pdu[4:]))
+	identity := pdu[6:]
+	if n < 7 || n > len(identity) {
+		return nil
+	}
+	identity = identity[:n]
+	switch kind := identity[0] & 7; {
+	case kind == guti && n == 11:
+		identity = identity[5:]
+	case kind == stmsi && n == 7:
+		identity = identity[1:]
+	default:
+		return nil
+	}
+	id := binary.BigEndian.Uint16(identity)
+	return &ngap.FiveGSTMSI{AMFSetID: ngap.AMFSetID(id >> 6), AMFPointer: ngap.AMFPointer(id & 0x3f), FiveGTMSI: ngap.FiveGTMSI(binary.BigEndian.Uint32(identity[2:]))}
+}

@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package n3iwf
+
+import (
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/open-n3iwf/n3iwf/gre"
+	"github.com/open-n3iwf/n3iwf/gre/relay"
+	"github.com/open-n3iwf/n3iwf/ikev2"
+	"github.com/open-n3iwf/n3iwf/ikev2/message"
+	"github.com/open-n3iwf/n3iwf/ngap"
+	"github.com/open-n3iwf/n3iwf/nwu"
+)
+
+// pduSession is one PDU session of a UE: its tunnel towards the UPF and its child SAs.
+type pduSession struct {
+	ue       *ue
+	id       ngap.PDUSessionID
+	snssai   ngap.SNSSAI
+	pduType  ngap.PDUSessionType
+	upf      netip.Addr
+	ulTEID   uint32
+	flows    []qosFlow
+	relay    *relay.Session
+	children []*childSA
+	active   bool
+	removing bool
+}
+
+type qosFlow struct {
+	qfi        uint8
+	reflective bool
+}
+
+// sessionRequest is one item of a PDU session resource setup list, of whichever message.
+type sessionRequest struct {
+	id       ngap.PDUSessionID
+	nas      ngap.NASPDU
+	snssai   ngap.SNSSAI
+	transfer []byte
+}
+
+// setupBatch is one message's PDU sessions; the answer to the AMF waits for all of them.
+type setupBatch struct {
+	pending []sessionRequest
+	current *sessionSetup
+	done    []sessionResult
+	failed  []sessionResult
+	finish  func(*setupBatch)
+}
+
+type sessionResult struct {
+	id       ngap.PDUSessionID
+	transfer []byte
+}
+
+// sessionSetup is the PDU session that child SAs are being made for.
+type sessionSetup struct {
+	session     *pduSession
+	nas         ngap.NASPDU
+	waiting     int // child SAs that have not come up or failed
+	failedFlows ngap.QosFlowListWithCause
+	security    *ngap.SecurityIndication
+}
+
+// setupSessions sets up PDU sessions one after the other (TS 23.502 4.12.5), behind the batches that are under way.
+func (u *ue) setupSessions(requests []sessionRequest, finish func(*setupBatch)) {
+	u.batches = append(u.batches, &setupBatch{pending: requests, finish: finish})
+	if len(u.batches) == 1 {
+		u.nextSession()
+	}
+}
+
+// nextSession starts the next PDU session that waits, and answers batches that have none left.
+func (u *ue) nextSession() {
+	for len(u.batches) > 0 {
+		b := u.batches[0]
+		if b.current != nil {
+			return
+		}
+		if len(b.pending) == 0 {
+			u.batches = u.batches[1:]
+			b.finish(b)
+			continue
+		}
+		request := b.pending[0]
+		b.pending = b.pending[1:]
+		if cause, ok := u.startSession(b, request); !ok {
+			u.sessionFailed(b, request.id, cause)
+		}
+	}
+}
+
+func (u *ue) sessionFailed(b *setupBatch, id ngap.PDUSessionID, cause ngap.Cause) {
+	u.nf.counters.SessionsFailed.Add(1)
+	u.log.Warn("PDU session not set up", slog.Int("pdu_session", int(id)), slog.String("cause", cause.String()))
+	transfer, err := ngap.EncodeTransfer(&ngap.PDUSessionResourceSetupUnsuccessfulTransfer{Cause: cause})
+	if err != nil {
+		u.log.Error("transfer", slog.Any("error", err))
+	}
+	b.failed = append(b.failed, sessionResult{id, transfer})
+}
+
+// startSession checks one request and asks the UE for its child SAs.
+func (u *ue) startSession(b *setupBatch, r sessionRequest) (ngap.Cause, bool) {
+	switch {
+	case u.state != stateUp:
+		return ngap.CauseRadioNetworkRadioConnectionWithUeLost.Cause(), false
+	case u.sessions[r.id] != nil:
+		return ngap.CauseRadioNetworkMultiplePDUSessionIDInstances.Cause(), false
+	case len(u.sessions) >= u.nf.cfg.Limits.PDUSessionsPerUE:
+		return ngap.CauseRadioNetworkRadioResourcesNotAvailable.Cause(), false
+	}
+	t, err := ngap.DecodeTransfer[ngap.PDUSessionResourceSetupRequestTransfer](r.transfer)
+	if err != nil {
+		return ngap.CauseOf(err), false
+	}
+	setup := &sessionSetup{nas: r.nas, security: t.SecurityIndication}
+	s := &pduSession{ue: u, id: r.id, snssai: r.snssai, pduType: t.PDUSessionType}
+	setup.session = s
+	var nonGBR bool
+	for _, f := range t.QosFlowSetupRequestList {
+		if cause, bad := flowFault(f); bad {
+			setup.failedFlows = append(setup.failedFlows, ngap.QosFlowWithCauseItem{QosFlowIdentifier: f.QosFlowIdentifier, Cause: cause})
+			continue
+		}
+		nonGBR = nonGBR || f.QosFlowLevelQosParameters.GBRQosInformation == nil
+		s.flows = append(s.flows, qosFlow{uint8(f.QosFlowIdentifier), f.QosFlowLevelQosParameters.ReflectiveQosAttribute != nil})
+	}
+	switch {
+	case len(s.flows) == 0 && len(setup.failedFlows) > 0:
+		return setup.failedFlows[0].Cause, false
+	case len(s.flows) == 0:
+		return ngap.CauseRadioNetworkInvalidQosCombination.Cause(), false
+	case nonGBR && t.PDUSessionAggregateMaximumBitRate == nil:
+		return ngap.CauseProtocolSemanticError.Cause(), false // TS 38.413 9.3.4.1: present for a non-GBR flow
+	}
+	tunnel := t.ULNGUUPTNLInformation.GTPTunnel
+	if tunnel == nil {
+		return ngap.CauseTransportTransportResourceUnavailable.Cause(), false
+	}
+	if err := s.openTunnel(tunnel); err != nil {
+		u.log.Error("no N3 tunnel", slog.Any("error", err))
+		return ngap.CauseTransportTransportResourceUnavailable.Cause(), false
+	}
+	u.sessions[s.id] = s
+	b.current = setup
+	u.requestChildren(setup)
+	return ngap.Cause{}, true
+}
+
+// flowFault finds what is wrong with a QoS flow by itself (TS 38.413 8.2.1.4, 9.3.1.12).
+func flowFault(f ngap.QosFlowSetupRequestItem) (ngap.Cause, bool) {
+	d := f.QosFlowLevelQosParameters.QosCharacteristics.Dynamic5QI
+	if d == nil {
+		return ngap.Cause{}, false
+	}
+	gbr := f.QosFlowLevelQosParameters.GBRQosInformation != nil
+	critical := d.DelayCritical != nil && *d.DelayCritical == ngap.DelayCriticalDelayCritical
+	if gbr && d.DelayCritical == nil || critical && d.MaximumDataBurstVolume == nil {
+		return ngap.CauseRadioNetworkInvalidQosCombination.Cause(), true
+	}
+	return ngap.Cause{}, false
+}
+
+// openTunnel takes a TEID for the downlink. User data flows when the child SAs are known.
+func (s *pduSession) openTunnel(tunnel *ngap.GTPTunnel) error {
+	addr, err := s.ue.nf.n3Peer(tunnel.TransportLayerAddress)
+	if err != nil {
+		return err
+	}
+	s.upf, s.ulTEID = addr, uint32(tunnel.GTPTEID)
+	s.relay, err = s.ue.nf.relay.Add(s.relayConfig())
+	return err
+}
+
+// relayConfig is the session as the relay sees it: flows without child SA go through the default one.
+func (s *pduSession) relayConfig() relay.Config {
+	c := relay.Config{
+		Name: fmt.Sprintf("ue %d session %d", s.ue.ranID, s.id), PDUType: pduTypes[s.pduType],
+		UPF: netip.AddrPortFrom(s.upf, 0), UplinkTEID: s.ulTEID,
+	}
+	of := map[uint8]*childSA{}
+	for _, child := range s.children {
+		if child.current == nil {
+			continue
+		}
+		c.Children = append(c.Children, relay.Child{ID: child.id, UE: s.ue.innerFor(child.up.Is4()), UP: child.up})
+		if child.dflt {
+			c.Default = child.id
+		}
+		for _, qfi := range child.qfis {
+			of[qfi] = child
+		}
+	}
+	for _, f := range s.flows {
+		flow := relay.Flow{QFI: f.qfi, Reflective: f.reflective}
+		if child := of[f.qfi]; child != nil {
+			flow.Child = child.id
+		}
+		c.Flows = append(c.Flows, flow)
+	}
+	return c
+}
+
+var pduTypes = map[ngap.PDUSessionType]gre.PDUType{
+	ngap.PDUSessionTypeIPv4: gre.PDUIPv4, ngap.PDUSessionTypeIPv6: gre.PDUIPv6, ngap.PDUSessionTypeIPv4v6: gre.PDUIPv4v6,
+	ngap.PDUSessionTypeEthernet: gre.PDUEthernet, ngap.PDUSessionTypeUnstructured: gre.PDUUnstructured,
+}
+
+// requestChildren asks for the session's child SAs: one for all flows, or one a flow, as configured. The first is the default one.
+func (u *ue) requestChildren(setup *sessionSetup) {
+	s := setup.session
+	groups := [][]uint8{nil}
+	for i, f := range s.flows {
+		if u.nf.cfg.NWu.UserPlane.ChildSAs == "perFlow" && i > 0 && len(u.children)+len(groups) < u.nf.cfg.Limits.ChildSAsPerUE {
+			groups = append(groups, []uint8{f.qfi})
+			continue
+		}
+		groups[0] = append(groups[0], f.qfi)
+	}
+	setup.waiting = len(groups)
+	up := u.nf.cfg.NWu.UserPlane.IPv4
+	notify := message.NotifyType(nwu.NotifyUPIP4Address)
+	if !u.inner[0].IsValid() {
+		up, notify = u.nf.cfg.NWu.UserPlane.IPv6, nwu.NotifyUPIP6Address
+	}
+	u.setGuard(u.nf.cfg.Timers.ChildSetup, fmt.Sprintf("the child SAs of PDU session %d", s.id), u.abortSetup)
+	for i, qfis := range groups {
+		c := &childSA{session: s, qfis: qfis, dflt: i == 0, up: up}
+		s.children = append(s.children, c)
+		info, err := nwu.QoSInfo{PDUSessionID: uint8(s.id), QFIs: qfis, Default: c.dflt}.Append(nil)
+		if err != nil {
+			u.log.Error("5G_QOS_INFO", slog.Any("error", err))
+		}
+		u.apply(u.session.CreateChild(time.Now(), ikev2.ChildRequest{
+			LocalTS: []message.TrafficSelector{hostSelector(up)}, RemoteTS: []message.TrafficSelector{hostSelector(u.innerFor(up.Is4()))},
+			Notifies: []*message.Notify{{Type: nwu.Notify5GQoSInfo, Data: info}, {Type: notify, Data: up.AsSlice()}},
+			Tag:      c,
+		}))
+	}
+}
+
+// currentSetup gives the set-up that c belongs to, nil when that has ended.
+func (u *ue) currentSetup(c *childSA) *sessionSetup {
+	if len(u.batches) == 0 || u.batches[0].current == nil || u.batches[0].current.session != c.session {
+		return nil
+	}
+	return u.batches[0].current
+}
+
+func (u *ue) sessionChildUp(c *childSA) {
+	if setup := u.currentSetup(c); setup != nil {
+		u.childSettled(setup)
+		return
+	}
+	u.dropChildren(c) // the session was given up meanwhile
+}
+
+func (u *ue) sessionChildFailed(c *childSA) {
+	setup := u.currentSetup(c)
+	if setup == nil {
+		return
+	}
+	if c.dflt {
+		u.failSetup(ngap.CauseRadioNetworkRadioResourcesNotAvailable.Cause())
+		return
+	}
+	// The default child SA carries the flows of one that did not come up.
+	u.childSettled(setup)
+}
+
+func (u *ue) childSettled(setup *sessionSetup) {
+	if setup.waiting--; setup.waiting > 0 {
+		return
+	}
+	u.clearGuard()
+	s := setup.session
+	if err := s.relay.Update(s.relayConfig()); err != nil {
+		u.log.Error("N3 relay", slog.Any("error", err))
+		u.failSetup(ngap.CauseTransportTransportResourceUnavailable.Cause())
+		return
+	}
+	transfer, err := s.responseTransfer(setup)
+	if err != nil {
+		u.log.Error("transfer", slog.Any("error", err))
+		u.failSetup(ngap.CauseTransportTransportResourceUnavailable.Cause())
+		return
+	}
+	s.active = true
+	b := u.batches[0]
+	b.current = nil
+	b.done = append(b.done, sessionResult{s.id, transfer})
+	u.nf.counters.Sessions.Add(1)
+	u.log.Info("PDU session is up", slog.Int("pdu_session", int(s.id)), slog.Int("flows", len(s.flows)), slog.Int("child_sas", len(s.children)), slog.String("upf", s.upf.String()))
+	u.downlinkNAS(setup.nas)
+	u.nextSession()
+}
+
+func (s *pduSession) responseTransfer(setup *sessionSetup) ([]byte, error) {
+	tunnel, err := ngap.NewGTPTunnel(s.relay.Local(), s.relay.TEID())
+	if err != nil {
+		return nil, err
+	}
+	t := &ngap.PDUSessionResourceSetupResponseTransfer{QosFlowFailedToSetupList: setup.failedFlows}
+	t.DLQosFlowPerTNLInformation.UPTransportLayerInformation = tunnel
+	for _, f := range s.flows {
+		t.DLQosFlowPerTNLInformation.AssociatedQosFlowList = append(t.DLQosFlowPerTNLInformation.AssociatedQosFlowList,
+			ngap.AssociatedQosFlowItem{QosFlowIdentifier: ngap.QosFlowIdentifier(f.qfi)})
+	}
+	if setup.security != nil {
+		t.SecurityResult = &ngap.SecurityResult{} // both performed: ESP always encrypts and authenticates
+	}
+	return ngap.EncodeTransfer(t)
+}
+
+// abortSetup gives the PDU session up whose child SAs do not come.
+func (u *ue) abortSetup() {
+	u.failSetup(ngap.CauseRadioNetworkFailureInRadioInterfaceProcedure.Cause())
+}
+
+// failSetup fails the PDU session that is being set up, deletes what it has, and goes on with the next.
+func (u *ue) failSetup(cause ngap.Cause) {
+	if len(u.batches) == 0 || u.batches[0].current == nil {
+		return
+	}
+	b := u.batches[0]
+	s := b.current.session
+	b.current = nil
+	u.clearGuard()
+	u.dropSession(s)
+	u.dropChildren(s.children...)
+	u.sessionFailed(b, s.id, cause)
+	u.nextSession()
+}
+
+// dropSession closes the tunnel. The child SAs are another matter.
+func (u *ue) dropSession(s *pduSession) {
+	s.active = false
+	if s.relay != nil {
+		s.relay.Remove()
+	}
+	delete(u.sessions, s.id)
+}
+
+// dropChildren deletes child SAs at the UE; the data plane follows with ChildDown.
+func (u *ue) dropChildren(children ...*childSA) {
+	var spis []uint32
+	for _, c := range children {
+		if c.current != nil {
+			spis = append(spis, c.current.InboundSPI)
+		}
+	}
+	if len(spis) > 0 {
+		u.apply(u.session.DeleteChild(time.Now(), spis...))
+	}
+}
+
+// sessionChildDown: a child SA of a session was deleted, by the UE or on our request.
+func (u *ue) sessionChildDown(c *childSA, byPeer bool) {
+	s := c.session
+	if s.removing || !byPeer {
+		u.releaseProgress(c)
+		return
+	}
+	if !s.active {
+		return
+	}
+	if !c.dflt {
+		// The default child SA takes over the flows.
+		if err := s.relay.Update(s.relayConfig()); err != nil {
+			u.log.Error("N3 relay", slog.Any("error", err))
+		}
+		return
+	}
+	u.dropSession(s)
+	u.dropChildren(s.children...)
+	u.notifyReleased(s, ngap.CauseRadioNetworkRadioConnectionWithUeLost.Cause())
+}
+
+// notifyReleased tells the AMF that the N3IWF gave up a PDU session (TS 38.413 8.2.4).
+func (u *ue) notifyReleased(s *pduSession, cause ngap.Cause) {
+	u.log.Warn("PDU session lost", slog.Int("pdu_session", int(s.id)), slog.String("cause", cause.String()))
+	if u.amfID == nil || u.released {
+		return
+	}
+	transfer, err := ngap.EncodeTransfer(&ngap.PDUSessionResourceNotifyReleasedTransfer{Cause: cause})
+	if err != nil {
+		u.log.Error("transfer", slog.Any("error", err))
+		return
+	}
+	location := u.location()
+	u.ng.send(u.ranID, &ngap.PDUSessionResourceNotify{
+		AMFUENGAPID: *u.amfID, RANUENGAPID: ngap.RANUENGAPID(u.ranID), UserLocationInformation: &location,
+		PDUSessionResourceReleasedListNot: ngap.PDUSessionResourceReleasedListNot{{PDUSessionID: s.id, PDUSessionResourceNotifyReleasedTransfer: transfer}},
+	})
+}

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ue
+
+import (
+	"encoding/binary"
+	"log/slog"
+	"net/netip"
+
+	"github.com/open-n3iwf/n3iwf/gre"
+	"github.com/open-n3iwf/n3iwf/ikev2"
+	"github.com/open-n3iwf/n3iwf/ikev2/message"
+	"github.com/open-n3iwf/n3iwf/nwu"
+	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
+)
+
+// child is a child SA of the UE; info is nil for the signalling SA.
+type child struct {
+	id      ipsec.ChildID
+	info    *nwu.QoSInfo
+	up      netip.Addr // the N3IWF's user-plane address
+	current *ikev2.ChildSA
+}
+
+func (u *UE) newChild(info *nwu.QoSInfo) *child {
+	u.nextChild++
+	return &child{id: u.nextChild, info: info}
+}
+
+// acceptChild takes the user-plane child SAs that the N3IWF makes (TS 24.502 7.5.2).
+func (u *UE) acceptChild(_ *ikev2.Session, offer *ikev2.ChildOffer) (ikev2.ChildAnswer, error) {
+	var info *nwu.QoSInfo
+	var up netip.Addr
+	for _, n := range offer.Notifies {
+		switch n.Type {
+		case nwu.Notify5GQoSInfo:
+			q, err := nwu.ParseQoSInfo(n.Data)
+			if err != nil {
+				return ikev2.ChildAnswer{}, &ikev2.NotifyError{Type: message.INVALID_SYNTAX}
+			}
+			info = &q
+		case nwu.NotifyUPIP4Address, nwu.NotifyUPIP6Address:
+			up, _ = netip.AddrFromSlice(n.Data)
+		}
+	}
+	if info == nil || !up.IsValid() {
+		return ikev2.ChildAnswer{}, &ikev2.NotifyError{Type: message.NO_ADDITIONAL_SAS}
+	}
+	c := u.newChild(info)
+	c.up = up
+	return ikev2.ChildAnswer{Tag: c}, nil
+}
+
+func (u *UE) childUp(ev ikev2.ChildUp) {
+	c, ok := ev.Child.Tag.(*child)
+	if !ok {
+		u.log.Error("child SA without purpose")
+		return
+	}
+	sa := ev.Child
+	install := ipsec.ChildSA{
+		ID: c.id, InboundSPI: sa.InboundSPI, OutboundSPI: sa.OutboundSPI,
+		Algorithms:  ipsec.Algorithms{Encr: uint16(sa.Suite.Encr.ID), Integ: uint16(sa.Suite.Integ)},
+		InboundKeys: ipsec.Keys(sa.InboundKeys), OutboundKeys: ipsec.Keys(sa.OutboundKeys),
+		ESN: sa.Suite.ESN, Target: ipsec.Target{Path: ipsec.Path(sa.Path), Limit: ipsec.Unlimited}, Context: c,
+	}
+	if err := u.dataPlane.Install(install); err != nil {
+		u.log.Error("child SA not installed", slog.Any("error", err))
+		return
+	}
+	rekeyed := c.current != nil
+	c.current = sa
+	u.children[c.id] = c
+	h, err := u.dataPlane.Handle(c.id)
+	if err != nil {
+		u.log.Error("child SA", slog.Any("error", err))
+		return
+	}
+	switch {
+	case rekeyed:
+		if err := u.dataPlane.SwitchOutbound(c.id, sa.InboundSPI); err != nil {
+			u.log.Error("rekeyed child SA not switched", slog.Any("error", err))
+		}
+	case c.info == nil:
+		u.signalling.Store(&h)
+		u.o.Step("signalling SA up")
+		u.dialNAS()
+	default:
+		u.bindFlows(c, h)
+		u.o.Step("user-plane SA up")
+	}
+}
+
+func (u *UE) childDown(ev ikev2.ChildDown) {
+	c, ok := ev.Child.Tag.(*child)
+	if !ok {
+		return
+	}
+	if c.current != nil && c.current.InboundSPI != ev.Child.InboundSPI {
+		_ = u.dataPlane.DeleteSA(c.id, ev.Child.InboundSPI, childGrace) // gone already is as good
+		return
+	}
+	delete(u.children, c.id)
+	_ = u.dataPlane.Delete(c.id, childGrace)
+	if c.info != nil {
+		if s := u.sessions[c.info.PDUSessionID]; s != nil {
+			s.unbind(c.id)
+		}
+	}
+}
+
+// established takes what the N3IWF has assigned.
+func (u *UE) established(ev ikev2.Established) {
+	u.o.Step("IKE SA authenticated")
+	if ev.Config != nil {
+		for _, a := range ev.Config.Attributes {
+			switch {
+			case a.Type == message.INTERNAL_IP4_ADDRESS && len(a.Value) == 4:
+				u.inner[0] = netip.AddrFrom4([4]byte(a.Value))
+			case a.Type == message.INTERNAL_IP6_ADDRESS && len(a.Value) == 17:
+				u.inner[1] = netip.AddrFrom16([16]byte(a.Value[:16]))
+			}
+		}
+	}
+	var addr netip.Addr
+	var port uint16
+	for _, n := range ev.Notifies {
+		switch n.Type {
+		case nwu.NotifyNASIP4Address:
+			addr, _ = netip.AddrFromSlice(n.Data)
+		case nwu.NotifyNASIP6Address:
+			if !addr.IsValid() {
+				addr, _ = netip.AddrFromSlice(n.Data)
+			}
+		case nwu.NotifyNASTCPPort:
+			if len(n.Data) == 2 {
+				port = binary.BigEndian.Uint16(n.Data)
+			}
+		}
+	}
+	u.netNAS = netip.AddrPortFrom(addr, port)
+	if u.signalling.Load() != nil {
+		u.dialNAS()
+	}
+}
+
+// dialNAS connects when both the SA and the addresses are known.
+func (u *UE) dialNAS() {
+	if !u.netNAS.Addr().IsValid() || u.signalling.Load() == nil {
+		return
+	}
+	if err := u.nas.Dial(u.innerFor(u.netNAS.Addr()), u.netNAS); err != nil {
+		u.failRegistration(err)
+	}
+}
+
+func (u *UE) innerFor(peer netip.Addr) netip.Addr {
+	if peer.Is4() {
+		return u.inner[0]
+	}
+	return u.inner[1]
+}
+
+// bindFlows lets the QoS flows of a PDU session use a child SA.
+func (u *UE) bindFlows(c *child, h ipsec.Handle) {
+	s := u.sessions[c.info.PDUSessionID]
+	if s == nil {
+		s = newSession(u, c.info.PDUSessionID)
+		u.sessions[s.ID] = s
+	}
+	carrier, err := gre.NewCarrier(u.innerFor(c.up), c.up, 0)
+	if err != nil {
+		u.log.Error("user-plane addresses", slog.Any("error", err))
+		return
+	}
+	s.bind(c.id, c.info, h, carrier)
+}

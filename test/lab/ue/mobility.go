@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ue
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/open-n3iwf/n3iwf/ikev2"
+	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
+	"github.com/open-n3iwf/n3iwf/nwu/ipsec/user"
+)
+
+// Path is the path that the IKE SA uses now.
+func (u *UE) Path() ikev2.Path { return *u.path.Load() }
+
+// RoutabilityChecks counts the COOKIE2 requests that the N3IWF has sent and the UE has answered.
+func (u *UE) RoutabilityChecks() uint64 { return u.routability.Load() }
+
+// AddAddress opens the NAT-traversal socket on another local address, before a move to it.
+func (u *UE) AddAddress(local netip.Addr) error {
+	for _, s := range u.dataPlane.Sockets() {
+		if s.Kind == user.NATT && s.Local.Addr() == local {
+			return nil
+		}
+	}
+	_, err := u.dataPlane.AddSocket(user.Socket{Kind: user.NATT, Local: netip.AddrPortFrom(local, u.o.LocalNATT)})
+	return err
+}
+
+// Move changes the outer path by UPDATE_SA_ADDRESSES (RFC 4555 3.5) and returns when the N3IWF has accepted it.
+func (u *UE) Move(ctx context.Context, local, n3iwf netip.Addr) error {
+	if err := u.AddAddress(local); err != nil {
+		return err
+	}
+	return u.await(ctx, "move", func(done chan error) {
+		if u.move != nil {
+			done <- errors.New("another move is under way")
+			return
+		}
+		u.move = done
+		u.moveTo = ikev2.Path{Local: netip.AddrPortFrom(local, u.o.LocalNATT), Remote: netip.AddrPortFrom(n3iwf, u.o.NATTPort), NATT: true}
+		u.apply(u.session.Move(time.Now(), u.moveTo))
+	})
+}
+
+func (u *UE) moved(path ikev2.Path, err error) {
+	if u.move == nil || path != u.moveTo {
+		return
+	}
+	u.move <- err
+	u.move = nil
+}
+
+// moveChildren switches what is sent to the new path.
+func (u *UE) moveChildren(path ikev2.Path) {
+	ids := make([]ipsec.ChildID, 0, len(u.children))
+	for id := range u.children {
+		ids = append(ids, id)
+	}
+	if len(ids) == 0 {
+		return
+	}
+	if err := u.dataPlane.Move(ipsec.Target{Path: ipsec.Path(path), Limit: ipsec.Unlimited}, ids...); err != nil {
+		u.log.Error("child SAs not moved", slog.Any("error", err))
+	}
+}
+
+// Probe asks the N3IWF for a sign of life; NAT detection in it finds a changed mapping.
+func (u *UE) Probe(ctx context.Context) error {
+	return u.await(ctx, "liveness check", func(done chan error) {
+		u.probed = done
+		u.apply(u.session.Probe(time.Now()))
+	})
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync/atomic"
+
+	"github.com/open-n3iwf/n3iwf/gre"
+	"github.com/open-n3iwf/n3iwf/nwu"
+	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
+	"github.com/open-n3iwf/n3iwf/test/lab/nas"
+)
+
+// Session is a PDU session of the UE. Its view for the packet path is replaced as a whole.
+type Session struct {
+	ue   *UE
+	ID   uint8
+	view atomic.Pointer[sessionView]
+}
+
+type sessionView struct {
+	addr  netip.Addr
+	rules nas.QoSRules
+	flows map[uint8]flow
+	dflt  uint8 // QFI of the default rule
+}
+
+type flow struct {
+	id      ipsec.ChildID
+	handle  ipsec.Handle
+	carrier gre.Carrier
+}
+
+func newSession(u *UE, id uint8) *Session {
+	s := &Session{ue: u, ID: id}
+	s.view.Store(&sessionView{flows: map[uint8]flow{}})
+	return s
+}
+
+// change replaces the view; only the owner calls it.
+func (s *Session) change(f func(v *sessionView)) {
+	old := s.view.Load()
+	v := *old
+	v.flows = map[uint8]flow{}
+	for qfi, f := range old.flows {
+		v.flows[qfi] = f
+	}
+	f(&v)
+	s.view.Store(&v)
+}
+
+func (s *Session) bind(id ipsec.ChildID, info *nwu.QoSInfo, h ipsec.Handle, c gre.Carrier) {
+	s.change(func(v *sessionView) {
+		for _, qfi := range info.QFIs {
+			v.flows[qfi] = flow{id, h, c}
+		}
+	})
+}
+
+func (s *Session) unbind(id ipsec.ChildID) {
+	s.change(func(v *sessionView) {
+		for qfi, f := range v.flows {
+			if f.id == id {
+				delete(v.flows, qfi)
+			}
+		}
+	})
+}
+
+func (s *Session) accept(addr netip.Addr, rules nas.QoSRules) {
+	s.change(func(v *sessionView) {
+		v.addr, v.rules = addr, rules
+		for _, r := range rules {
+			if r.Default && r.QFI != nil {
+				v.dflt = *r.QFI
+			}
+		}
+	})
+}
+
+// Address is the IPv4 address of the PDU session.
+func (s *Session) Address() netip.Addr { return s.view.Load().addr }
+
+// QFIs are the QoS flows that have a child SA.
+func (s *Session) QFIs() []uint8 {
+	var list []uint8
+	for qfi := range s.view.Load().flows {
+		list = append(list, qfi)
+	}
+	return list
+}
+
+// ErrNoFlow says that the session has no child SA for the QoS flow.
+var ErrNoFlow = errors.New("no child SA for the QoS flow")
+
+// Sender sends PDUs of a session. It belongs to one goroutine.
+type Sender struct {
+	s      *Session
+	writer ipsec.Writer
+	head   [gre.MaxCarrierLen]byte
+	id     uint16
+}
+
+// NewSender makes a Sender.
+func (s *Session) NewSender() *Sender { return &Sender{s: s, writer: s.ue.dataPlane.NewWriter()} }
+
+// Write queues one PDU on a QoS flow; 0 is that of the default rule.
+func (w *Sender) Write(qfi uint8, pdu []byte) error {
+	v := w.s.view.Load()
+	if qfi == 0 {
+		qfi = v.dflt
+	}
+	f, ok := v.flows[qfi]
+	if !ok {
+		return fmt.Errorf("%w: %d", ErrNoFlow, qfi)
+	}
+	w.id++
+	n := f.carrier.Len()
+	f.carrier.Put(w.head[:n], gre.Header{QFI: qfi}, len(pdu), w.id)
+	return w.writer.Write(f.handle, w.head[:n], pdu)
+}
+
+// Flush sends what was written.
+func (w *Sender) Flush() error { return w.writer.Flush() }
+
+// EstablishSession asks for an IPv4 PDU session and waits until it is up.
+func (u *UE) EstablishSession(ctx context.Context, psi uint8, dnn string, slice *nas.SNSSAI) (*Session, error) {
+	err := u.await(ctx, fmt.Sprintf("PDU session %d", psi), func(done chan error) {
+		u.waiters.session[psi] = done
+		name, kind, request, ssc := nas.DNN(dnn), nas.SessionIPv4, uint8(nas.RequestInitial), uint8(1)
+		u.o.Step(fmt.Sprintf("PDU session %d requested", psi))
+		u.sendSM(psi, &nas.ULNASTransport{RequestType: &request, SNSSAI: slice, DNN: &name},
+			&nas.EstablishmentRequest{SM: nas.SM{SessionID: psi, PTI: u.nextPTI()}, IntegrityRate: [2]byte{0xff, 0xff}, SessionType: &kind, SSCMode: &ssc})
+	})
+	if err != nil {
+		return nil, err
+	}
+	found := make(chan *Session, 1)
+	u.post(func() { found <- u.sessions[psi] })
+	select {
+	case s := <-found:
+		return s, nil
+	case <-u.quit:
+		return nil, errors.New("the UE was closed")
+	}
+}
+
+// ReleaseSession gives a PDU session up and waits for the network's command.
+func (u *UE) ReleaseSession(ctx context.Context, psi uint8) error {
+	return u.await(ctx, fmt.Sprintf("release of PDU session %d", psi), func(done chan error) {
+		u.waiters.released[psi] = done
+		u.sendSM(psi, nil, &nas.ReleaseRequest{SM: nas.SM{SessionID: psi, PTI: u.nextPTI()}})
+	})
+}
+
+func (u *UE) nextPTI() uint8 {
+	u.pti = u.pti%254 + 1
+	return u.pti
+}

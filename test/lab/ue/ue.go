@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package ue is the lab's UE on untrusted WLAN: IKEv2 with EAP-5G and MOBIKE as initiator, 5GS registration and PDU sessions by real NAS over
+// TCP in the signalling SA, and user data as GRE in user-plane child SAs. It sits on the same IKEv2 engine and ESP data plane as the N3IWF,
+// which are judged by foreign peers elsewhere; its NAS and keys are its own. One goroutine owns the UE; calls from outside are tasks for it.
+package ue
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/open-n3iwf/n3iwf/ikev2"
+	"github.com/open-n3iwf/n3iwf/ikev2/message"
+	"github.com/open-n3iwf/n3iwf/ikev2/suite"
+	"github.com/open-n3iwf/n3iwf/nwu/eap5g"
+	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
+	"github.com/open-n3iwf/n3iwf/nwu/ipsec/user"
+	tcp "github.com/open-n3iwf/n3iwf/nwu/nas"
+	"github.com/open-n3iwf/n3iwf/test/lab/nas/aka"
+	"github.com/open-n3iwf/n3iwf/test/lab/nas/security"
+)
+
+// Options say who the UE is and where it finds the N3IWF. Zero values of the ports are 500 and 4500.
+type Options struct {
+	Subscriber Subscriber
+	// Local is the UE's outer address, N3IWF the network's.
+	Local, N3IWF        netip.Addr
+	LocalIKE, LocalNATT uint16 // local ports
+	IKEPort, NATTPort   uint16 // the N3IWF's ports
+	// Authority verifies the N3IWF's certificate; nil sends no CERTREQ and trusts K_N3IWF alone (TS 33.501 7.2.1).
+	Authority *x509.Certificate
+	// N3IWFIdentity is what the certificate must name when Authority is given.
+	N3IWFIdentity string
+	// Profile of IKE algorithms; empty is the default one.
+	Profile string
+	// Inner IPv6 is asked for too.
+	InnerIPv6 bool
+	NoMOBIKE  bool
+	KeyLog    ikev2.KeyLogger
+	// Step is told each step of registration and session set-up as it happens; nil is silent.
+	Step   func(name string)
+	Logger *slog.Logger
+}
+
+// UE is one UE.
+type UE struct {
+	o         Options
+	log       *slog.Logger
+	dataPlane *user.DataPlane
+	nas       *tcp.Client
+	mail      chan func()
+	quit      chan struct{}
+	quitOnce  sync.Once
+	running   sync.WaitGroup
+
+	// Owned by the run goroutine.
+	session   *ikev2.Session
+	deadline  time.Time
+	outputs   []ikev2.Output
+	applying  bool
+	eap       eap5g.Peer
+	security  *security.Context
+	kamf      aka.Key
+	ksi       uint8
+	kN3IWF    []byte
+	guti      []byte
+	inner     [2]netip.Addr
+	netNAS    netip.AddrPort
+	children  map[ipsec.ChildID]*child
+	nextChild ipsec.ChildID
+	sessions  map[uint8]*Session
+	pti       uint8
+	closedErr error
+	waiters   waiters
+	move      chan error
+	moveTo    ikev2.Path
+	probed    chan error
+
+	signalling  atomic.Pointer[ipsec.Handle]
+	receive     atomic.Pointer[func(psi, qfi uint8, pdu []byte)]
+	path        atomic.Pointer[ikev2.Path]
+	routability atomic.Uint64
+}
+
+// waiters are the calls that wait for a procedure to end.
+type waiters struct {
+	registered   chan error
+	deregistered chan error
+	session      map[uint8]chan error
+	released     map[uint8]chan error
+}
+
+// New opens the UE's sockets.
+func New(o Options) (*UE, error) {
+	def := func(p *uint16, v uint16) {
+		if *p == 0 {
+			*p = v
+		}
+	}
+	def(&o.LocalIKE, 500)
+	def(&o.LocalNATT, 4500)
+	def(&o.IKEPort, 500)
+	def(&o.NATTPort, 4500)
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.Step == nil {
+		o.Step = func(string) {}
+	}
+	u := &UE{
+		o: o, log: o.Logger, mail: make(chan func(), 256), quit: make(chan struct{}),
+		children: map[ipsec.ChildID]*child{}, sessions: map[uint8]*Session{},
+		waiters: waiters{session: map[uint8]chan error{}, released: map[uint8]chan error{}},
+	}
+	var err error
+	u.nas, err = tcp.NewClient(tcp.Options{Out: u.nasOut(), Events: nasEvents{u}, Logger: u.log})
+	if err != nil {
+		return nil, err
+	}
+	u.dataPlane, err = user.New(user.Options{Sink: sink{u}, Workers: 1, MaxSAs: 1 << 12, Log: u.log, Sockets: []user.Socket{
+		{Kind: user.IKE, Local: netip.AddrPortFrom(o.Local, o.LocalIKE)},
+		{Kind: user.NATT, Local: netip.AddrPortFrom(o.Local, o.LocalNATT)},
+	}})
+	if err != nil {
+		return nil, errors.Join(err, u.nas.Close())
+	}
+	u.running.Go(u.run)
+	return u, nil
+}
+
+// Close ends everything without telling the network; Deregister before for a clean end.
+func (u *UE) Close() error {
+	u.quitOnce.Do(func() { close(u.quit) })
+	u.running.Wait()
+	return errors.Join(u.dataPlane.Close(), u.nas.Close())
+}
+
+func (u *UE) run() {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		wait := time.Hour
+		if !u.deadline.IsZero() {
+			wait = max(0, time.Until(u.deadline))
+		}
+		timer.Reset(wait)
+		select {
+		case <-u.quit:
+			return
+		case task := <-u.mail:
+			task()
+		case <-timer.C:
+			if u.session != nil && !u.deadline.IsZero() && !time.Now().Before(u.deadline) {
+				u.apply(u.session.Timeout(time.Now()))
+			}
+		}
+	}
+}
+
+// post gives a task to the owner.
+func (u *UE) post(task func()) {
+	select {
+	case u.mail <- task:
+	case <-u.quit:
+	}
+}
+
+// await posts a task that takes a channel for its outcome, and waits for that.
+func (u *UE) await(ctx context.Context, what string, task func(done chan error)) error {
+	done := make(chan error, 1)
+	u.post(func() {
+		if u.closedErr != nil {
+			done <- u.closedErr
+			return
+		}
+		task(done)
+	})
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("%s: %w", what, ctx.Err())
+	case <-u.quit:
+		return fmt.Errorf("%s: the UE was closed", what)
+	}
+}
+
+// Register runs IKE, EAP-5G and the 5GS registration until Registration Complete is sent.
+func (u *UE) Register(ctx context.Context) error {
+	return u.await(ctx, "registration", func(done chan error) {
+		u.waiters.registered = done
+		if err := u.start(); err != nil {
+			u.waiters.registered = nil
+			done <- err
+		}
+	})
+}
+
+func (u *UE) start() error {
+	name := u.o.Profile
+	if name == "" {
+		name = suite.ProfileDefault
+	}
+	profile, err := suite.ByName(name)
+	if err != nil {
+		return err
+	}
+	options := ikev2.Options{
+		IKE: profile.IKE, ESP: profile.ESP, Rand: rand.Reader, EAP: true, NoMOBIKE: u.o.NoMOBIKE, HonestNAT: true,
+		NewChildSPI: func() (uint32, error) { return u.dataPlane.NewInboundSPI(0) }, ReleaseChildSPI: u.dataPlane.ReleaseSPI,
+		Identity:    ikev2.Identity{Type: message.ID_KEY_ID, Data: randomIdentity()},
+		AcceptChild: u.acceptChild, KeyLog: u.o.KeyLog, Liveness: 20 * time.Second,
+		Retransmit: ikev2.Retransmission{First: 500 * time.Millisecond, Factor: 1.5, Max: 5 * time.Second},
+	}
+	if u.o.Authority != nil {
+		options.Verify = ikev2.NewCertificateVerifier(u.o.Authority)
+	}
+	config := []message.ConfigAttribute{{Type: message.INTERNAL_IP4_ADDRESS}}
+	all := []message.TrafficSelector{anyIPv4}
+	if u.o.InnerIPv6 {
+		config = append(config, message.ConfigAttribute{Type: message.INTERNAL_IP6_ADDRESS})
+		all = append(all, anyIPv6)
+	}
+	want := ikev2.InitiatorOptions{
+		Child:  ikev2.ChildRequest{LocalTS: all, RemoteTS: all, Tag: u.newChild(nil)},
+		Config: &message.Configuration{Type: message.CFG_REQUEST, Attributes: config},
+		NATTPath: ikev2.Path{
+			Local:  netip.AddrPortFrom(u.o.Local, u.o.LocalNATT),
+			Remote: netip.AddrPortFrom(u.o.N3IWF, u.o.NATTPort), NATT: true,
+		},
+	}
+	if u.o.N3IWFIdentity != "" {
+		want.Peer = ikev2.Identity{Type: message.ID_FQDN, Data: []byte(u.o.N3IWFIdentity)}
+	}
+	path := ikev2.Path{Local: netip.AddrPortFrom(u.o.Local, u.o.LocalIKE), Remote: netip.AddrPortFrom(u.o.N3IWF, u.o.IKEPort)}
+	u.path.Store(&path)
+	var out ikev2.Output
+	u.session, out = ikev2.NewInitiator(time.Now(), options, want, path)
+	u.apply(out)
+	return nil
+}
+
+// randomIdentity is IDi: random, so that it names nobody (TS 24.502 7.3.2.1).
+func randomIdentity() []byte {
+	b := make([]byte, 16)
+	_, _ = rand.Read(b) // never fails
+	return b
+}
+
+var (
+	anyIPv4 = message.TrafficSelector{EndPort: 65535, Start: netip.AddrFrom4([4]byte{}), End: netip.AddrFrom4([4]byte{255, 255, 255, 255})}
+	anyIPv6 = message.TrafficSelector{EndPort: 65535, Start: netip.IPv6Unspecified(), End: netip.AddrFrom16([16]byte{
+		255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+	})}
+)
+
+// apply does what the session wants; see the same method of the N3IWF's UE context for the order.
+func (u *UE) apply(out ikev2.Output) {
+	u.outputs = append(u.outputs, out)
+	if u.applying {
+		return
+	}
+	u.applying = true
+	defer func() { u.applying = false }()
+	for len(u.outputs) > 0 {
+		out := u.outputs[0]
+		u.outputs = u.outputs[1:]
+		u.deadline = out.Deadline
+		for _, w := range out.Work {
+			w.Run()
+			u.outputs = append(u.outputs, u.session.Done(time.Now(), w))
+		}
+		for _, ev := range out.Events {
+			u.event(ev)
+		}
+		for _, d := range out.Datagrams {
+			u.send(d)
+		}
+	}
+	u.outputs = nil
+}
+
+func (u *UE) send(d ikev2.Datagram) {
+	var err error
+	if d.Keepalive {
+		err = u.dataPlane.SendKeepalive(ipsec.Path(d.Path))
+	} else {
+		err = u.dataPlane.SendIKE(ipsec.Path(d.Path), d.Data)
+	}
+	if err != nil {
+		u.log.Debug("IKE message not sent", slog.String("path", d.Path.String()), slog.Any("error", err))
+	}
+}
+
+// event handles what happens in the IKE session.
+func (u *UE) event(ev ikev2.Event) {
+	switch ev := ev.(type) {
+	case ikev2.EAPReceived:
+		u.receiveEAP(ev.Packet)
+	case ikev2.Established:
+		u.established(ev)
+	case ikev2.ChildUp:
+		u.childUp(ev)
+	case ikev2.ChildDown:
+		u.childDown(ev)
+	case ikev2.PathChanged:
+		u.path.Store(&ev.New)
+	case ikev2.ChildrenMoved:
+		u.moveChildren(ev.Path)
+	case ikev2.MoveDone:
+		u.moved(ev.Path, nil)
+	case ikev2.MoveRefused:
+		u.moved(ev.Path, ev.Err)
+	case ikev2.InfoReceived:
+		u.log.Debug("INFORMATIONAL", slog.Int("notifies", len(ev.Notifies)))
+	case ikev2.RoutabilityAnswered:
+		u.routability.Add(1)
+	case ikev2.Alive:
+		if u.probed != nil {
+			u.probed <- nil
+			u.probed = nil
+		}
+	case ikev2.Closed:
+		u.closed(ev)
+	}
+}
+
+// closed ends all waiting calls.
+func (u *UE) closed(ev ikev2.Closed) {
+	err := ev.Reason
+	if err == nil {
+		err = errors.New("the IKE SA ended")
+	}
+	u.closedErr = fmt.Errorf("IKE SA: %w", err)
+	u.o.Step("IKE SA ended")
+	for id := range u.children {
+		_ = u.dataPlane.Delete(id, 0) // it may be gone already
+	}
+	clear(u.children)
+	u.signalling.Store(nil)
+	finish := func(c *chan error, err error) {
+		if *c != nil {
+			*c <- err
+			*c = nil
+		}
+	}
+	finish(&u.waiters.registered, u.closedErr)
+	finish(&u.waiters.deregistered, nil)
+	finish(&u.move, u.closedErr)
+	finish(&u.probed, u.closedErr)
+	for _, m := range []map[uint8]chan error{u.waiters.session, u.waiters.released} {
+		for psi, c := range m {
+			c <- u.closedErr
+			delete(m, psi)
+		}
+	}
+}
