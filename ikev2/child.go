@@ -180,7 +180,7 @@ func (s *Session) childAnswer(in []message.Payload, offer []message.Proposal, lo
 	tsr, ok3 := message.Get[*message.TSr](in)
 	if !ok1 {
 		if n := message.ErrorNotify(in); n != nil {
-			return nil, &NotifyError{Type: n.Type, Data: n.Data}
+			return nil, received(n)
 		}
 	}
 	if !ok1 || !ok2 || !ok3 {

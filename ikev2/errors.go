@@ -33,3 +33,7 @@ type NotifyError struct {
 }
 
 func (e *NotifyError) Error() string { return fmt.Sprintf("ikev2: %v", e.Type) }
+
+func received(n *message.Notify) *NotifyError {
+	return &NotifyError{Type: n.Type, Data: append([]byte(nil), n.Data...)}
+}

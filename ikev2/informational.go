@@ -195,7 +195,7 @@ func (s *Session) Notify(now time.Time, tag any, notifies ...*message.Notify) Ou
 		done: func(_ *request, in []message.Payload) {
 			e := InfoDone{Tag: tag, Notifies: message.All[*message.Notify](in)}
 			if n := message.ErrorNotify(in); n != nil {
-				e.Err = &NotifyError{Type: n.Type, Data: n.Data}
+				e.Err = received(n)
 			}
 			s.emit(e)
 		},

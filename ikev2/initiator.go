@@ -117,7 +117,7 @@ func (s *Session) initResponse(path Path, data []byte) {
 	}
 	if n := message.ErrorNotify(m.Payloads); n != nil {
 		if n.Type != message.INVALID_KE_PAYLOAD {
-			s.close(&NotifyError{Type: n.Type, Data: bytes.Clone(n.Data)}, true)
+			s.close(received(n), true)
 			return
 		}
 		if len(n.Data) != 2 {
@@ -365,7 +365,11 @@ func (s *Session) finalAuth() {
 // authRefused ends the session because the responder answered IKE_AUTH with an error, or with nonsense.
 func (s *Session) authRefused(in []message.Payload, reason error) {
 	if n := message.ErrorNotify(in); n != nil {
-		reason = errors.Join(reason, &NotifyError{Type: n.Type, Data: n.Data})
+		if reason == nil {
+			reason = received(n)
+		} else {
+			reason = errors.Join(reason, received(n))
+		}
 	}
 	if reason == nil {
 		reason = ErrSyntax

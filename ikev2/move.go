@@ -53,7 +53,7 @@ func (s *Session) updateResponse(r *request, in []message.Payload) {
 		return
 	}
 	if n := message.ErrorNotify(in); n != nil {
-		s.emit(MoveRefused{Path: s.path, Err: &NotifyError{Type: n.Type, Data: n.Data}})
+		s.emit(MoveRefused{Path: s.path, Err: received(n)})
 		return
 	}
 	before := s.nat
