@@ -40,9 +40,9 @@ type Relay struct {
 	tunnels  map[tunnel]*Session
 	isClosed bool
 
-	count                                counters
-	echoIn, echoOut, errorsIn, errorsOut atomic.Uint64
-	endMarkers, notified, faults         atomic.Uint64
+	count                                     counters
+	echoIn, echoOut, errorsIn, errorsOut      atomic.Uint64
+	endMarkers, notified, faults, reassembled atomic.Uint64
 }
 
 // tunnel is an uplink tunnel, as an Error Indication names it.
@@ -230,7 +230,7 @@ func (r *Relay) Stats() Stats {
 		Traffic: r.count.read(), Peers: r.peers.stats(),
 		EchoRequestsIn: r.echoIn.Load(), EchoRequestsOut: r.echoOut.Load(),
 		ErrorIndicationsIn: r.errorsIn.Load(), ErrorIndicationsOut: r.errorsOut.Load(),
-		EndMarkers: r.endMarkers.Load(), ExtensionNotifications: r.notified.Load(), Faults: r.faults.Load(),
+		EndMarkers: r.endMarkers.Load(), ExtensionNotifications: r.notified.Load(), Faults: r.faults.Load(), Reassembled: r.reassembled.Load(),
 	}
 	r.mu.Lock()
 	st.Sessions = r.table.sessions

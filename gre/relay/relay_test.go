@@ -236,6 +236,18 @@ func TestUplink(t *testing.T) {
 	require.Equal(t, Counter{3, uint64(3 * len(pdu))}, s.Stats().Uplink)
 	require.Equal(t, Counter{3, uint64(3 * len(pdu))}, r.Stats().Uplink)
 
+	// A carrier that the UE's stack has cut in two: 20 octets of IP, then 8 and 15.
+	whole := uplinkPacket(t, ueAddr, upAddr, 1, pdu)
+	first, second := bytes.Clone(whole[:28]), append(bytes.Clone(whole[:20]), whole[28:]...)
+	first[3], first[6] = 28, 0x20
+	second[3], second[7] = byte(len(second)), 1
+	u.Inbound([]ipsec.Inbound{{ID: 11, Context: s, Packet: second}, {ID: 11, Context: s, Packet: first}})
+	m, err := gtpu.Decode(r.upf.read())
+	require.NoError(t, err)
+	require.Equal(t, pdu, m.Payload)
+	require.Equal(t, uint64(1), r.Stats().Reassembled)
+	require.Zero(t, r.Stats().Dropped())
+
 	other := netip.MustParseAddr("10.0.0.3")
 	removed, err := r.Add(twoChildren(r.upf.addr))
 	require.NoError(t, err)

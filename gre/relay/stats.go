@@ -34,7 +34,9 @@ type Stats struct {
 	EchoRequestsIn, EchoRequestsOut            uint64
 	ErrorIndicationsIn, ErrorIndicationsOut    uint64
 	EndMarkers, ExtensionNotifications, Faults uint64
-	Sockets                                    []udpbatch.Stats
+	// Reassembled uplink packets, whose carrier came in fragments.
+	Reassembled uint64
+	Sockets     []udpbatch.Stats
 }
 
 // PeerStats tells of one UPF.

@@ -14,6 +14,8 @@ import (
 type Uplink struct {
 	r       *Relay
 	senders []*udpbatch.Sender // one per address family
+	// fragments joins carriers that a UE's stack has fragmented. An SA's packets come to one Uplink.
+	fragments gre.Reassembler
 
 	current        *Session // whose packet is being handled, for the case that it panics
 	packets, bytes uint64   // of the relay in this batch
@@ -71,7 +73,20 @@ func (u *Uplink) forward(in *ipsec.Inbound) {
 		s.drop(NoSession)
 		return
 	}
-	p, err := gre.Decode(in.Packet)
+	packet := in.Packet
+	p, err := gre.Decode(packet)
+	if err == gre.DropFragment {
+		var kept bool
+		if packet, kept = u.fragments.Add(uint64(in.ID), packet, u.r.options.Now()); kept {
+			return
+		}
+		if packet == nil {
+			s.drop(greReason(gre.DropFragment))
+			return
+		}
+		u.r.reassembled.Add(1)
+		p, err = gre.Decode(packet)
+	}
 	if err != nil {
 		s.drop(greReason(err.(gre.Drop)))
 		return
@@ -103,7 +118,7 @@ func (u *Uplink) forward(in *ipsec.Inbound) {
 		return
 	}
 	gtpu.PutUplink(b, v.uplinkTEID, p.Header.QFI, n)
-	copy(b[gtpu.GPDUHeaderLen:], in.Packet[p.Offset:p.End])
+	copy(b[gtpu.GPDUHeaderLen:], packet[p.Offset:p.End])
 	to := v.to
 	to.TOS = v.tos[p.Header.QFI]
 	out.Commit(&to, len(b))
