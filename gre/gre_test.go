@@ -35,7 +35,7 @@ func TestHeader(t *testing.T) {
 		wire string
 		h    Header
 	}{
-		// The example of TS 24.502 as the fact sheet gives it: downlink QFI 9 with RQI.
+		// TS 24.502 9.3.3, downlink.
 		{"QFI 9 with RQI", "20 00 00 00 09 00 00 80", Header{QFI: 9, RQI: true}},
 		{"QFI 1, IPv4", "20 00 08 00 01 00 00 00", Header{QFI: 1, Protocol: TypeIPv4}},
 		{"QFI 63, IPv6", "20 00 86 dd 3f 00 00 00", Header{QFI: 63, Protocol: TypeIPv6}},

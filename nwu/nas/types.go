@@ -15,11 +15,12 @@ var (
 	ErrReset      = errors.New("nas: connection reset or timed out")
 	ErrReplaced   = errors.New("nas: replaced by a newer connection of the same UE")
 	ErrProtocol   = errors.New("nas: envelope of length zero or too long")
-	ErrOverflow   = errors.New("nas: too much waits to be sent")
 	ErrPanic      = errors.New("nas: defect while handling the connection")
 	ErrClosed     = errors.New("nas: closed here")
-	// ErrNotConnected is returned by Send when the UE has no connection.
+
+	// ErrNotConnected and ErrOverflow are returned by Send: the UE has no connection, or too much waits for it already.
 	ErrNotConnected = errors.New("nas: no connection")
+	ErrOverflow     = errors.New("nas: too much waits to be sent")
 )
 
 // Events is told what happens. The calls about one UE address come one after the other and in order, from one of the
@@ -44,8 +45,8 @@ type Options struct {
 	// and must not keep packet after return.
 	Out    func(ue netip.Addr, packet []byte)
 	Events Events
-	// MTU is the longest inner packet in octets (1280); it also fits the MSS. facts: a path of 1500 octets carries 1390 in
-	// the worst case, 1280 is what every IPv6 path must carry and leaves no need for fragments behind a relay.
+	// MTU is the longest inner packet in octets (1280); the MSS follows from it. An outer path of 1500 octets carries 1398 with
+	// any algorithm and family; 1280 also fits behind a relay UE whose PDU session has an MTU of 1400.
 	MTU int
 	// MaxPDU is the longest NAS message accepted, in octets (8192, at most 65535).
 	MaxPDU int
@@ -73,6 +74,6 @@ type Stats struct {
 	Rejected    uint64 // packets given to Input that are no IP packets
 	Protocol    uint64 // connections ended by a malformed envelope
 	Replaced    uint64
-	Overflow    uint64
+	Overflow    uint64 // messages that Send refused because too much waited
 	Panics      uint64
 }
