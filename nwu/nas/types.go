@@ -45,7 +45,7 @@ type Options struct {
 	// and must not keep packet after return.
 	Out    func(ue netip.Addr, packet []byte)
 	Events Events
-	// MTU is the longest inner packet in octets (1280); the MSS follows from it. An outer path of 1500 octets carries 1398 with
+	// MTU is the longest inner packet in octets (1280); the MSS follows from it. An outer path of 1500 octets carries 1406 with
 	// any algorithm and family; 1280 also fits behind a relay UE whose PDU session has an MTU of 1400.
 	MTU int
 	// MaxPDU is the longest NAS message accepted, in octets (8192, at most 65535).
