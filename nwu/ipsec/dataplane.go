@@ -92,7 +92,8 @@ type Receiver interface {
 
 // Sink is who a data plane reports to. Its methods are called from several goroutines at a time and must not block.
 type Sink interface {
-	// NewReceiver is called once for each receiving goroutine, so that a Receiver can own writers and scratch memory without locks.
+	// NewReceiver is called once by each receiving goroutine, before its first packet, so that a Receiver can own writers and scratch memory
+	// without locks.
 	NewReceiver() Receiver
 	// IKE gets an IKE message without marker, with the path that it came on. The message must not be kept after return.
 	IKE(path Path, message []byte)

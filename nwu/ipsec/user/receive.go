@@ -40,11 +40,12 @@ type receiver struct {
 
 // start runs a receiver for c. The caller holds d.mu.
 func (d *DataPlane) start(e *endpoint, c *udpbatch.Conn) {
-	r := &receiver{d: d, e: e, c: c, sink: d.opts.Sink.NewReceiver(), batch: make([]ipsec.Inbound, 0, deliverBatch)}
+	r := &receiver{d: d, e: e, c: c, batch: make([]ipsec.Inbound, 0, deliverBatch)}
 	d.wg.Go(r.run)
 }
 
 func (r *receiver) run() {
+	r.sink = r.d.opts.Sink.NewReceiver()
 	rx := r.c.NewReceiver()
 	pause := time.Duration(0)
 	for {
