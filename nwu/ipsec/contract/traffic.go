@@ -195,12 +195,18 @@ func testIKE(t *testing.T, h *harness) {
 		s := sockets[path.Local.Addr().Is4()]
 		wire := append(append([]byte{}, prefix...), msg...)
 		require.NoError(t, s.conn.WriteTo(addressOf(path.Local), wire, nil))
-		h.wait("IKE message", func() bool { return len(h.sink.ike) == 1 })
-		require.Equal(t, message{path, msg}, h.sink.ike[0])
-		h.sink.ike = nil
+		var got message
+		h.wait("IKE message", func() bool {
+			if len(h.sink.ike) == 0 {
+				return false
+			}
+			got, h.sink.ike = h.sink.ike[0], nil
+			return true
+		})
+		require.Equal(t, message{path, msg}, got)
 
 		require.NoError(t, h.DataPlane.SendIKE(path, msg))
-		got := s.receive()
+		got = s.receive()
 		require.Equal(t, wire, got.data)
 		require.Equal(t, path.Local, got.path.Remote)
 	}
