@@ -174,7 +174,9 @@ func TestPanicEndsOneSA(t *testing.T) {
 	bad, badOut := install(t, d, 1, 0, c.LocalAddr())
 	defective := d.table.lookup(bad.InboundSPI)
 	broken := &generation{spi: defective.spi, child: defective.child, sealer: defective.sealer} // without in: any use of it is a nil dereference
+	d.mu.Lock()
 	defective.child.generations[0] = broken
+	d.mu.Unlock()
 	defective.child.out.Store(broken)
 	d.table.release(bad.InboundSPI, defective)
 	d.table.slots[bad.InboundSPI>>d.table.randomBits].Store(broken)
