@@ -5,6 +5,7 @@ package message
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 )
 
 // Protector is one direction of an IKE SA's keys. It is not safe for concurrent use: one that
@@ -128,6 +129,7 @@ func sealPlain(dst []byte, h Header, first PayloadType, plain []byte, prot Prote
 	if HeaderLen+payloadLen > MaxLen {
 		return dst, fmt.Errorf("SK payload: %w", ErrTooLong)
 	}
+	dst = slices.Grow(dst, HeaderLen+payloadLen)
 	dst = appendHeader(dst, h, PayloadSK)
 	dst = append(dst, byte(first), 0, byte(payloadLen>>8), byte(payloadLen))
 	putLength(dst[start:], HeaderLen+payloadLen)

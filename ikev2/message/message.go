@@ -4,6 +4,7 @@ package message
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 )
 
@@ -76,23 +77,17 @@ func Decode(b []byte) (*Message, error) {
 	if len(b) > MaxLen {
 		return nil, syntax(NoNextPayload, "%d octets, at most %d", len(b), MaxLen)
 	}
+	m := &Message{}
 	h, first, err := decodeHeader(b)
-	switch err.(type) {
-	case nil:
-	case *UnsupportedVersion:
-		return &Message{Header: h}, err
-	default:
+	if err == nil {
+		m.Payloads, err = decodeChain(first, b, HeaderLen, true)
+	}
+	var syntax *SyntaxError
+	if errors.As(err, &syntax) {
 		return nil, err
 	}
-	payloads, err := decodeChain(first, b, HeaderLen, true)
-	switch err.(type) {
-	case nil:
-		return &Message{Header: h, Payloads: payloads}, nil
-	case *UnsupportedCritical:
-		return &Message{Header: h}, err
-	default:
-		return nil, err
-	}
+	m.Header = h
+	return m, err
 }
 
 // DecodePayloads reads a chain of payloads whose first is of type first: the plaintext of an SK
@@ -101,7 +96,7 @@ func DecodePayloads(first PayloadType, b []byte) ([]Payload, error) {
 	return decodeChain(first, b, 0, false)
 }
 
-func decodeChain(next PayloadType, b []byte, off int, clear bool) ([]Payload, error) {
+func decodeChain(next PayloadType, b []byte, off int, outer bool) ([]Payload, error) {
 	if next == NoNextPayload && off == len(b) {
 		return nil, nil
 	}
@@ -120,7 +115,7 @@ func decodeChain(next PayloadType, b []byte, off int, clear bool) ([]Payload, er
 		following, critical := PayloadType(b[off]), b[off+1]&criticalBit != 0
 		body := b[off+genericHeaderLen : off+n : off+n]
 		if next == PayloadSK || next == PayloadSKF {
-			if !clear {
+			if !outer {
 				return nil, syntax(next, "inside an encrypted payload")
 			}
 			if off+n != len(b) {

@@ -331,10 +331,10 @@ func TestSealOpen(t *testing.T) {
 			require.True(t, n < 32 || errors.Is(err, message.ErrIntegrity), "%d octets: %v", n, err)
 		}
 	}
-	clear, err := (&message.Message{Header: h, Payloads: []message.Payload{&message.Nonce{}}}).Append(nil)
+	unprotected, err := (&message.Message{Header: h, Payloads: []message.Payload{&message.Nonce{}}}).Append(nil)
 	require.NoError(t, err)
 	_, open := protectors(t, gcm128)
-	_, err = message.Open(clear, open)
+	_, err = message.Open(unprotected, open)
 	var syntax *message.SyntaxError
 	require.ErrorAs(t, err, &syntax)
 }

@@ -43,7 +43,7 @@ func GenerateKey(g GroupID, random io.Reader) (*KeyExchange, error) {
 	// must be reproducible.
 	size, mask := scalarSize(g)
 	scalar := make([]byte, size)
-	for range 64 { // a scalar is out of range with a probability below 2^-32 for P-256 and P-384, 1/2 for P-521 at worst
+	for range 64 { // the order of P-256 leaves out one scalar in 2^32, the others fewer
 		if _, err := io.ReadFull(random, scalar); err != nil {
 			return nil, fmt.Errorf("suite: key exchange: %w", err)
 		}

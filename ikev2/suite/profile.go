@@ -34,8 +34,8 @@ var profiles = map[string]func() Profile{
 
 // ByName returns the profile of that name.
 func ByName(name string) (Profile, error) {
-	if make, ok := profiles[name]; ok {
-		return make(), nil
+	if profile, ok := profiles[name]; ok {
+		return profile(), nil
 	}
 	return Profile{}, fmt.Errorf("unknown IKE profile %q; known are %s", name, strings.Join(ProfileNames(), ", "))
 }
