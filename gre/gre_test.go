@@ -19,6 +19,7 @@ import (
 	"github.com/google/gopacket/pcapgo"
 	"github.com/stretchr/testify/require"
 
+	"github.com/open-n3iwf/n3iwf/internal/testenv"
 	"github.com/open-n3iwf/n3iwf/test/capture"
 )
 
@@ -188,10 +189,7 @@ func TestCaptureGRE(t *testing.T) {
 
 // tshark reads what Carrier writes, and finds nothing to complain about.
 func TestTsharkGRE(t *testing.T) {
-	tshark, err := exec.LookPath("tshark")
-	if err != nil {
-		t.Skip("tshark is not installed: apt-get install tshark")
-	}
+	tshark := testenv.NeedTool(t, "tshark", "tshark")
 	file := filepath.Join(t.TempDir(), "gre.pcap")
 	f, err := os.Create(file)
 	require.NoError(t, err)

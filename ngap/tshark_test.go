@@ -18,6 +18,8 @@ import (
 	"github.com/google/gopacket/layers"
 	"github.com/google/gopacket/pcapgo"
 	"github.com/stretchr/testify/require"
+
+	"github.com/open-n3iwf/n3iwf/internal/testenv"
 )
 
 // writePcap writes each PDU as one SCTP DATA chunk in an IPv4 packet.
@@ -49,10 +51,7 @@ func writePcap(t *testing.T, file string, pdus [][]byte) {
 }
 
 func tshark(t *testing.T, args ...string) string {
-	path, err := exec.LookPath("tshark")
-	if err != nil {
-		t.Skip("tshark is not installed (Debian: apt-get install tshark)")
-	}
+	path := testenv.NeedTool(t, "tshark", "tshark")
 	var out, errs bytes.Buffer
 	cmd := exec.Command(path, args...)
 	cmd.Stdout, cmd.Stderr = &out, &errs

@@ -18,6 +18,7 @@ import (
 	"github.com/google/gopacket/pcapgo"
 	"github.com/stretchr/testify/require"
 
+	"github.com/open-n3iwf/n3iwf/internal/testenv"
 	"github.com/open-n3iwf/n3iwf/test/capture"
 )
 
@@ -209,10 +210,7 @@ func TestCaptureN3(t *testing.T) {
 
 // tshark reads what is written here, and finds nothing to complain about.
 func TestTsharkGTPU(t *testing.T) {
-	tshark, err := exec.LookPath("tshark")
-	if err != nil {
-		t.Skip("tshark is not installed: apt-get install tshark")
-	}
+	tshark := testenv.NeedTool(t, "tshark", "tshark")
 	ping := unhex(t, "4500001c0001000040016ea20a3c0001010101010800f7ff00000000")
 	uplink, downlink := make([]byte, GPDUHeaderLen), make([]byte, GPDUHeaderLen)
 	PutUplink(uplink, 0x11, 9, len(ping))

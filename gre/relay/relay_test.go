@@ -21,6 +21,7 @@ import (
 
 	"github.com/open-n3iwf/n3iwf/gre"
 	"github.com/open-n3iwf/n3iwf/gre/gtpu"
+	"github.com/open-n3iwf/n3iwf/internal/testenv"
 	"github.com/open-n3iwf/n3iwf/internal/udpbatch"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
 )
@@ -113,7 +114,7 @@ func newUPF(t *testing.T, v6 bool) *upf {
 		t.Cleanup(func() { c.Close() })
 		return &upf{t: t, conn: c, addr: addr}
 	}
-	t.Skip("port 2152 cannot be bound on this machine")
+	testenv.Need(t, false, "UDP port 2152 on a loopback address: end what uses it")
 	return nil
 }
 

@@ -7,8 +7,11 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -52,11 +55,11 @@ var strangers = map[string][]string{
 // import shows that.
 var pureCores = []string{"ikev2", "ngap", "ngap/aper", "gre", "gre/gtpu", "nwu/eap5g", "test/lab/nas"}
 
-var ioPackages = []string{"net", "os", "syscall", "golang.org/x/sys/unix", "golang.org/x/net/ipv4", "golang.org/x/net/ipv6"}
+var ioPackages = []string{"os", "syscall", "golang.org/x/sys/unix", "golang.org/x/net/ipv4", "golang.org/x/net/ipv6"}
 
 type pkg struct {
-	ImportPath string
-	Imports    []string
+	ImportPath, Dir  string
+	GoFiles, Imports []string
 }
 
 // goCommand runs the go command in the root of the module.
@@ -71,7 +74,7 @@ func goCommand(t *testing.T, args ...string) ([]byte, error) {
 // graph returns the packages of this module by their path below it, as the go command sees them.
 func graph(t *testing.T) map[string]*pkg {
 	t.Helper()
-	out, err := goCommand(t, "list", "-e", "-json=ImportPath,Imports", "./...")
+	out, err := goCommand(t, "list", "-e", "-json=ImportPath,Dir,GoFiles,Imports", "./...")
 	require.NoError(t, err)
 	packages := map[string]*pkg{}
 	dec := json.NewDecoder(bytes.NewReader(out))
@@ -212,8 +215,27 @@ func TestCoresDoNoIO(t *testing.T) {
 			if slices.Contains(ioPackages, i) {
 				t.Errorf("%s imports %s; its caller does the input and output", core, i)
 			}
+			if i == "net" {
+				require.Empty(t, socketNames(t, p), "%s uses package net for more than the addresses in a certificate", core)
+			}
 		}
 	}
+}
+
+// socketNames lists what a package's files use of package net, other than the type of addresses in crypto/x509.
+func socketNames(t *testing.T, p *pkg) (names []string) {
+	t.Helper()
+	selector := regexp.MustCompile(`\bnet\.([A-Z]\w*)`)
+	for _, file := range p.GoFiles {
+		text, err := os.ReadFile(filepath.Join(p.Dir, file))
+		require.NoError(t, err)
+		for _, m := range selector.FindAllSubmatch(text, -1) {
+			if name := string(m[1]); name != "IP" {
+				names = append(names, file+": net."+name)
+			}
+		}
+	}
+	return names
 }
 
 // The names in the rules must exist, or a rule would hold only because it is misspelt.
@@ -239,6 +261,27 @@ func TestRulesNamePackages(t *testing.T) {
 	for _, r := range later {
 		require.False(t, exists(r), "%s exists now: take it out of later", r)
 	}
+}
+
+// A test skips itself only through internal/testenv, so that make test can name every skip, and CI refuse it.
+func TestSkipsAreNamed(t *testing.T) {
+	skip := regexp.MustCompile(`\b(t|b|tb)\.Skip(f|Now)?\(`)
+	err := fs.WalkDir(os.DirFS("../.."), ".", func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() || !strings.HasSuffix(path, ".go") || within(path, "internal/testenv") || within(path, "internal/archtest") {
+			return err
+		}
+		text, err := os.ReadFile("../../" + path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // a build's temporary file
+		}
+		for i, line := range bytes.Split(text, []byte("\n")) {
+			if skip.Match(line) {
+				t.Errorf("%s:%d skips by itself; use internal/testenv", path, i+1)
+			}
+		}
+		return err
+	})
+	require.NoError(t, err)
 }
 
 // toolModules are modules of tools; they belong to tools/go.mod.

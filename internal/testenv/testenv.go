@@ -44,10 +44,11 @@ func NeedRoot(t testing.TB) {
 	Need(t, os.Geteuid() == 0, "root: run the tests as root")
 }
 
-// NeedTool skips the test unless the program is found, by PATH or by absolute name. Package is the Debian package that
-// has it.
-func NeedTool(t testing.TB, program, debianPackage string) {
+// NeedTool returns where a program is, found by PATH or by absolute name, and skips the test where it is not installed. The
+// Debian package that has it is named in the reason.
+func NeedTool(t testing.TB, program, debianPackage string) string {
 	t.Helper()
-	_, err := exec.LookPath(program)
+	path, err := exec.LookPath(program)
 	Need(t, err == nil, program+": apt-get install "+debianPackage)
+	return path
 }

@@ -17,6 +17,8 @@ import (
 	"go.uber.org/goleak"
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
+
+	"github.com/open-n3iwf/n3iwf/internal/testenv"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -34,9 +36,7 @@ func listenT(t testing.TB, o Options) *Conn {
 		o.Local = netip.AddrPortFrom(loopback(false), 0)
 	}
 	c, err := Listen(o)
-	if err != nil && o.Local.Addr().Is6() && errors.Is(err, unix.EADDRNOTAVAIL) {
-		t.Skip("no IPv6 on this machine")
-	}
+	testenv.Need(t, !(o.Local.Addr().Is6() && errors.Is(err, unix.EADDRNOTAVAIL)), "IPv6: enable it on the loopback interface")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = c.Close() })
 	return c
@@ -177,9 +177,7 @@ func TestLongDatagrams(t *testing.T) {
 // What the kernel refuses as one segmented send (too long for the path's MTU, no checksums) must leave one by one.
 func TestRefusedSegmentation(t *testing.T) {
 	server, client := listenT(t, Options{}), listenT(t, Options{})
-	if !client.gso.Load() {
-		t.Skip("no segmentation offload in this kernel")
-	}
+	testenv.Need(t, client.gso.Load(), "UDP segmentation offload: use Linux 4.18 or newer")
 	// Without checksums the kernel refuses segmentation (EINVAL), while single datagrams pass.
 	require.NoError(t, client.control(func(fd int) error {
 		return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_NO_CHECK, 1)
@@ -246,9 +244,7 @@ func TestRawProtocol(t *testing.T) {
 	for _, v6 := range []bool{false, true} {
 		o := Options{Local: netip.AddrPortFrom(loopback(v6), 0), Protocol: protocol}
 		c, err := Listen(o)
-		if errors.Is(err, os.ErrPermission) {
-			t.Skip("raw sockets are not allowed here")
-		}
+		testenv.Need(t, !errors.Is(err, os.ErrPermission), "raw sockets: run the tests as root")
 		require.NoError(t, err)
 		defer c.Close()
 		s := c.NewSender()

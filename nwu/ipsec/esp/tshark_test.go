@@ -18,15 +18,13 @@ import (
 	"github.com/google/gopacket/pcapgo"
 	"github.com/stretchr/testify/require"
 
+	"github.com/open-n3iwf/n3iwf/internal/testenv"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
 )
 
 // What we seal must be what Wireshark opens, with the authentication checked, as plain ESP and in UDP.
 func TestTsharkDecryptsWhatWeSeal(t *testing.T) {
-	tshark, err := exec.LookPath("tshark")
-	if err != nil {
-		t.Skip("tshark is not installed (apt-get install tshark)")
-	}
+	tshark := testenv.NeedTool(t, "tshark", "tshark")
 	type named struct {
 		suiteCase
 		encr, auth string
