@@ -5,6 +5,7 @@ package ue
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"time"
@@ -57,6 +58,7 @@ func (u *UE) moved(path ikev2.Path, err error) {
 
 // moveChildren switches what is sent to the new path.
 func (u *UE) moveChildren(path ikev2.Path) {
+	u.movedAt = time.Now()
 	ids := make([]ipsec.ChildID, 0, len(u.children))
 	for id := range u.children {
 		ids = append(ids, id)
@@ -75,4 +77,38 @@ func (u *UE) Probe(ctx context.Context) error {
 		u.probed = done
 		u.apply(u.session.Probe(time.Now()))
 	})
+}
+
+// Arrived waits until user data comes on the path that the UE has moved to, and tells when the first packet did.
+func (u *UE) Arrived(ctx context.Context) (time.Time, error) {
+	for {
+		done := make(chan time.Time, 1)
+		u.post(func() { done <- u.firstArrival() })
+		select {
+		case at := <-done:
+			if !at.IsZero() {
+				return at, nil
+			}
+		case <-u.quit:
+			return time.Time{}, errors.New("the UE was closed")
+		}
+		select {
+		case <-ctx.Done():
+			return time.Time{}, fmt.Errorf("no user data on the new path: %w", ctx.Err())
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
+// firstArrival is the latest arrival on the present path when that came after the move; polled every millisecond it is the first one.
+func (u *UE) firstArrival() time.Time {
+	for id, c := range u.children {
+		if c.info == nil {
+			continue
+		}
+		if s, err := u.dataPlane.Stats(id); err == nil && s.LastOnPath.After(u.movedAt) {
+			return s.LastOnPath
+		}
+	}
+	return time.Time{}
 }

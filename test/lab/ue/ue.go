@@ -82,6 +82,7 @@ type UE struct {
 	waiters   waiters
 	move      chan error
 	moveTo    ikev2.Path
+	movedAt   time.Time
 	probed    chan error
 
 	signalling  atomic.Pointer[ipsec.Handle]

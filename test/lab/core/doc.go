@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package core is the lab's 5G core: AMF and SMF as one real NGAP peer over SCTP, with subscribers in its configuration, and a UPF beside it
+// (test/lab/upf). It speaks the standards' NGAP and NAS and nothing else, so that any N3IWF can be tested with it. One goroutine owns all state;
+// calls from outside are tasks for it.
+package core

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package demo
+
+import (
+	"net/netip"
+	"os"
+)
+
+// network is where the programs run and which addresses they have.
+type network interface {
+	// wrap makes the command line that runs argv at that place.
+	wrap(host string, argv ...string) []string
+	// addresses of the run; see plan.
+	plan() plan
+	// changePort gives the NAT's mapping of the UE another port.
+	changePort() error
+	// captures lists the interfaces to record, per file name; nil when nothing can be recorded.
+	captures() map[string][]string
+	close() error
+}
+
+// hosts of the demo.
+const (
+	hostUE    = "ue"
+	hostN3IWF = "n3iwf"
+	hostCore  = "core"
+)
+
+// plan says who is where.
+type plan struct {
+	description  string
+	n3iwf        [2]netip.Addr // NWu addresses, IPv4 and IPv6
+	first        netip.Addr    // of the UE
+	second       netip.Addr
+	behindNAT    netip.Addr
+	natN3IWF     netip.Addr // where a UE behind the NAT finds the N3IWF
+	ipv6         netip.Addr
+	n3iwfCore    netip.Addr // N2 and N3
+	core         netip.Addr
+	upf          netip.Addr
+	ike, natt    uint16 // ports of the N3IWF
+	ueIKE, ueNAT uint16 // ports of the UE
+	n2           string // transport of SCTP
+}
+
+// newNetwork takes network namespaces where root allows, loopback addresses otherwise.
+func newNetwork() (network, error) {
+	if os.Geteuid() == 0 {
+		n, err := newNamespaces()
+		if err == nil {
+			return n, nil
+		}
+	}
+	return newLoopback()
+}

@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package demo
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/open-n3iwf/n3iwf/test/lab/core"
+	"github.com/open-n3iwf/n3iwf/test/lab/probe"
+	"github.com/open-n3iwf/n3iwf/test/lab/report"
+	"github.com/open-n3iwf/n3iwf/test/lab/ue"
+)
+
+// Numbers of the run.
+const (
+	trafficRate    = 500 // packets a second while the UE moves
+	trafficSize    = 200
+	bulkSize       = 1400
+	bulkTime       = 2 * time.Second
+	bulkDownRate   = 60000
+	beforeMove     = 300 * time.Millisecond
+	afterMove      = 1500 * time.Millisecond
+	echoPatience   = 500 * time.Millisecond // an echo that takes longer is lost
+	plotInterval   = 20 * time.Millisecond
+	callPatience   = 20 * time.Second
+	movePatience   = 10 * time.Second
+	pollEvery      = time.Millisecond
+	portMoveChance = 5 * time.Second
+)
+
+// script is the demo. It stops at the first step that fails.
+func (d *demo) script(ctx context.Context) error {
+	call := func(cmd string, args, result any) error {
+		limited, cancel := context.WithTimeout(ctx, callPatience)
+		defer cancel()
+		return d.ue.call(limited, cmd, args, result)
+	}
+	steps := []struct {
+		name string
+		do   func() (string, error)
+	}{
+		{"start core and N3IWF", func() (string, error) { return "NG Setup done", d.startAll(ctx) }},
+		{"register", func() (string, error) {
+			return "IKE_SA_INIT, EAP-5G, security mode, registered", call("register", nil, nil)
+		}},
+		{"PDU session", func() (string, error) {
+			var r struct{ Address string }
+			err := call("session", nil, &r)
+			return "UE address " + r.Address, err
+		}},
+		{"ping", func() (string, error) {
+			var rtts []time.Duration
+			err := call("ping", nil, &rtts)
+			return fmt.Sprintf("round trips %v", rtts), err
+		}},
+		{"throughput uplink", func() (string, error) {
+			var r probe.Rate
+			err := call("throughput", map[string]any{"ms": bulkTime.Milliseconds(), "size": bulkSize}, &r)
+			d.report.Throughput.ULMbps = r.Mbps
+			return fmt.Sprintf("%.0f Mbit/s, %.0f packets/s of %d octets received", r.Mbps, r.PacketsSecond, bulkSize), nonZero(err, r.Packets)
+		}},
+		{"throughput downlink", func() (string, error) {
+			var r probe.Rate
+			err := call("throughput", map[string]any{"downlink": true, "ms": bulkTime.Milliseconds(), "size": bulkSize, "per_second": bulkDownRate}, &r)
+			d.report.Throughput.DLMbps = r.Mbps
+			return fmt.Sprintf("%.0f Mbit/s, %.0f packets/s of %d octets received", r.Mbps, r.PacketsSecond, bulkSize), nonZero(err, r.Packets)
+		}},
+		{"start traffic", func() (string, error) {
+			err := call("traffic", map[string]any{"per_second": trafficRate, "size": trafficSize}, &d.traffic)
+			return fmt.Sprintf("%d echo requests a second", trafficRate), err
+		}},
+		{"move: other address", func() (string, error) { return d.move(ctx, report.MoveAddress, d.plan.second, d.plan.n3iwf[0]) }},
+		{"move: behind a NAT", func() (string, error) { return d.move(ctx, report.MoveNAT, d.plan.behindNAT, d.plan.natN3IWF) }},
+		{"move: other NAT port", func() (string, error) { return d.move(ctx, report.MovePort, netip.Addr{}, netip.Addr{}) }},
+		{"move: IPv4 to IPv6", func() (string, error) { return d.move(ctx, report.MoveIPv6, d.plan.ipv6, d.plan.n3iwf[1]) }},
+		{"move: IPv6 to IPv4", func() (string, error) { return d.move(ctx, report.MoveIPv4, d.plan.first, d.plan.n3iwf[0]) }},
+		{"stop traffic", func() (string, error) { return "", d.collect(call) }},
+		{"release PDU session", func() (string, error) { return "", call("release", nil, nil) }},
+		{"deregister", func() (string, error) { return "", call("deregister", nil, nil) }},
+		{"nothing left at the core", func() (string, error) { return "", d.coreEmpty(ctx) }},
+	}
+	for _, s := range steps {
+		if err := d.step(s.name, s.do); err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+	}
+	return nil
+}
+
+func nonZero(err error, packets uint64) error {
+	if err == nil && packets == 0 {
+		return fmt.Errorf("nothing was received")
+	}
+	return err
+}
+
+// picture is what must stay the same.
+type picture struct {
+	ue   ue.State
+	core core.State
+}
+
+func (d *demo) picture(ctx context.Context) (p picture, err error) {
+	limited, cancel := context.WithTimeout(ctx, callPatience)
+	defer cancel()
+	if err := d.ue.call(limited, "state", nil, &p.ue); err != nil {
+		return p, err
+	}
+	return p, d.core.call(limited, "state", nil, &p.core)
+}
+
+// kept compares two pictures.
+func kept(before, after picture) report.Kept {
+	type spis struct{ in, out uint32 }
+	var k report.Kept
+	collect := func(s ue.State) (list []spis, keys []string) {
+		for _, c := range s.Children {
+			list, keys = append(list, spis{c.Inbound, c.Outbound}), append(keys, c.Keys)
+		}
+		return list, keys
+	}
+	beforeSPIs, beforeKeys := collect(before.ue)
+	afterSPIs, afterKeys := collect(after.ue)
+	k.SPI = before.ue.IKE == after.ue.IKE && slices.Equal(beforeSPIs, afterSPIs) && len(afterSPIs) > 1
+	k.Keys = slices.Equal(beforeKeys, afterKeys) && len(afterKeys) > 1
+	k.InnerAddress = slices.Equal(before.ue.Inner, after.ue.Inner) && len(after.ue.Inner) > 0
+	if len(before.ue.Sessions) == 1 && len(after.ue.Sessions) == 1 {
+		b, a := before.ue.Sessions[0], after.ue.Sessions[0]
+		k.PDUSession = b.ID == a.ID && b.Address == a.Address && slices.Equal(b.QFIs, a.QFIs)
+	}
+	if len(before.core.UEs) == 1 && len(after.core.UEs) == 1 && len(before.core.UEs[0].Sessions) == 1 {
+		k.TEID = slices.Equal(before.core.UEs[0].Sessions, after.core.UEs[0].Sessions) &&
+			before.core.UEs[0].AMFID == after.core.UEs[0].AMFID && before.core.UEs[0].RANID == after.core.UEs[0].RANID
+	}
+	return k
+}
+
+// move moves the UE while traffic runs, and measures.
+func (d *demo) move(ctx context.Context, kind string, local, n3iwf netip.Addr) (string, error) {
+	before, err := d.picture(ctx)
+	if err != nil {
+		return "", err
+	}
+	if err := pause(ctx, beforeMove); err != nil {
+		return "", err
+	}
+	m := report.Move{Kind: kind, At: time.Since(d.start), From: before.ue.Path}
+	begin := time.Now()
+	limited, cancel := context.WithTimeout(ctx, movePatience)
+	defer cancel()
+	if kind == report.MovePort {
+		err = d.net.changePort()
+	} else {
+		err = d.ue.call(limited, "move", map[string]any{"local": local, "n3iwf": n3iwf}, nil)
+	}
+	if err == nil {
+		m.Gap, err = d.flowing(limited, kind, begin)
+	}
+	if err != nil {
+		return "", err
+	}
+	if err := pause(ctx, afterMove); err != nil {
+		return "", err
+	}
+	end := time.Now()
+	if err := pause(ctx, echoPatience); err != nil {
+		return "", err
+	}
+	after, err := d.picture(ctx)
+	if err != nil {
+		return "", err
+	}
+	m.To = after.ue.Path
+	m.Kept = kept(before, after)
+	m.ReturnRoutability = after.ue.RoutabilityChecks > before.ue.RoutabilityChecks
+	packets, err := d.packets(ctx)
+	if err != nil {
+		return "", err
+	}
+	m.Sent, m.Lost = count(packets, begin.Add(-beforeMove).Sub(d.traffic), end.Sub(d.traffic))
+	d.report.Moves = append(d.report.Moves, m)
+	detail := fmt.Sprintf("%s; traffic after %.1f ms; %d of %d lost", m.To, float64(m.Gap)/1e6, m.Lost, m.Sent)
+	switch {
+	case !m.Kept.All():
+		return detail, fmt.Errorf("something changed that must not: %+v", m.Kept)
+	case kind != report.MovePort && m.Lost > 0:
+		return detail, fmt.Errorf("%d packets lost on a make-before-break move", m.Lost)
+	case kind == report.MovePort && m.Lost > inFlight(m.Gap):
+		return detail, fmt.Errorf("%d packets lost, more than were in flight", m.Lost)
+	case kind != report.MovePort && d.Routability != "off" && !m.ReturnRoutability:
+		return detail, fmt.Errorf("the new path was not proven")
+	}
+	return detail, nil
+}
+
+// inFlight bounds what a broken path may cost: what was sent until traffic flowed again, and a little for the clock.
+func inFlight(gap time.Duration) int {
+	return int(float64(gap+10*time.Millisecond)/float64(time.Second)*trafficRate) + 1
+}
+
+// flowing waits until downlink traffic comes on the new path and gives the time since begin. After a change of the NAT's port the UE's own
+// path is as before; there the first echo of a packet that was sent afterwards tells.
+func (d *demo) flowing(ctx context.Context, kind string, begin time.Time) (time.Duration, error) {
+	if kind != report.MovePort {
+		var since struct {
+			Arrived time.Time `json:"arrived"`
+		}
+		err := d.ue.call(ctx, "arrived", nil, &since)
+		return since.Arrived.Sub(begin), err
+	}
+	limited, cancel := context.WithTimeout(ctx, portMoveChance)
+	defer cancel()
+	for {
+		packets, err := d.packets(limited)
+		if err != nil {
+			return 0, err
+		}
+		at := begin.Sub(d.traffic)
+		for _, p := range packets {
+			if p.Sent >= at && p.Back > 0 {
+				return p.Back - at, nil
+			}
+		}
+		if err := pause(limited, 20*pollEvery); err != nil {
+			return 0, fmt.Errorf("no traffic after the NAT changed its port: %w", err)
+		}
+	}
+}
+
+func (d *demo) packets(ctx context.Context) ([]probe.Packet, error) {
+	limited, cancel := context.WithTimeout(ctx, callPatience)
+	defer cancel()
+	var list []probe.Packet
+	return list, d.ue.call(limited, "packets", nil, &list)
+}
+
+// count counts the packets sent in a span, and those of them that never came back.
+func count(packets []probe.Packet, from, to time.Duration) (sent, lost int) {
+	for _, p := range packets {
+		if p.Sent < from || p.Sent > to {
+			continue
+		}
+		sent++
+		if p.Back == 0 {
+			lost++
+		}
+	}
+	return sent, lost
+}
+
+// collect stops the traffic and puts it into the report.
+func (d *demo) collect(call func(cmd string, args, result any) error) error {
+	if err := call("stop", nil, nil); err != nil {
+		return err
+	}
+	var packets []probe.Packet
+	if err := call("packets", nil, &packets); err != nil {
+		return err
+	}
+	if len(packets) == 0 {
+		return fmt.Errorf("no packet was sent")
+	}
+	t := report.Traffic{Start: d.traffic.Sub(d.start), Interval: plotInterval}
+	for _, p := range packets {
+		if p.Back == 0 {
+			continue
+		}
+		i := int(p.Back / plotInterval)
+		for len(t.Received) <= i {
+			t.Received = append(t.Received, 0)
+		}
+		t.Received[i]++
+	}
+	d.report.Traffic = t
+	return nil
+}
+
+// coreEmpty waits until the core has forgotten the UE.
+func (d *demo) coreEmpty(ctx context.Context) error {
+	limited, cancel := context.WithTimeout(ctx, movePatience)
+	defer cancel()
+	for {
+		var s core.State
+		if err := d.core.call(limited, "state", nil, &s); err != nil {
+			return err
+		}
+		if len(s.UEs) == 0 {
+			return nil
+		}
+		if err := pause(limited, 20*pollEvery); err != nil {
+			return fmt.Errorf("the core still has %d UEs: %w", len(s.UEs), err)
+		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}

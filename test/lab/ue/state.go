@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ue
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+)
+
+// State is what an observer may want to compare before and after a move. Keys appear as fingerprints only.
+type State struct {
+	Path              string     `json:"path"`
+	IKE               [2]string  `json:"ike_spis"`
+	Inner             []string   `json:"inner"`
+	Children          []SAState  `json:"children"`
+	Sessions          []PDUState `json:"sessions"`
+	RoutabilityChecks uint64     `json:"routability_checks"`
+}
+
+// SAState is one child SA.
+type SAState struct {
+	ID       uint64 `json:"id"`
+	Inbound  uint32 `json:"inbound_spi"`
+	Outbound uint32 `json:"outbound_spi"`
+	Keys     string `json:"keys"` // fingerprint
+}
+
+// PDUState is one PDU session.
+type PDUState struct {
+	ID      uint8   `json:"id"`
+	Address string  `json:"address"`
+	QFIs    []uint8 `json:"qfis"`
+}
+
+// State takes a picture of the UE.
+func (u *UE) State() State {
+	done := make(chan State, 1)
+	u.post(func() { done <- u.state() })
+	select {
+	case s := <-done:
+		return s
+	case <-u.quit:
+		return State{}
+	}
+}
+
+func (u *UE) state() State {
+	s := State{Path: u.Path().String(), RoutabilityChecks: u.routability.Load()}
+	if u.session != nil {
+		i, r := u.session.SPIs()
+		s.IKE = [2]string{i.String(), r.String()}
+	}
+	for _, a := range u.inner {
+		if a.IsValid() {
+			s.Inner = append(s.Inner, a.String())
+		}
+	}
+	for id, c := range u.children {
+		sum := sha256.New()
+		for _, b := range [][]byte{c.current.InboundKeys.Encr, c.current.InboundKeys.Integ, c.current.OutboundKeys.Encr, c.current.OutboundKeys.Integ} {
+			fmt.Fprintf(sum, "%x,", b)
+		}
+		s.Children = append(s.Children, SAState{uint64(id), c.current.InboundSPI, c.current.OutboundSPI, hex.EncodeToString(sum.Sum(nil)[:8])})
+	}
+	slices.SortFunc(s.Children, func(a, b SAState) int { return int(a.ID) - int(b.ID) })
+	for _, p := range u.sessions {
+		qfis := p.QFIs()
+		slices.Sort(qfis)
+		s.Sessions = append(s.Sessions, PDUState{p.ID, p.Address().String(), qfis})
+	}
+	slices.SortFunc(s.Sessions, func(a, b PDUState) int { return int(a.ID) - int(b.ID) })
+	return s
+}
