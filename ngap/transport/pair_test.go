@@ -3,6 +3,7 @@
 package transport
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
 	"math/rand/v2"
@@ -214,9 +215,28 @@ func receive(t testing.TB, a Association) Message {
 	return m
 }
 
+// receiveError waits for the end.
+func receiveError(t testing.TB, a Association) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 5*time.Minute)
+	defer cancel()
+	m, err := a.Receive(ctx)
+	require.Error(t, err, "message of %d octets", len(m.Data))
+	return err
+}
+
 func send(t testing.TB, a Association, stream uint16, b []byte) {
 	t.Helper()
 	require.NoError(t, a.Send(t.Context(), stream, b))
+}
+
+// requirePayload compares without printing thousands of octets.
+func requirePayload(t testing.TB, m Message, stream uint16, seq uint32, n int) {
+	t.Helper()
+	require.Equal(t, stream, m.Stream)
+	if want := payload(stream, seq, n); !bytes.Equal(want, m.Data) {
+		t.Fatalf("stream %d: want message %d of %d octets, got %d octets: %x...", stream, seq, n, len(m.Data), m.Data[:min(8, len(m.Data))])
+	}
 }
 
 func requireLoss(t testing.TB, err error, want Reason) *LossError {

@@ -106,6 +106,9 @@ func (a *userAssociation) openStreams(ids []uint16) error {
 func (a *userAssociation) processed(p *enginePacket) {
 	rx := &a.rx
 	rx.mu.Lock()
+	// Nothing to receive, and yet no room for more. Once could be the echo of a
+	// full buffer that has just been emptied.
+	full := len(rx.ready) == 0 && rx.stuck > 2
 	for _, id := range p.streams {
 		if s := rx.streams[id]; s != nil && !s.queued {
 			s.queued = true
@@ -113,8 +116,6 @@ func (a *userAssociation) processed(p *enginePacket) {
 		}
 	}
 	some := len(rx.ready) > 0
-	// Twice could be the echo of a full buffer that has just been emptied.
-	full := !some && rx.stuck > 2
 	rx.mu.Unlock()
 	if some {
 		notify(rx.wake)
