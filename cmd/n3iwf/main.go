@@ -18,6 +18,7 @@ import (
 
 	"github.com/open-n3iwf/n3iwf/config"
 	"github.com/open-n3iwf/n3iwf/n3iwf"
+	"github.com/open-n3iwf/n3iwf/n3iwf"
 )
 
 // Exit statuses.
@@ -56,10 +57,7 @@ func newCommand(run runner) *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(checkCommand(), versionCommand())
-	if run != nil {
-		root.AddCommand(runCommand(run))
-	}
+	root.AddCommand(runCommand(run), checkCommand(), versionCommand())
 	return root
 }
 
