@@ -18,7 +18,16 @@ import (
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec/contract"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if what := os.Getenv(peerEnv); what != "" {
+		if err := runPeer(what); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 var (
 	loopback4 = netip.MustParseAddr("127.0.0.1")

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,7 +28,7 @@ type testSink struct {
 	packets  int
 	workers  map[ipsec.ChildID]map[*testReceiver]int
 	events   []ipsec.Event
-	onPacket func(ipsec.Inbound)
+	onPacket atomic.Pointer[func()]
 	came     chan struct{}
 }
 
@@ -49,8 +50,8 @@ func (s *testSink) Event(ev ipsec.Event) {
 func (r *testReceiver) Inbound(batch []ipsec.Inbound) {
 	s := r.s
 	for _, p := range batch {
-		if s.onPacket != nil {
-			s.onPacket(p)
+		if f := s.onPacket.Load(); f != nil {
+			(*f)()
 		}
 		s.mu.Lock()
 		s.packets++
@@ -209,7 +210,8 @@ func TestPanicEndsOneSA(t *testing.T) {
 
 	// A panic of the owner.
 	var once sync.Once
-	sink.onPacket = func(ipsec.Inbound) { once.Do(func() { panic("defect of the owner") }) }
+	hook := func() { once.Do(func() { panic("defect of the owner") }) }
+	sink.onPacket.Store(&hook)
 	require.NoError(t, c.WriteTo(&to, sealed(goodOut, innerIPv4(100)), nil))
 	require.Eventually(t, func() bool { return d.Totals().Panics == 2 }, 5*time.Second, time.Millisecond)
 	require.NoError(t, c.WriteTo(&to, sealed(goodOut, innerIPv4(100)), nil))
