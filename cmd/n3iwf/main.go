@@ -18,7 +18,6 @@ import (
 
 	"github.com/open-n3iwf/n3iwf/config"
 	"github.com/open-n3iwf/n3iwf/n3iwf"
-	"github.com/open-n3iwf/n3iwf/n3iwf"
 )
 
 // Exit statuses.
