@@ -49,8 +49,7 @@ type Established struct {
 	// Config is the responder's CFG_REPLY (initiator only), or nil.
 	Config   *message.Configuration
 	Notifies []*message.Notify
-	// PeerAddresses are the addresses that the peer announced (RFC 4555 3.6), at most 16.
-	NAT NATStatus
+	NAT      NATStatus
 }
 
 // ChildUp says that a Child SA can be installed. Inbound must be ready before the datagrams of this Output leave.

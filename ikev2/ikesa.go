@@ -100,19 +100,6 @@ const (
 	requestUpdate
 )
 
-func (sa *ikeSA) has(kinds ...requestKind) bool {
-	for _, list := range [2][]*request{sa.outstanding, sa.queue} {
-		for _, r := range list {
-			for _, k := range kinds {
-				if r.kind == k {
-					return true
-				}
-			}
-		}
-	}
-	return false
-}
-
 func (sa *ikeSA) queued(kind requestKind) bool {
 	for _, r := range sa.queue {
 		if r.kind == kind {

@@ -169,10 +169,11 @@ func (s *Session) ownAddresses() []message.Payload {
 	return out
 }
 
-// followNAT lets the path follow the peer's latest message where MOBIKE is not in use, the peer is behind a NAT and we
-// are not (RFC 7296 2.23).
+// followNAT lets the responder's path follow the peer's latest message where MOBIKE is not in use, the peer is behind a
+// NAT and we are not (RFC 7296 2.23). An initiator knows by itself where it is, and its peer only looks as if it were
+// behind a NAT when it forces encapsulation.
 func (s *Session) followNAT(path Path) {
-	if s.mobike || s.state != stateEstablished || !s.nat.PeerBehindNAT || s.nat.BehindNAT || path == s.path {
+	if s.origInitiator || s.mobike || s.state != stateEstablished || !s.nat.PeerBehindNAT || s.nat.BehindNAT || path == s.path {
 		return
 	}
 	s.setPath(path)
