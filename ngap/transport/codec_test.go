@@ -146,7 +146,7 @@ func TestCookie(t *testing.T) {
 func TestDescribeCauses(t *testing.T) {
 	require.Equal(t, "no cause given", describeCauses(nil))
 	require.Equal(t, `stale cookie, user-initiated abort ("bye"), cause 999`,
-		describeCauses(append(appendTLV(appendTLV(nil, causeStaleCookie, []byte{1}), causeUserInitiatedAbort, []byte("bye")), 3, 231, 0, 4, 1)))
+		describeCauses(append(appendTLV(appendTLV(nil, causeStaleCookie, []byte{1}), causeUserInitiatedAbort, []byte("bye")), 0, 3, 231, 0, 4, 1)))
 	require.LessOrEqual(t, len(describeCauses(appendTLV(nil, causeProtocolViolation, make([]byte, 60000)))), 200)
 }
 

@@ -88,6 +88,7 @@ func TestAbort(t *testing.T) {
 		c, s, _ := n.pair(t, Options{}, Options{})
 		send(t, c, 0, []byte("last words"))
 		require.Equal(t, "last words", string(receive(t, s).Data))
+		time.Sleep(time.Second) // virtual; nothing is under way any more that could cross the ABORT
 		require.NoError(t, s.Abort("maintenance\x00\x1b[31m"))
 		l := requireLoss(t, receiveError(t, c), ReasonPeerAbort)
 		require.Contains(t, l.Detail, `user-initiated abort ("maintenance[31m")`, "a peer's words are cleaned")

@@ -137,12 +137,13 @@ func seal(b []byte) []byte {
 	return b
 }
 
-// appendTLV adds a parameter or error cause: type, length, value, padding.
+// appendTLV pads b and adds a parameter or error cause: type, length, value.
+// The padding of the last one is left to the chunk (RFC 9260 3.2).
 func appendTLV(b []byte, typ uint16, value []byte) []byte {
-	start := len(b)
+	b = pad(b, 0)
 	b = binary.BigEndian.AppendUint16(b, typ)
 	b = binary.BigEndian.AppendUint16(b, uint16(chunkHeaderLen+len(value)))
-	return pad(append(b, value...), start)
+	return append(b, value...)
 }
 
 // nextTLV splits the first parameter or error cause off b. It reports false at

@@ -191,6 +191,7 @@ func TestSendArguments(t *testing.T) {
 		send(t, s, 0, []byte("next"))
 		require.Equal(t, "next", string(receive(t, c).Data))
 		require.EqualValues(t, 1, c.Stats().DroppedTooLarge)
+		time.Sleep(time.Second) // virtual; nothing is under way any more that could cross the ABORT
 		require.NoError(t, c.Abort("enough"))
 		require.Contains(t, requireLoss(t, receiveError(t, s), ReasonPeerAbort).Detail, "enough")
 		requireLoss(t, c.Send(t.Context(), 0, []byte{1}), ReasonAborted)
