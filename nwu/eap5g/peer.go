@@ -70,12 +70,10 @@ func (p *Peer) Receive(b []byte) (PeerEvent, error) {
 	}
 	switch pkt.Code {
 	case Success:
-		// Success without a NAS exchange, or for another round, is forged (RFC 3748 clause 4.2).
+		// Success without a NAS exchange is forged (RFC 3748 clause 4.2). Its identifier should be that of our last
+		// response, but free5GC draws one at random, and the IKE exchange already ties it to that response.
 		if p.state != peerWaiting {
 			return nil, ErrUnexpected
-		}
-		if pkt.Identifier != p.identifier {
-			return nil, ErrIdentifier
 		}
 		p.state = peerDone
 		return Succeeded{}, nil

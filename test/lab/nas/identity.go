@@ -52,7 +52,7 @@ func appendBCD(b []byte, s string) []byte {
 		if i+1 < len(s) {
 			hi = s[i+1] - '0'
 		}
-		b = append(b, hi<<4|s[i]-'0')
+		b = append(b, hi<<4|(s[i]-'0'))
 	}
 	return b
 }

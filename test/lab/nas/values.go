@@ -168,6 +168,18 @@ type TAI struct {
 	TAC  [3]byte
 }
 
+func (t TAI) appendNAS(b []byte) ([]byte, error) {
+	return append(append(b, t.PLMN[:]...), t.TAC[:]...), nil
+}
+
+func (t *TAI) decodeNAS(b []byte) error {
+	if len(b) != 6 {
+		return fmt.Errorf("tracking area of %d octets", len(b))
+	}
+	*t = TAI{PLMN: PLMN(b), TAC: [3]byte(b[3:])}
+	return nil
+}
+
 // TAIList is clause 9.11.3.9. It encodes as partial lists of type 2 or, when all are of one PLMN, type 0; all
 // three types decode.
 type TAIList []TAI
@@ -183,7 +195,7 @@ func (l TAIList) appendNAS(b []byte) ([]byte, error) {
 	if !same {
 		b = append(b, 2<<5|byte(len(l)-1))
 		for _, t := range l {
-			b = append(append(b, t.PLMN[:]...), t.TAC[:]...)
+			b, _ = t.appendNAS(b)
 		}
 		return b, nil
 	}
