@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"github.com/open-n3iwf/n3iwf/ikev2"
 	"github.com/open-n3iwf/n3iwf/ikev2/message"
@@ -29,11 +30,11 @@ func (nf *N3IWF) ikeOptions() (ikev2.Options, error) {
 		prover.Chain = append(prover.Chain, cert.Raw)
 	}
 	o := ikev2.Options{
-		IKE: profile.IKE, ESP: espProposals(profile.ESP, c.ESP.ESN), Rand: rand.Reader,
+		IKE: profile.IKE, ESP: espProposals(profile.ESP, c.ESP.ESN), Rand: rand.Reader, FullMODP: profile.FullMODP,
 		Identity: ikeIdentity(c.Identity), Prove: prover, EAP: true, AlwaysSendCertificate: c.Certificate.Send == "always",
 		NoMOBIKE: !c.MOBIKE.Enabled, AdditionalAddresses: c.MOBIKE.AdditionalAddresses, HonestNAT: c.UDPEncapsulation != "always",
 		Routability:       routability[c.MOBIKE.ReturnRoutability],
-		RoutabilityExempt: c.MOBIKE.VerifiedNetworks, RoutabilityMemory: c.MOBIKE.ProvenFor,
+		RoutabilityExempt: c.MOBIKE.VerifiedNetworks, RoutabilityMemory: max(c.MOBIKE.ProvenFor, time.Nanosecond), // 0 would be the default
 		AcceptPath: nf.acceptPath, AcceptChild: acceptChild,
 		Retransmit:   ikev2.Retransmission{First: c.IKE.Retransmission.Initial, Factor: c.IKE.Retransmission.Base},
 		HalfOpenTime: nf.cfg.Timers.Registration, Linger: lingerTime, Liveness: c.IKE.Liveness.Period,

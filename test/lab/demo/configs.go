@@ -52,7 +52,7 @@ nwu:
   certificate: {chain: n3iwf.pem, key: n3iwf.key}
   uePools: {ipv4: [10.60.0.0/16], ipv6: ["fd00:60::/64"]}
   esp: {esn: %t}
-  mobike: {returnRoutability: %s}
+  mobike: {returnRoutability: %s, provenFor: 1s} # each move of the demo is to be proven anew
 n2:
   amfs: [{addresses: ["%s"]}]
   localAddresses: ["%s"]

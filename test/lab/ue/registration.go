@@ -24,7 +24,7 @@ func (u *UE) receiveEAP(packet []byte) {
 	}
 	switch ev := ev.(type) {
 	case eap5g.Started:
-		u.o.Step("EAP-5G started")
+		u.o.Step("IKE_SA_INIT done, EAP-5G started")
 		request, err := u.registrationRequest()
 		if err != nil {
 			u.failRegistration(err)
@@ -161,17 +161,17 @@ func (u *UE) answerNAS(pdu []byte) ([]byte, error) {
 	}
 	switch m := m.(type) {
 	case *nas.IdentityRequest:
-		u.o.Step("identity")
+		u.o.Step("EAP-5G round: identity")
 		identity, err := u.o.Subscriber.suci()
 		if err != nil {
 			return nil, err
 		}
 		return nas.Encode(&nas.IdentityResponse{Identity: identity})
 	case *nas.AuthenticationRequest:
-		u.o.Step("authentication")
+		u.o.Step("EAP-5G round: authentication")
 		return u.authenticate(m)
 	case *nas.SecurityModeCommand:
-		u.o.Step("security mode")
+		u.o.Step("EAP-5G round: security mode")
 		return u.securityMode(pdu, m)
 	case *nas.AuthenticationReject:
 		return nil, errors.New("the network rejected the authentication; check K and OPc")
