@@ -82,7 +82,7 @@ func (s *Session) receiveRequest(sa *ikeSA, h message.Header, path Path, data []
 		return
 	}
 	in, sum, err := s.open(sa, h, data)
-	if err == errIncomplete || errors.Is(err, message.ErrIntegrity) {
+	if errors.Is(err, errIncomplete) || errors.Is(err, message.ErrIntegrity) {
 		return
 	}
 	// From here on it is the peer's own message.
@@ -141,7 +141,7 @@ func (s *Session) receiveResponse(sa *ikeSA, h message.Header, path Path, data [
 		return
 	}
 	in, _, err := s.open(sa, h, data)
-	if err == errIncomplete || errors.Is(err, message.ErrIntegrity) {
+	if errors.Is(err, errIncomplete) || errors.Is(err, message.ErrIntegrity) {
 		return
 	}
 	sa.outstanding = append(sa.outstanding[:i], sa.outstanding[i+1:]...)

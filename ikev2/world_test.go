@@ -259,7 +259,7 @@ func (w *world) run(d time.Duration, done func() bool) {
 		if timer != nil {
 			before := timer.deadline
 			timer.take(timer.s.Timeout(w.now))
-			if timer.deadline == before {
+			if timer.deadline.Equal(before) {
 				w.t.Fatalf("%s: the deadline %v stays after Timeout", timer.name, before)
 			}
 			continue
