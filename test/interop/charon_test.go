@@ -47,15 +47,19 @@ swanctl { load = random nonce openssl pem pkcs1 pkcs8 x509 pubkey }
 	cmd := exec.Command("ip", "netns", "exec", ns, "bash", "-c",
 		fmt.Sprintf("mount --bind %s/run /run && exec %s --use-syslog", c.dir, charonProgram))
 	cmd.Env = append(os.Environ(), "STRONGSWAN_CONF="+filepath.Join(c.dir, "strongswan.conf"))
-	var out strings.Builder
-	cmd.Stdout, cmd.Stderr = &out, &out
+	out, err := os.Create(filepath.Join(c.dir, "out"))
+	require.NoError(t, err)
+	defer out.Close()
+	cmd.Stdout, cmd.Stderr = out, out
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() {
 		_ = cmd.Process.Signal(os.Interrupt)
 		_ = cmd.Wait()
 		if t.Failed() {
-			log, _ := os.ReadFile(filepath.Join(c.dir, "charon.log"))
-			t.Logf("charon: %s\n%s", out.String(), log)
+			for _, name := range []string{"out", "charon.log"} {
+				text, _ := os.ReadFile(filepath.Join(c.dir, name))
+				t.Logf("charon's %s:\n%s", name, text)
+			}
 		}
 	})
 	require.Eventually(t, func() bool {
@@ -64,7 +68,7 @@ swanctl { load = random nonce openssl pem pkcs1 pkcs8 x509 pubkey }
 			v.Close()
 		}
 		return err == nil
-	}, 10*time.Second, 20*time.Millisecond, "charon does not start: %s", out.String())
+	}, 10*time.Second, 20*time.Millisecond, "charon does not start")
 	return c
 }
 
@@ -90,7 +94,7 @@ func (c *charon) must(args ...string) string {
 
 func (c *charon) load() { c.must("--load-all", "--file", filepath.Join(c.dir, "swanctl.conf")) }
 
-// log tells whether charon's log has text.
+// logged tells whether charon's log has text.
 func (c *charon) logged(text string) bool {
 	log, err := os.ReadFile(filepath.Join(c.dir, "charon.log"))
 	return err == nil && strings.Contains(string(log), text)

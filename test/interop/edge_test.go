@@ -36,9 +36,10 @@ type edge struct {
 	events []ikev2.Event
 }
 
-func newEdge(n *network, ns string, on func(e *edge, ev ikev2.Event)) *edge {
+// newEdge opens our side in a namespace. front is nil for an initiator.
+func newEdge(n *network, ns string, front *ikev2.Responder, on func(e *edge, ev ikev2.Event)) *edge {
 	e := &edge{
-		t: n.t, on: on, calls: make(chan func(), 16), stop: make(chan struct{}), bySPI: map[message.SPI]*ikev2.Session{},
+		t: n.t, front: front, on: on, calls: make(chan func(), 16), stop: make(chan struct{}), bySPI: map[message.SPI]*ikev2.Session{},
 		conns: map[bool]*net.UDPConn{false: n.listen(ns, 500), true: n.listen(ns, 4500)},
 	}
 	for natt, c := range e.conns {

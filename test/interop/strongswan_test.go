@@ -107,9 +107,7 @@ func gateway(e *edge, ev ikev2.Event) {
 }
 
 func responder(n *network, o ikev2.Options) *edge {
-	e := newEdge(n, n.gw, gateway)
-	e.front = ikev2.NewResponder(o)
-	return e
+	return newEdge(n, n.gw, ikev2.NewResponder(o), gateway)
 }
 
 func TestStrongSwanInitiatorPSK(t *testing.T) {
@@ -203,7 +201,7 @@ func TestStrongSwanResponderPSK(t *testing.T) {
 	n := newNetwork(t)
 	c := startCharon(t, n.gw, charonGW("aes256gcm16-prfsha256-ecp256", "aes256gcm16-ecp256", pskGW, pskUE))
 	c.load()
-	e := newEdge(n, n.ue, nil)
+	e := newEdge(n, n.ue, nil, nil)
 	e.initiate(options(ueID()))
 	testAgainstResponder(t, n, c, e)
 }
@@ -290,7 +288,7 @@ func TestStrongSwanCertificates(t *testing.T) {
 				"auth = pubkey; certs = gw.pem; id = gw.example.org", "auth = pubkey; id = ue@example.org"))
 			pki.give(c, "gw")
 			c.load()
-			e := newEdge(n, n.ue, nil)
+			e := newEdge(n, n.ue, nil, nil)
 			o := options(ueID())
 			o.Prove, o.Verify, o.FragmentSize = pki.prover("ue"), ikev2.NewCertificateVerifier(pki.ca), 500
 			e.initiate(o)
@@ -306,7 +304,7 @@ func TestStrongSwanEAP(t *testing.T) {
 	n := newNetwork(t)
 	o := options(gwID())
 	o.EAP, o.Verify, o.Prove = true, nil, pki.prover("gw")
-	e := newEdge(n, n.gw, func(e *edge, ev ikev2.Event) {
+	e := newEdge(n, n.gw, ikev2.NewResponder(o), func(e *edge, ev ikev2.Event) {
 		const challenge = "sixteen octets.."
 		switch ev := ev.(type) {
 		case ikev2.EAPStart:
@@ -324,7 +322,6 @@ func TestStrongSwanEAP(t *testing.T) {
 			gateway(e, ev)
 		}
 	})
-	e.front = ikev2.NewResponder(o)
 	c := startCharon(t, n.ue, charonUE("aes128gcm16-prfsha256-x25519", "aes128gcm16",
 		"auth = eap-md5; id = ue@example.org; eap_id = ue@example.org", "auth = pubkey; id = gw.example.org"))
 	pki.give(c, "ue")
