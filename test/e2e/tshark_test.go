@@ -22,6 +22,7 @@ func TestDemoJudgedByTshark(t *testing.T) {
 	testenv.NeedRoot(t)
 	tshark := testenv.NeedTool(t, "tshark", "tshark")
 	testenv.NeedTool(t, "tcpdump", "tcpdump")
+	testenv.NeedTool(t, "ethtool", "ethtool")
 	dir := t.TempDir()
 	demo(t, dir, "--capture")
 

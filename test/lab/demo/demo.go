@@ -133,10 +133,16 @@ func (d *demo) step(name string, f func() (detail string, err error)) error {
 // startAll starts the programs.
 func (d *demo) startAll(ctx context.Context) error {
 	if d.Capture {
-		for file, argv := range d.net.captures() {
-			if _, err := exec.LookPath("tcpdump"); err != nil {
-				return fmt.Errorf("%w; install tcpdump, or leave out --capture", err)
+		for _, tool := range []string{"tcpdump", "ethtool"} {
+			if _, err := exec.LookPath(tool); err != nil {
+				return fmt.Errorf("%w; install %s, or leave out --capture", err, tool)
 			}
+		}
+		commands, err := d.net.record()
+		if err != nil {
+			return err
+		}
+		for file, argv := range commands {
 			argv = append(argv, "-U", "-n", "-s", "0", "-w", filepath.Join(d.Dir, file))
 			p, err := start(d.Dir, "tcpdump-"+file, false, nil, argv...)
 			if err != nil {

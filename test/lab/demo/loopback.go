@@ -27,7 +27,9 @@ func (*loopback) wrap(_ string, argv ...string) []string { return argv }
 
 func (l *loopback) changePort() error { return l.nat.remap() }
 
-func (*loopback) captures() map[string][]string { return nil }
+func (*loopback) record() (map[string][]string, error) {
+	return nil, errors.New("recording needs network namespaces: run as root and without --loopback")
+}
 
 func (l *loopback) close() error { return l.nat.close() }
 

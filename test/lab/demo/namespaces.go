@@ -133,11 +133,20 @@ func (n *namespaces) changePort() error {
 	return n.nat()
 }
 
-func (n *namespaces) captures() map[string][]string {
+func (n *namespaces) record() (map[string][]string, error) {
+	for _, end := range [][2]string{
+		{hostUE, "wlan-a"}, {hostUE, "wlan-b"}, {hostUE, "wlan-c"}, {netHost, "ap-a"}, {netHost, "ap-b"}, {netHost, "ap-c"}, {netHost, "wan"},
+		{hostN3IWF, "nwu"}, {hostN3IWF, "core"}, {hostCore, "ran"},
+	} {
+		// Or a virtual link carries up to 64 datagrams as one, which a dissector cannot know.
+		if err := run(n.wrap(end[0], "ethtool", "-K", end[1], "tx-udp-segmentation", "off", "gso", "off", "gro", "off")...); err != nil {
+			return nil, err
+		}
+	}
 	return map[string][]string{
 		"nwu.pcap":  n.wrap(hostN3IWF, "tcpdump", "-i", "nwu"),
 		"core.pcap": n.wrap(hostN3IWF, "tcpdump", "-i", "core"),
-	}
+	}, nil
 }
 
 func (n *namespaces) plan() plan {

@@ -15,8 +15,8 @@ type network interface {
 	plan() plan
 	// changePort gives the NAT's mapping of the UE another port.
 	changePort() error
-	// captures lists the interfaces to record, per file name; nil when nothing can be recorded.
-	captures() map[string][]string
+	// record prepares for recording: packets must cross the interfaces one by one. It gives the commands that record, per file name.
+	record() (map[string][]string, error)
 	close() error
 }
 
