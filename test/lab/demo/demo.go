@@ -143,7 +143,7 @@ func (d *demo) startAll(ctx context.Context) error {
 			return err
 		}
 		for file, argv := range commands {
-			argv = append(argv, "-U", "-n", "-s", "0", "-w", filepath.Join(d.Dir, file))
+			argv = append(argv, "-U", "--immediate-mode", "-B", "65536", "-n", "-s", "0", "-w", filepath.Join(d.Dir, file))
 			p, err := start(d.Dir, "tcpdump-"+file, false, nil, argv...)
 			if err != nil {
 				return err
