@@ -94,10 +94,6 @@ type IKE struct {
 	Liveness Liveness `yaml:"liveness"`
 	// FragmentSize is the largest IKE datagram, IP header included, before a message is split (RFC 7383), in octets.
 	FragmentSize int `yaml:"fragmentSize" range:"576,65535"`
-	// Lifetime is the age at which the N3IWF rekeys an IKE SA.
-	Lifetime time.Duration `yaml:"lifetime" range:"5m,720h"`
-	// HardLifetime is the age at which an IKE SA that was not rekeyed is deleted. Greater than Lifetime.
-	HardLifetime time.Duration `yaml:"hardLifetime" range:"6m,744h"`
 }
 
 // HalfOpen limits IKE SAs between IKE_SA_INIT and EAP success. Addresses are counted singly, IPv6 per /64.
@@ -114,7 +110,7 @@ type HalfOpen struct {
 	LimitPerAddress int `yaml:"limitPerAddress" range:"1,1000000"`
 	// ExemptPrefixes are networks, such as those of relay UEs or of known NATs, that the limits per address do not count.
 	ExemptPrefixes []netip.Prefix `yaml:"exemptPrefixes"`
-	// Timeout drops an IKE SA whose first valid IKE_AUTH request does not come.
+	// Timeout drops an IKE SA whose first valid IKE_AUTH request does not come in time.
 	Timeout time.Duration `yaml:"timeout" range:"1s,10m"`
 }
 
@@ -132,8 +128,6 @@ type Retransmission struct {
 type Liveness struct {
 	// Period is the silence after which a UE is probed. 0: never.
 	Period time.Duration `yaml:"period" range:"0s,24h"`
-	// Probes is the number of tries before the UE is taken for gone.
-	Probes int `yaml:"probes" range:"1,20"`
 }
 
 // ESP configures the packets' protection (RFC 4303).
@@ -145,9 +139,8 @@ type ESP struct {
 	ESN bool `yaml:"esn"`
 	// ReplayWindow is the size of the anti-replay window in packets. A multiple of 64.
 	ReplayWindow int `yaml:"replayWindow" range:"64,65536"`
-	// Lifetime is the age at which a child SA expires. It is rekeyed at 80 % of it.
-	Lifetime time.Duration `yaml:"lifetime" range:"5m,720h"`
-	// LifetimePackets is the number of packets after which a child SA without ESN expires. It is rekeyed at 80 % of it.
+	// LifetimePackets is the number of packets after which a child SA without ESN sends no more and is deleted. At 80 % of it
+	// the log asks for a rekey, which is the UE's to start.
 	LifetimePackets uint64 `yaml:"lifetimePackets" range:"1000,4294967295"`
 }
 

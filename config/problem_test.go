@@ -109,7 +109,6 @@ func TestProblems(t *testing.T) {
 		{"boolean", "uePools", "mobike: {enabled: yes}\n  uePools", []string{`8: nwu.mobike.enabled: "yes" is neither true nor false; write one of them`}},
 		{"retransmission base", "uePools", "ike: {retransmission: {base: 0.5}}\n  uePools", []string{"8: nwu.ike.retransmission.base: 0.5 is out of range; choose 1 to 4"}},
 		{"base not a number", "uePools", "ike: {retransmission: {base: .nan}}\n  uePools", []string{"8: nwu.ike.retransmission.base: \".nan\" is not a number; choose 1 to 4"}},
-		{"hard lifetime below lifetime", "uePools", "ike: {hardLifetime: 1h}\n  uePools", []string{"8: nwu.ike.hardLifetime: nwu.ike.lifetime is 24h0m0s, more than the 1h0m0s of nwu.ike.hardLifetime; make the second one larger, or the first one smaller"}},
 		{"duration without unit", "", "timers: {eapStep: 20}\n", []string{`12: timers.eapStep: "20" is not a duration; write a number with its unit, such as 500ms, 30s, 10m or 24h`}},
 		{"negative duration", "", "timers: {eapStep: -1s}\n", []string{"12: timers.eapStep: -1s is out of range; choose 1s to 5m"}},
 		{"back-off", "", "  backOff: {initial: 1m, max: 1s}\n", []string{"12: n2.backOff.max: n2.backOff.initial is 1m0s, more than the 1s of n2.backOff.max; make the second one larger, or the first one smaller"}},

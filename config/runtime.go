@@ -28,16 +28,12 @@ type Timers struct {
 	ContextSetup time.Duration `yaml:"contextSetup" range:"1s,5m"`
 	// NASConnection is the wait for the UE's TCP connection once the signalling SA is up.
 	NASConnection time.Duration `yaml:"nasConnection" range:"1s,5m"`
-	// NASQueue is how long a downlink NAS message is held for that connection.
-	NASQueue time.Duration `yaml:"nasQueue" range:"1s,5m"`
 	// ChildSetup is the wait for the child SAs of a PDU session.
 	ChildSetup time.Duration `yaml:"childSetup" range:"1s,5m"`
 	// Release is the wait for UE CONTEXT RELEASE COMMAND after a request; one retry follows.
 	Release time.Duration `yaml:"release" range:"1s,5m"`
 	// AMFHold is how long UEs are kept when their AMF is lost.
 	AMFHold time.Duration `yaml:"amfHold" range:"0s,1h"`
-	// Inactivity releases a UE without user data. 0: never.
-	Inactivity time.Duration `yaml:"inactivity" range:"0s,720h"`
 	// UEBackOffMin and UEBackOffMax bound the random N3GPP_BACKOFF_TIMER told to a refused UE (TS 24.502 9.3.1.7).
 	UEBackOffMin time.Duration `yaml:"ueBackOffMin" range:"2s,1h"`
 	// UEBackOffMax is the upper bound. Not less than UEBackOffMin.

@@ -34,7 +34,6 @@ func (d *decoder) ike(k *IKE) {
 		fmt.Sprintf("%d is above the limit of %d, so that no cookie would ever be asked for", k.HalfOpen.CookieThreshold, k.HalfOpen.Limit), "choose less than nwu.ike.halfOpen.limit")
 	d.require(k.HalfOpen.CookieThresholdPerAddress <= k.HalfOpen.LimitPerAddress, "nwu.ike.halfOpen.cookieThresholdPerAddress",
 		fmt.Sprintf("%d is above the limit of %d, so that no cookie would ever be asked for", k.HalfOpen.CookieThresholdPerAddress, k.HalfOpen.LimitPerAddress), "choose less than nwu.ike.halfOpen.limitPerAddress")
-	d.ordered(k.Lifetime, k.HardLifetime, "nwu.ike.lifetime", "nwu.ike.hardLifetime")
 }
 
 func (d *decoder) certificate(n *NWu) {

@@ -86,6 +86,10 @@ func (u *ue) ipsecChild(c *childSA, sa *ikev2.ChildSA) ipsec.ChildSA {
 		InboundKeys: ipsec.Keys(sa.InboundKeys), OutboundKeys: ipsec.Keys(sa.OutboundKeys),
 		ESN: sa.Suite.ESN, ReplayWindow: u.nf.cfg.NWu.ESP.ReplayWindow, Target: ipsec.Target{Path: ipsec.Path(sa.Path), Limit: ipsec.Unlimited},
 	}
+	if !sa.Suite.ESN {
+		hard := u.nf.cfg.NWu.ESP.LifetimePackets
+		out.Lifetime = ipsec.Lifetime{SoftPackets: hard / 5 * 4, HardPackets: hard}
+	}
 	if c.session == nil {
 		out.Context = signallingContext{}
 		for _, nasAddr := range u.nf.nasAddresses() {

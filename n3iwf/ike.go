@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/open-n3iwf/n3iwf/config"
 	"github.com/open-n3iwf/n3iwf/ikev2"
 	"github.com/open-n3iwf/n3iwf/ikev2/message"
 	"github.com/open-n3iwf/n3iwf/ikev2/suite"
@@ -36,7 +37,7 @@ func (nf *N3IWF) ikeOptions() (ikev2.Options, error) {
 		Routability:       routability[c.MOBIKE.ReturnRoutability],
 		RoutabilityExempt: c.MOBIKE.VerifiedNetworks, RoutabilityMemory: max(c.MOBIKE.ProvenFor, time.Nanosecond), // 0 would be the default
 		AcceptPath: nf.acceptPath, AcceptChild: acceptChild,
-		Retransmit:   ikev2.Retransmission{First: c.IKE.Retransmission.Initial, Factor: c.IKE.Retransmission.Base},
+		Retransmit:   retransmission(c.IKE.Retransmission),
 		HalfOpenTime: nf.cfg.Timers.Registration, Linger: lingerTime, Liveness: c.IKE.Liveness.Period,
 		FragmentSize:    c.IKE.FragmentSize - ikeOverhead,
 		ReleaseChildSPI: func(spi uint32) { nf.dataPlane.ReleaseSPI(spi) },
@@ -45,6 +46,17 @@ func (nf *N3IWF) ikeOptions() (ikev2.Options, error) {
 		o.KeyLog = nf.keys
 	}
 	return o, nil
+}
+
+// retransmission turns the number of tries into the time after which a request is given up.
+func retransmission(c config.Retransmission) ikev2.Retransmission {
+	r := ikev2.Retransmission{First: c.Initial, Factor: c.Base, Max: time.Hour}
+	wait := c.Initial
+	for range c.Tries + 1 {
+		r.GiveUp += wait
+		wait = time.Duration(float64(wait) * c.Base)
+	}
+	return r
 }
 
 // ikeOverhead is what a datagram has beside the IKE message: IPv6, UDP, non-ESP marker.

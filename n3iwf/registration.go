@@ -19,6 +19,11 @@ import (
 // Registration via untrusted non-3GPP access (TS 23.502 4.12.2.2): EAP-5G carries NAS between UE and AMF until INITIAL CONTEXT SETUP REQUEST
 // brings K_N3IWF, with which both sides authenticate the IKE SA.
 
+// awaitAuth drops a peer that does not go on after IKE_SA_INIT.
+func (u *ue) awaitAuth() {
+	u.setGuard(u.nf.cfg.NWu.IKE.HalfOpen.Timeout, "the first IKE_AUTH request", u.endIKE)
+}
+
 // startEAP answers the first IKE_AUTH request, which has no AUTH payload.
 func (u *ue) startEAP(ikev2.EAPStart) {
 	u.eap = eap5g.NewServer(uint8(rand.N(256)))

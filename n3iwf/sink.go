@@ -130,6 +130,7 @@ func (o *owner) initIKE(now time.Time, path ikev2.Path, data []byte) {
 		return
 	}
 	u := o.newUE(session, path)
+	u.awaitAuth()
 	o.guarded(u, func() { u.apply(out) })
 }
 

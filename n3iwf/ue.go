@@ -150,9 +150,23 @@ func (u *ue) timeout(now time.Time) {
 		action()
 	}
 	if !u.gone && !u.deadline.IsZero() && !u.deadline.After(now) {
+		u.noteTraffic()
 		u.apply(u.session.Timeout(now))
 	}
 	u.reschedule()
+}
+
+// noteTraffic tells the session when ESP last came on the path that it sends to: a UE that sends needs no liveness check (RFC 7296 2.4), but
+// packets on an old path do not count (RFC 4555 3.10).
+func (u *ue) noteTraffic() {
+	if u.state != stateUp {
+		return
+	}
+	for id := range u.children {
+		if s, err := u.nf.dataPlane.Stats(id); err == nil && s.LastOnPath.After(u.session.LastHeard()) {
+			u.session.Traffic(s.LastOnPath)
+		}
+	}
 }
 
 // event handles one event of the session.
