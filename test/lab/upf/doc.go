@@ -13,6 +13,6 @@ const (
 	PortSink = 5001
 	// PortSource sends packets to where its request came from. A request is, in big endian, packets per second (32 bits), duration in
 	// milliseconds (32 bits, more than MaxSource counts as MaxSource) and size of the IP packets in octets (16 bits). The first eight octets
-	// of the payload, where there are as many, are the packet's number from 0.
+	// of the payload, where there are as many, are the packet's number from 0. A session has one source: another request ends the one before.
 	PortSource = 5002
 )

@@ -21,7 +21,6 @@ const (
 	Source                     // the source is not the session's address
 	NoService                  // nobody listens for that protocol or port
 	BadRequest                 // to the source: wrong length or values
-	Busy                       // the session's source is still sending
 	NoDownlink                 // an answer, but the session's downlink tunnel is not known
 	TooLong                    // an answer that no G-PDU holds
 	NumReasons
@@ -29,7 +28,7 @@ const (
 
 var reasons = [NumReasons]string{
 	"malformed GTP-U", "unknown TEID", "unknown message type", "no container", "wrong direction", "unknown QFI", "malformed IP", "fragment",
-	"checksum", "wrong source", "no service", "bad request", "busy", "no downlink", "too long",
+	"checksum", "wrong source", "no service", "bad request", "no downlink", "too long",
 }
 
 // String names the reason.

@@ -32,7 +32,8 @@ type Session struct {
 	teid     uint32
 	conn     *udpbatch.Conn // of its worker
 	downlink atomic.Pointer[downlink]
-	sourcing atomic.Bool
+	wanted   atomic.Pointer[source] // the latest request, until it is run
+	sourcing atomic.Bool            // serveSource runs
 	done     chan struct{}
 	count    counters
 }

@@ -20,6 +20,8 @@ const (
 	// After a delay a source catches up at this multiple of its rate and no faster: a burst of all that is due would overrun buffers.
 	catchUp  = 4
 	minBurst = 32 // packets
+	// lateness is for what a delay towards the end has left to send.
+	lateness = 100 * time.Millisecond
 )
 
 // source sends packets at a rate to where the request came from.
@@ -47,43 +49,55 @@ func (w *worker) startSource(s *Session, qfi uint8, p *packet, request []byte) {
 		s.drop(NoDownlink)
 		return
 	}
-	if s.sourcing.Swap(true) {
-		s.drop(Busy)
-		return
-	}
 	src := &source{
 		s: s, qfi: s.flow(qfi), perSecond: perSecond, duration: min(time.Duration(ms)*time.Millisecond, MaxSource), packet: make([]byte, size),
 	}
 	putIPv4(src.packet, p.tos, protocolUDP, p.dst, p.src, 0, size-ipv4Len)
 	putUDP(src.packet[ipv4Len:], PortSource, binary.BigEndian.Uint16(p.body), size-ipv4Len-udpLen)
-	w.u.running.Go(func() {
-		defer s.sourcing.Store(false)
-		src.run()
-	})
+	s.wanted.Store(src)
+	if !s.sourcing.Swap(true) {
+		w.u.running.Go(s.serveSource)
+	}
 }
 
-// run sends until all is sent, the time is over, or the session or the UPF ends. What the time was too short for is not sent.
-func (src *source) run() {
-	sender := src.s.conn.NewSender()
+// serveSource runs the source that is wanted, until none is. There is at most one such goroutine per session.
+func (s *Session) serveSource() {
+	sender := s.conn.NewSender()
+	for {
+		for src := s.wanted.Swap(nil); src != nil; src = s.wanted.Swap(nil) {
+			src.run(sender)
+		}
+		s.sourcing.Store(false)
+		if s.wanted.Load() == nil || s.sourcing.Swap(true) {
+			return
+		}
+	}
+}
+
+// run sends until all is sent, the time is over, another request comes, or the session or the UPF ends. What could not be sent in the time
+// and lateness is not sent.
+func (src *source) run(sender *udpbatch.Sender) {
+	s := src.s
 	total := src.due(src.duration)
 	burst := max(minBurst, catchUp*src.due(tick))
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	start := time.Now()
-	for sent := uint64(0); ; {
+	for sent := uint64(0); sent < total && s.wanted.Load() == nil; {
 		select {
-		case <-src.s.done:
+		case <-s.done:
 			return
-		case <-src.s.upf.stop:
+		case <-s.upf.stop:
 			return
 		case <-timer.C:
 		}
 		elapsed := time.Since(start)
-		n := min(src.due(min(elapsed+tick, src.duration))-sent, burst)
-		src.send(sender, sent, n)
-		if sent += n; sent >= total || elapsed >= src.duration {
+		if elapsed > src.duration+lateness {
 			return
 		}
+		n := min(src.due(min(elapsed+tick, src.duration))-sent, burst)
+		src.send(sender, sent, n)
+		sent += n
 		timer.Reset(max(0, elapsed+tick-time.Since(start)))
 	}
 }

@@ -30,7 +30,6 @@ var (
 	ErrInvalid   = errors.New("upf: invalid")
 	ErrExhausted = errors.New("upf: no address left in the pool")
 	ErrClosed    = errors.New("upf: closed")
-	ErrReleased  = errors.New("upf: session released")
 	ErrNoTunnel  = errors.New("upf: the session's downlink tunnel is not known")
 )
 
