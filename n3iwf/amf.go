@@ -37,11 +37,22 @@ type ngConnection struct {
 	capacity    ngap.RelativeAMFCapacity
 	plmns       ngap.PLMNSupportList
 
+	outbox chan outgoing
+
 	mu          sync.Mutex
 	guamis      ngap.ServedGUAMIList
 	unavailable map[guamiKey]bool
 	ranIDs      map[ngap.AMFUENGAPID]uint32 // for messages that name a UE by the AMF's id alone
 }
+
+// outgoing is one NGAP message on its way to the association.
+type outgoing struct {
+	stream uint16
+	pdu    []byte
+}
+
+// outboxSize is how many messages may wait for the association: owners must never wait for an AMF that takes nothing.
+const outboxSize = 4096
 
 const ngSetupTimeout = 10 * time.Second
 
@@ -98,7 +109,12 @@ func (a *amf) connectAndServe(ctx context.Context) (up bool, err error) {
 	a.ng.Store(ng)
 	a.nf.amfChanged()
 	a.log.Info("NG connection is up", slog.String("amf", string(ng.name)), slog.String("peer", association.RemoteAddr().String()))
+	serving, stopSending := context.WithCancel(ctx)
+	var sender sync.WaitGroup
+	sender.Go(func() { ng.sendAll(serving) })
 	err = ng.serve(ctx)
+	stopSending()
+	sender.Wait()
 	a.ng.Store(nil)
 	association.Close()
 	a.nf.amfChanged()
@@ -144,7 +160,7 @@ func (a *amf) setup(ctx context.Context, association transport.Association) (*ng
 		switch msg := pdu.Message.(type) {
 		case *ngap.NGSetupResponse:
 			ng := &ngConnection{
-				amf: a, association: association, since: time.Now(), name: msg.AMFName, capacity: msg.RelativeAMFCapacity,
+				amf: a, association: association, outbox: make(chan outgoing, outboxSize), since: time.Now(), name: msg.AMFName, capacity: msg.RelativeAMFCapacity,
 				plmns: msg.PLMNSupportList, guamis: msg.ServedGUAMIList,
 				unavailable: map[guamiKey]bool{}, ranIDs: map[ngap.AMFUENGAPID]uint32{},
 			}
@@ -223,19 +239,33 @@ func (ng *ngConnection) answer(message ngap.Message) {
 
 func (ng *ngConnection) sendNonUE(message ngap.Message) { ng.write(transport.NonUEStream, message) }
 
-// sendTimeout bounds how long an owner waits for room in the association; a peer that takes nothing for so long is gone.
-const sendTimeout = 5 * time.Second
-
 func (ng *ngConnection) write(stream uint16, message ngap.Message) {
 	b, err := ngap.Encode(message)
 	if err != nil {
 		ng.amf.log.Error("NGAP message cannot be encoded; not sent", slog.Any("error", err))
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), sendTimeout)
-	defer cancel()
-	if err := ng.association.Send(ctx, stream, b); err != nil {
-		ng.amf.log.Warn("NGAP message not sent", slog.Any("error", err))
+	select {
+	case ng.outbox <- outgoing{stream, b}:
+	default:
+		ng.amf.log.Error("the AMF takes no messages; the association is aborted", slog.Int("waiting", outboxSize))
+		if err := ng.association.Abort("no progress"); err != nil {
+			ng.amf.log.Warn("abort", slog.Any("error", err))
+		}
+	}
+}
+
+// sendAll sends what the owners have put out, in order.
+func (ng *ngConnection) sendAll(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case m := <-ng.outbox:
+			if err := ng.association.Send(ctx, m.stream, m.pdu); err != nil {
+				ng.amf.log.Warn("NGAP message not sent", slog.Any("error", err))
+			}
+		}
 	}
 }
 

@@ -93,6 +93,9 @@ func (u *ue) nasClosed(from netip.Addr, reason error) {
 	u.log.Info("NAS connection closed", slog.Any("reason", reason))
 }
 
+// maxUplinkPending is how many NAS messages of one UE may wait for its owner.
+const maxUplinkPending = 256
+
 // nasEvents takes what happens on the NAS stack to the owner of the UE.
 type nasEvents struct{ nf *N3IWF }
 
@@ -103,7 +106,16 @@ func (e nasEvents) OnConnected(from netip.Addr) {
 }
 
 func (e nasEvents) OnNAS(from netip.Addr, pdu []byte) {
-	e.post(from, func(u *ue) { u.uplinkNAS(pdu) })
+	u := e.nf.byInner.find(from)
+	if u == nil {
+		return
+	}
+	if u.uplinkPending.Add(1) > maxUplinkPending {
+		u.log.Warn("UE sends NAS faster than it can be passed on; its NAS connection is closed")
+		e.nf.nas.Disconnect(from)
+	}
+	u.owner.forUE(u, func() { u.uplinkNAS(pdu) })
+	u.owner.mail.post(func() { u.uplinkPending.Add(-1) })
 }
 
 func (e nasEvents) OnClosed(from netip.Addr, reason error) {

@@ -74,6 +74,10 @@ func (u *ue) unbind() {
 
 // endIKE deletes the IKE SA, or closes a session that has none yet. Closed follows.
 func (u *ue) endIKE() {
+	if u.session.Closed() {
+		u.owner.forget(u) // only the AMF was still to answer
+		return
+	}
 	if u.state == stateEAP && u.eap != nil {
 		u.failEAP("released", nil)
 		return

@@ -52,6 +52,8 @@ type ue struct {
 	released   bool // the AMF knows no such UE any more
 	releaseTry int
 
+	uplinkPending atomic.Int32 // NAS messages in the owner's mailbox; counted by the NAS workers
+
 	sessions map[ngap.PDUSessionID]*pduSession
 	batches  []*setupBatch // PDU session set-ups that wait for child SAs, one after the other
 
