@@ -94,7 +94,7 @@ func TestDrops(t *testing.T) {
 	}
 }
 
-// udpChecksumZero is what the checksum of a datagram without one must be taken for: right.
+// TestUDPWithoutChecksum: a datagram without checksum is right (RFC 768).
 func TestUDPWithoutChecksum(t *testing.T) {
 	_, r := start(t, Options{})
 	s := r.add(SessionConfig{Flows: []uint8{1}})

@@ -25,7 +25,7 @@ import (
 // MaxWorkers is the largest number of sockets.
 const MaxWorkers = 64
 
-// Errors of Add and Ping. They are wrapped with what they are about.
+// Errors. They are wrapped with what they are about.
 var (
 	ErrInvalid   = errors.New("upf: invalid")
 	ErrExhausted = errors.New("upf: no address left in the pool")

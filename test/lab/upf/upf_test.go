@@ -122,7 +122,7 @@ func rewrite(t *testing.T, p gopacket.Packet) []byte {
 	return serialize(t, list...)
 }
 
-func serialize(t *testing.T, list ...gopacket.SerializableLayer) []byte {
+func serialize(t testing.TB, list ...gopacket.SerializableLayer) []byte {
 	t.Helper()
 	b := gopacket.NewSerializeBuffer()
 	require.NoError(t, gopacket.SerializeLayers(b, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}, list...))
@@ -133,7 +133,7 @@ func ipv4(src netip.Addr, protocol layers.IPProtocol) *layers.IPv4 {
 	return &layers.IPv4{Version: 4, TTL: 64, Protocol: protocol, TOS: 0xb8, SrcIP: src.AsSlice(), DstIP: server.AsSlice(), Flags: layers.IPv4DontFragment}
 }
 
-func datagram(t *testing.T, src netip.Addr, port uint16, payload []byte) []byte {
+func datagram(t testing.TB, src netip.Addr, port uint16, payload []byte) []byte {
 	t.Helper()
 	ip := ipv4(src, layers.IPProtocolUDP)
 	udp := &layers.UDP{SrcPort: 40000, DstPort: layers.UDPPort(port)}
@@ -141,7 +141,7 @@ func datagram(t *testing.T, src netip.Addr, port uint16, payload []byte) []byte 
 	return serialize(t, ip, udp, gopacket.Payload(payload))
 }
 
-func ping(t *testing.T, src netip.Addr, sequence uint16, payload []byte) []byte {
+func ping(t testing.TB, src netip.Addr, sequence uint16, payload []byte) []byte {
 	t.Helper()
 	return serialize(t, ipv4(src, layers.IPProtocolICMPv4), &layers.ICMPv4{TypeCode: layers.CreateICMPv4TypeCode(8, 0), Id: 77, Seq: sequence}, gopacket.Payload(payload))
 }
@@ -235,7 +235,7 @@ func TestSink(t *testing.T) {
 	}
 }
 
-func sourceRequest(t *testing.T, s *Session, perSecond, ms uint32, size uint16) []byte {
+func sourceRequest(t testing.TB, s *Session, perSecond, ms uint32, size uint16) []byte {
 	t.Helper()
 	b := binary.BigEndian.AppendUint32(nil, perSecond)
 	b = binary.BigEndian.AppendUint32(b, ms)
