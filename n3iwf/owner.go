@@ -26,10 +26,11 @@ type owner struct {
 	lingering map[message.SPI]*ikev2.Session // closed, still answering retransmissions
 	timers    timerHeap
 	nextID    uint32
+	done      chan struct{} // closed when run has ended
 }
 
 func newOwner(nf *N3IWF, index int) *owner {
-	return &owner{nf: nf, index: index, mail: newMailbox(ownerBacklog), ues: map[message.SPI]*ue{}, byRANID: map[uint32]*ue{}, lingering: map[message.SPI]*ikev2.Session{}}
+	return &owner{nf: nf, index: index, mail: newMailbox(ownerBacklog), ues: map[message.SPI]*ue{}, byRANID: map[uint32]*ue{}, lingering: map[message.SPI]*ikev2.Session{}, done: make(chan struct{})}
 }
 
 // ownerBacklog is how many IKE messages may wait for one owner; at 10,000 messages a second it is less than half a second of work.
@@ -37,6 +38,7 @@ const ownerBacklog = 4096
 
 // run works until ctx ends. What is posted afterwards is dropped.
 func (o *owner) run(ctx context.Context) {
+	defer close(o.done)
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	var spare []func()
