@@ -3,58 +3,70 @@
 package core
 
 import (
-	"encoding/hex"
+	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 
 	"github.com/goccy/go-yaml"
-
-	"github.com/open-n3iwf/n3iwf/ngap"
-	"github.com/open-n3iwf/n3iwf/test/lab/nas"
-	"github.com/open-n3iwf/n3iwf/test/lab/nas/milenage"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
 )
 
-// Config is the core's file.
+// Config is the core's file. What is not given has the value of [DefaultConfig]; core.example.yaml shows every key.
 type Config struct {
 	Name  string `yaml:"name"`
 	MCC   string `yaml:"mcc"`
 	MNC   string `yaml:"mnc"`
 	AMFID string `yaml:"amfId"` // region, set and pointer, 6 hexadecimal digits
 	TAC   string `yaml:"tac"`
-	// Listen is the SCTP address of N2. Transport is auto, kernel, udp or raw; UDPPort that of udp (0: 9899).
-	Listen    netip.AddrPort `yaml:"listen"`
-	Transport string         `yaml:"transport"`
-	UDPPort   int            `yaml:"udpPort"`
-	// UPF is the GTP-U address, Pool the addresses for PDU sessions.
-	UPF  netip.Addr   `yaml:"upf"`
-	Pool netip.Prefix `yaml:"pool"`
-	// Ciphering prefers NEA2 where the UE has it.
-	Ciphering   bool           `yaml:"ciphering"`
+	// Listen is the SCTP address of N2. Transport is auto, kernel, udp or raw; UDPPort that of udp (0: 9899, -1: any free one).
+	Listen    string `yaml:"listen"`
+	Transport string `yaml:"transport"`
+	UDPPort   int    `yaml:"udpPort"`
+	// UPF is the GTP-U address, Pool the IPv4 addresses for PDU sessions.
+	UPF  string `yaml:"upf"`
+	Pool string `yaml:"pool"`
+	// Ciphering takes NEA2 where the UE has it, otherwise and for other UEs NEA0.
+	Ciphering bool `yaml:"ciphering"`
+	// EarlyAccept sends Registration Accept inside the context set-up instead of behind it, so that the N3IWF must keep it.
+	EarlyAccept bool `yaml:"earlyAccept"`
+	// AMBR is the aggregate maximum bit rate of a UE and of each session, in Mbit/s.
+	AMBR        uint64         `yaml:"ambr"`
 	Slices      []Slice        `yaml:"slices"`
 	DNNs        []DNN          `yaml:"dnns"`
 	Subscribers []Subscription `yaml:"subscribers"`
 	// AnySubscriber serves every IMSI of the PLMN with the keys of the first subscriber: for load tests.
 	AnySubscriber bool `yaml:"anySubscriber"`
+	// HomeNetworkKeys reveal concealed identities: X25519 private keys by the identifier that the UE names.
+	HomeNetworkKeys []HomeNetworkKey `yaml:"homeNetworkKeys"`
 }
 
 // Slice is an S-NSSAI.
 type Slice struct {
 	SST uint8  `yaml:"sst"`
-	SD  string `yaml:"sd"`
+	SD  string `yaml:"sd"` // 6 hexadecimal digits, or empty
 }
 
 // DNN is a data network with the QoS flows of its PDU sessions, the default one first.
 type DNN struct {
-	Name  string `yaml:"name"`
-	Flows []Flow `yaml:"flows"`
+	Name  string   `yaml:"name"`
+	Flows []Flow   `yaml:"flows"`
+	DNS   []string `yaml:"dns"` // IPv4 addresses; told to UEs that ask
+	MTU   uint16   `yaml:"mtu"` // of the link, told to UEs that ask; 0: 1400
 }
 
-// Flow is a QoS flow. Protocol, when not 0, filters its packets by IP protocol.
+// Flow is a QoS flow. Protocol, Remote and Port say which packets it takes; all that are given must match. The first flow of a DNN takes what no
+// other one takes; another flow with none of them is set up but gets a packet only from the network.
 type Flow struct {
-	QFI      uint8 `yaml:"qfi"`
-	FiveQI   uint8 `yaml:"5qi"`
-	Protocol uint8 `yaml:"protocol"`
+	QFI      uint8  `yaml:"qfi"`
+	FiveQI   uint8  `yaml:"5qi"`
+	Protocol uint8  `yaml:"protocol"` // of IP
+	Remote   string `yaml:"remote"`   // IPv4 prefix of the data network
+	Port     uint16 `yaml:"port"`     // of the data network's side
+	// Guaranteed and Maximum bit rate in Mbit/s, both directions, make it a GBR flow.
+	Guaranteed uint64 `yaml:"guaranteed"`
+	Maximum    uint64 `yaml:"maximum"`
+	Reflective bool   `yaml:"reflective"` // subject to reflective QoS
 }
 
 // Subscription is a subscriber of the network.
@@ -63,109 +75,81 @@ type Subscription struct {
 	K    string `yaml:"k"`
 	OPc  string `yaml:"opc"`
 	SQN  string `yaml:"sqn"` // 12 hexadecimal digits; the last one used
+	// Reject is a 5GMM cause: registrations of this subscriber are rejected with it.
+	Reject uint8 `yaml:"reject"`
 }
 
-// LoadConfig reads the file.
+// HomeNetworkKey is a private key of SUCI profile A.
+type HomeNetworkKey struct {
+	ID  uint8  `yaml:"id"`
+	Key string `yaml:"key"` // 64 hexadecimal digits
+}
+
+// DefaultConfig returns what a file need not say.
+func DefaultConfig() *Config {
+	return &Config{
+		Name: "lab-amf", AMFID: "cafe00", Transport: "auto", AMBR: 1000,
+		Slices: []Slice{{SST: 1}},
+		DNNs:   []DNN{{Name: "internet", Flows: []Flow{{QFI: 1, FiveQI: 9}}}},
+	}
+}
+
+// ConfigError is a wrong value. Path is that of its key, such as $.subscribers[0].k.
+type ConfigError struct {
+	Path string
+	What string
+}
+
+func (e *ConfigError) Error() string { return e.Path[2:] + ": " + e.What }
+
+// LoadConfig reads the file and checks it. Errors name file, line and key.
 func LoadConfig(file string) (*Config, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("%w; name the core's configuration with -c", err)
 	}
-	c := &Config{}
+	return parseConfig(file, text)
+}
+
+func parseConfig(file string, text []byte) (*Config, error) {
+	c := DefaultConfig()
 	if err := yaml.UnmarshalWithOptions(text, c, yaml.Strict()); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	return c, nil
+	_, err := c.network()
+	var wrong *ConfigError
+	if errors.As(err, &wrong) {
+		return nil, fmt.Errorf("%s:%d: %w", file, lineOf(text, wrong.Path), err)
+	}
+	return c, err
 }
 
-// network is the configuration in the terms of NGAP and NAS.
-type network struct {
-	plmn        ngap.PLMNIdentity
-	nasPLMN     nas.PLMN
-	guami       ngap.GUAMI
-	nasGUAMI    nas.GUAMI
-	tac         ngap.TAC
-	slices      []ngap.SNSSAI
-	nssai       nas.NSSAI
-	dnns        map[string]DNN
-	subscribers map[string]*subscriber
-	any         *subscriber
-}
-
-type subscriber struct {
-	imsi string
-	key  milenage.Subscriber
-	sqn  milenage.SQN
-}
-
-func (c *Config) network() (*network, error) {
-	n := &network{dnns: map[string]DNN{}, subscribers: map[string]*subscriber{}}
-	var err error
-	if n.plmn, err = ngap.NewPLMNIdentity(c.MCC, c.MNC); err != nil {
-		return nil, err
+// lineOf finds the line of a key, or of the nearest one above it that the file has.
+func lineOf(text []byte, path string) int {
+	file, err := parser.ParseBytes(text, 0)
+	if err != nil {
+		return 1
 	}
-	n.nasPLMN = nas.PLMN(n.plmn)
-	if n.guami, err = ngap.NewGUAMI(n.plmn, c.AMFID); err != nil {
-		return nil, err
-	}
-	n.nasGUAMI = nas.GUAMI{PLMN: n.nasPLMN, Region: uint8(n.guami.AMFRegionID), Set: uint16(n.guami.AMFSetID), Pointer: uint8(n.guami.AMFPointer)}
-	if n.tac, err = ngap.ParseTAC(c.TAC); err != nil {
-		return nil, err
-	}
-	for _, s := range c.Slices {
-		slice, plain := ngap.NewSNSSAI(s.SST, nil), nas.SNSSAI{SST: s.SST}
-		if s.SD != "" {
-			b, err := hex.DecodeString(s.SD)
-			if err != nil || len(b) != 3 {
-				return nil, fmt.Errorf("slice differentiator %q: want 6 hexadecimal digits", s.SD)
+	for len(path) > 1 {
+		if p, err := yaml.PathString(path); err == nil {
+			if node, err := p.FilterFile(file); err == nil && node != nil {
+				return startOf(node)
 			}
-			sd := ngap.SD(b)
-			slice.SD, plain.HasSD, plain.SD = &sd, true, [3]byte(b)
 		}
-		n.slices, n.nssai = append(n.slices, slice), append(n.nssai, plain)
+		cut := len(path) - 1
+		for cut > 0 && path[cut] != '.' && path[cut] != '[' {
+			cut--
+		}
+		path = path[:cut]
 	}
-	for _, d := range c.DNNs {
-		if len(d.Flows) == 0 {
-			return nil, fmt.Errorf("DNN %s: give at least one QoS flow", d.Name)
-		}
-		n.dnns[d.Name] = d
-	}
-	for _, s := range c.Subscribers {
-		sub := &subscriber{imsi: s.IMSI}
-		for _, key := range []struct {
-			text string
-			to   *[16]byte
-		}{{s.K, &sub.key.K}, {s.OPc, &sub.key.OPc}} {
-			b, err := hex.DecodeString(key.text)
-			if err != nil || len(b) != 16 {
-				return nil, fmt.Errorf("subscriber %s: K and OPc are 32 hexadecimal digits each", s.IMSI)
-			}
-			*key.to = [16]byte(b)
-		}
-		if s.SQN != "" {
-			b, err := hex.DecodeString(s.SQN)
-			if err != nil || len(b) != 6 {
-				return nil, fmt.Errorf("subscriber %s: SQN is 12 hexadecimal digits", s.IMSI)
-			}
-			sub.sqn = milenage.ParseSQN([6]byte(b))
-		}
-		n.subscribers[s.IMSI] = sub
-		if c.AnySubscriber && n.any == nil {
-			n.any = sub
-		}
-	}
-	return n, nil
+	return 1
 }
 
-// subscriber finds a subscriber by IMSI.
-func (n *network) subscriber(imsi string) *subscriber {
-	if s := n.subscribers[imsi]; s != nil {
-		return s
+// startOf is the first line of a node; that of a mapping is not its token's, which is a colon.
+func startOf(node ast.Node) int {
+	line := node.GetToken().Position.Line
+	if m, ok := node.(*ast.MappingNode); ok && len(m.Values) > 0 {
+		line = m.Values[0].Key.GetToken().Position.Line
 	}
-	if n.any == nil {
-		return nil
-	}
-	s := &subscriber{imsi: imsi, key: n.any.key}
-	n.subscribers[imsi] = s
-	return s
+	return line
 }

@@ -14,38 +14,78 @@ import (
 
 // session is a PDU session at the SMF.
 type session struct {
-	id       uint8
-	dnn      DNN
-	upf      *upf.Session
-	peer     netip.Addr // the N3IWF's end
+	reg   *registration
+	id    uint8
+	pti   uint8 // of its establishment
+	dnn   *dataNetwork
+	slice ngap.SNSSAI
+	upf   *upf.Session
+
+	settingUp bool // PDU SESSION RESOURCE SETUP REQUEST is sent
+	active    bool // the N3IWF has resources
+	releasing bool
+	again     func() // what follows the release
+
+	peer     netip.Addr // the N3IWF's end of the tunnel
 	peerTEID uint32
+}
+
+// deactivate takes the tunnel to the N3IWF away.
+func (s *session) deactivate() {
+	s.active, s.settingUp, s.peer, s.peerTEID = false, false, netip.Addr{}, 0
+	s.upf.SetDownlink(netip.Addr{}, 0)
+}
+
+// free ends the session at SMF and UPF.
+func (s *session) free() {
+	s.upf.Release()
+	delete(s.reg.core.tunnels, s.upf)
+	delete(s.reg.sessions, s.id)
 }
 
 // sessionManagement handles what the UE sends to the SMF.
 func (u *ueContext) sessionManagement(m *nas.ULNASTransport) {
-	if m.ContainerType != nas.ContainerN1SM || m.SessionID == nil {
+	refuse := func(cause nas.Cause) {
+		u.log.Warn("payload of the UE not forwarded", slog.String("cause", cause.String()))
+		u.send(&nas.DLNASTransport{ContainerType: m.ContainerType, Container: m.Container, SessionID: m.SessionID, Cause: &cause})
+	}
+	if m.ContainerType != nas.ContainerN1SM || m.SessionID == nil || *m.SessionID == 0 || *m.SessionID > 15 {
+		refuse(nas.CauseNotForwarded)
 		return
 	}
 	sm, err := nas.Decode(m.Container)
 	if err != nil {
-		u.log.Warn("5GSM message ignored", slog.Any("error", err))
+		u.log.Warn("5GSM message not understood", slog.Any("error", err))
+		if len(m.Container) > 2 {
+			u.sendSM(*m.SessionID, &nas.SMStatus{SM: nas.SM{SessionID: *m.SessionID, PTI: m.Container[2]}, Cause: nas.SMCauseMessageTypeUnknown})
+		}
 		return
 	}
 	switch sm := sm.(type) {
 	case *nas.EstablishmentRequest:
-		u.establish(m, sm)
+		slice, ok := u.core.net.slice(m.SNSSAI)
+		if !ok || sm.SessionID != *m.SessionID {
+			refuse(nas.CauseNotForwarded)
+			return
+		}
+		u.establish(m, sm, slice)
 	case *nas.ReleaseRequest:
-		u.releaseSession(sm.SessionID, sm.PTI, nas.SMCauseRegularDeactivation)
+		u.releaseSession(*m.SessionID, sm.PTI, nas.SMCauseRegularDeactivation)
 	case *nas.ReleaseComplete:
-		u.log.Info("PDU session released by the UE too", slog.Int("pdu_session", int(sm.SessionID)))
+		u.log.Info("the UE has released the PDU session", slog.Int("pdu_session", int(*m.SessionID)))
+		if s := u.reg.sessions[*m.SessionID]; s != nil && s.releasing && !s.active {
+			s.free()
+		}
+	case *nas.ModificationRequest:
+		u.sendSM(*m.SessionID, &nas.ModificationReject{SM: sm.SM, Cause: nas.SMCauseOptionNotSupported})
+	case *nas.SMStatus:
+		u.log.Warn("5GSM status", slog.Int("pdu_session", int(*m.SessionID)), slog.String("cause", sm.Cause.String()))
 	default:
-		u.log.Debug("5GSM message ignored", slog.String("message", sm.Type().String()))
+		u.log.Warn("5GSM message ignored", slog.String("message", sm.Type().String()))
 	}
 }
 
-func (u *ueContext) sendSM(psi uint8, m nas.Message) {
-	u.send(u.transport(psi, m))
-}
+func (u *ueContext) sendSM(psi uint8, m nas.Message) { u.send(u.transport(psi, m)) }
 
 func (u *ueContext) transport(psi uint8, m nas.Message) *nas.DLNASTransport {
 	b, err := nas.Encode(m)
@@ -55,170 +95,201 @@ func (u *ueContext) transport(psi uint8, m nas.Message) *nas.DLNASTransport {
 	return &nas.DLNASTransport{ContainerType: nas.ContainerN1SM, Container: b, SessionID: &psi}
 }
 
-// ambr of every session: enough not to matter.
-const ambr = 1_000_000_000
-
 // establish sets up an IPv4 PDU session (TS 23.502 4.3.2.2, 4.12.5).
-func (u *ueContext) establish(t *nas.ULNASTransport, m *nas.EstablishmentRequest) {
+func (u *ueContext) establish(t *nas.ULNASTransport, m *nas.EstablishmentRequest, slice ngap.SNSSAI) {
+	psi := m.SessionID
 	reject := func(cause nas.SMCause) {
-		u.log.Warn("PDU session rejected", slog.Int("pdu_session", int(m.SessionID)), slog.String("cause", cause.String()))
-		u.sendSM(m.SessionID, &nas.EstablishmentReject{SM: m.SM, Cause: cause})
+		u.log.Warn("PDU session rejected", slog.Int("pdu_session", int(psi)), slog.String("cause", cause.String()))
+		u.sendSM(psi, &nas.EstablishmentReject{SM: m.SM, Cause: cause})
 	}
-	name := "internet"
+	dnn := u.core.net.firstDNN
 	if t.DNN != nil {
-		name = string(*t.DNN)
+		dnn = u.core.net.dnns[string(*t.DNN)]
 	}
-	dnn, ok := u.core.net.dnns[name]
+	s := u.reg.sessions[psi]
+	existing := t.RequestType != nil && *t.RequestType == nas.RequestExisting
 	switch {
-	case !ok:
+	case s != nil && (s.releasing || s.settingUp):
+		u.log.Info("repeated PDU session request ignored", slog.Int("pdu_session", int(psi)))
+		return
+	case existing && s == nil:
+		reject(nas.SMCauseSessionDoesNotExist)
+		return
+	case dnn == nil:
 		reject(nas.SMCauseUnknownDNN)
 		return
 	case m.SessionType != nil && *m.SessionType != nas.SessionIPv4 && *m.SessionType != nas.SessionIPv4v6:
 		reject(nas.SMCauseIPv4Only)
 		return
-	case u.sessions[m.SessionID] != nil:
-		u.sessionReleased(m.SessionID) // an initial request of a known id begins anew
-	}
-	qfis := make([]uint8, 0, len(dnn.Flows))
-	for _, f := range dnn.Flows {
-		qfis = append(qfis, f.QFI)
-	}
-	tunnel, err := u.core.upf.Add(upf.SessionConfig{Name: fmt.Sprintf("%s/%d", u.sub.imsi, m.SessionID), Flows: qfis})
-	if err != nil {
-		u.log.Error("UPF", slog.Any("error", err))
-		reject(nas.SMCauseInsufficientResources)
+	case s != nil && !existing && s.active: // an initial request of a known id begins anew
+		s.again = func() { u.establish(t, m, slice) }
+		u.releaseResources(s, nil)
 		return
+	case s != nil && !existing:
+		s.free()
+		s = nil
 	}
-	s := &session{id: m.SessionID, dnn: dnn, upf: tunnel}
-	u.sessions[s.id] = s
-	slice := u.core.net.slices[0]
-	if t.SNSSAI != nil {
-		slice = u.sliceOf(*t.SNSSAI)
+	if s == nil {
+		s = &session{reg: u.reg, id: psi, dnn: dnn, slice: slice}
+		config := upf.SessionConfig{Name: fmt.Sprintf("%s/%d", u.reg.sub.imsi, psi)}
+		for _, f := range dnn.flows {
+			config.Flows = append(config.Flows, f.QFI)
+		}
+		var err error
+		if s.upf, err = u.core.upf.Add(config); err != nil {
+			u.log.Error("UPF", slog.Any("error", err))
+			reject(nas.SMCauseInsufficientResources)
+			return
+		}
+		u.reg.sessions[psi], u.core.tunnels[s.upf] = s, s
 	}
-	accept := u.accept(s, m, t)
-	transfer, err := s.transfer(u.core.cfg.UPF)
+	s.pti = m.PTI
+	u.log.Info("PDU session requested", slog.Int("pdu_session", int(psi)), slog.String("dnn", dnn.name), slog.String("address", s.upf.Address().String()))
+	u.setUp(s, u.protect(u.transport(psi, s.accept(m, t))))
+}
+
+// setUp asks the N3IWF for the resources of a session; pdu is for the UE, when they are there.
+func (u *ueContext) setUp(s *session, pdu []byte) {
+	transfer, err := s.transfer()
 	if err != nil {
 		u.log.Error("transfer", slog.Any("error", err))
 		return
 	}
-	u.gnb.send(&ngap.PDUSessionResourceSetupRequest{
+	s.settingUp = true
+	rate := ngap.BitRate(u.core.rate())
+	u.ran.send(&ngap.PDUSessionResourceSetupRequest{
 		AMFUENGAPID: u.amfID, RANUENGAPID: u.ranID,
 		PDUSessionResourceSetupListSUReq: ngap.PDUSessionResourceSetupListSUReq{{
-			PDUSessionID: ngap.PDUSessionID(s.id), PDUSessionNASPDU: u.protect(u.transport(s.id, accept)), SNSSAI: slice, PDUSessionResourceSetupRequestTransfer: transfer,
+			PDUSessionID: ngap.PDUSessionID(s.id), PDUSessionNASPDU: pdu, SNSSAI: s.slice, PDUSessionResourceSetupRequestTransfer: transfer,
 		}},
-		UEAggregateMaximumBitRate: &ngap.UEAggregateMaximumBitRate{UEAggregateMaximumBitRateDL: ambr, UEAggregateMaximumBitRateUL: ambr},
+		UEAggregateMaximumBitRate: &ngap.UEAggregateMaximumBitRate{UEAggregateMaximumBitRateDL: rate, UEAggregateMaximumBitRateUL: rate},
 	})
 }
 
-func (u *ueContext) sliceOf(s nas.SNSSAI) ngap.SNSSAI {
-	for i, own := range u.core.net.nssai {
-		if own.Same(s) {
-			return u.core.net.slices[i]
-		}
-	}
-	return u.core.net.slices[0]
-}
-
-// accept is the answer to the UE: one rule a flow, that of the default flow matching all.
-func (u *ueContext) accept(s *session, m *nas.EstablishmentRequest, t *nas.ULNASTransport) *nas.EstablishmentAccept {
-	a := &nas.EstablishmentAccept{
-		SM: m.SM, SessionType: nas.SessionIPv4, SSCMode: 1, AMBR: nas.AMBR{Downlink: nas.NewBitRate(ambr), Uplink: nas.NewBitRate(ambr)},
-		Address: &nas.PDUAddress{Type: nas.SessionIPv4, IPv4: s.upf.Address()}, SNSSAI: t.SNSSAI, DNN: t.DNN,
-	}
-	for i, f := range s.dnn.Flows {
-		precedence, qfi := uint8(255), f.QFI
-		filter := nas.FilterComponent{Type: nas.MatchAll}
-		if i > 0 {
-			precedence = uint8(i)
-		}
-		if f.Protocol != 0 {
-			filter = nas.FilterComponent{Type: nas.ProtocolNext, Value: []byte{f.Protocol}}
-		}
-		a.Rules = append(a.Rules, nas.QoSRule{
-			ID: uint8(i + 1), Operation: nas.RuleCreate, Default: i == 0, Precedence: &precedence, QFI: &qfi,
-			Filters: []nas.PacketFilter{{Direction: nas.BothWays, ID: 1, Components: []nas.FilterComponent{filter}}},
-		})
-		a.Flows = append(a.Flows, nas.FlowDescription{QFI: f.QFI, Operation: nas.FlowCreate, Extended: true, Parameters: []nas.FlowParameter{{ID: nas.Flow5QI, Value: []byte{f.FiveQI}}}})
-	}
-	if m.SessionType != nil && *m.SessionType == nas.SessionIPv4v6 {
-		cause := nas.SMCauseIPv4Only
-		a.Cause = &cause
-	}
-	return a
-}
-
-// transfer tells the N3IWF the tunnel and the flows.
-func (s *session) transfer(addr netip.Addr) ([]byte, error) {
-	tunnel, err := ngap.NewGTPTunnel(addr, s.upf.TEID())
-	if err != nil {
-		return nil, err
-	}
-	t := &ngap.PDUSessionResourceSetupRequestTransfer{
-		PDUSessionAggregateMaximumBitRate: &ngap.PDUSessionAggregateMaximumBitRate{PDUSessionAggregateMaximumBitRateDL: ambr, PDUSessionAggregateMaximumBitRateUL: ambr},
-		ULNGUUPTNLInformation:             tunnel, PDUSessionType: ngap.PDUSessionTypeIPv4,
-	}
-	for _, f := range s.dnn.Flows {
-		t.QosFlowSetupRequestList = append(t.QosFlowSetupRequestList, ngap.QosFlowSetupRequestItem{
-			QosFlowIdentifier: ngap.QosFlowIdentifier(f.QFI),
-			QosFlowLevelQosParameters: ngap.QosFlowLevelQosParameters{
-				QosCharacteristics:             ngap.QosCharacteristics{NonDynamic5QI: &ngap.NonDynamic5QIDescriptor{FiveQI: ngap.FiveQI(f.FiveQI)}},
-				AllocationAndRetentionPriority: ngap.AllocationAndRetentionPriority{PriorityLevelARP: 8, PreEmptionCapability: 0, PreEmptionVulnerability: 1},
-			},
-		})
-	}
-	return ngap.EncodeTransfer(t)
-}
-
-// sessionsSetUp takes the N3IWF's end of the tunnels.
+// sessionsSetUp takes the N3IWF's answer.
 func (u *ueContext) sessionsSetUp(m *ngap.PDUSessionResourceSetupResponse) {
-	u.locate(m.UserLocationInformation)
 	for _, item := range m.PDUSessionResourceSetupListSURes {
-		s := u.sessions[uint8(item.PDUSessionID)]
-		t, err := ngap.DecodeTransfer[ngap.PDUSessionResourceSetupResponseTransfer](item.PDUSessionResourceSetupResponseTransfer)
-		if s == nil || err != nil || t.DLQosFlowPerTNLInformation.UPTransportLayerInformation.GTPTunnel == nil {
-			u.log.Warn("answer to the PDU session set-up is not usable", slog.Any("error", err))
-			continue
-		}
-		tunnel := t.DLQosFlowPerTNLInformation.UPTransportLayerInformation.GTPTunnel
-		s.peer, _ = tunnel.TransportLayerAddress.Addr()
-		s.peerTEID = uint32(tunnel.GTPTEID)
-		s.upf.SetDownlink(s.peer, s.peerTEID)
-		u.log.Info("PDU session is up", slog.Int("pdu_session", int(s.id)), slog.String("address", s.upf.Address().String()), slog.String("n3iwf", s.peer.String()), slog.Int("teid", int(s.peerTEID)))
+		u.sessionSetUp(uint8(item.PDUSessionID), item.PDUSessionResourceSetupResponseTransfer)
 	}
 	for _, item := range m.PDUSessionResourceFailedToSetupListSURes {
-		cause := "not readable"
-		if t, err := ngap.DecodeTransfer[ngap.PDUSessionResourceSetupUnsuccessfulTransfer](item.PDUSessionResourceSetupUnsuccessfulTransfer); err == nil {
-			cause = t.Cause.String()
+		psi := uint8(item.PDUSessionID)
+		u.log.Warn("the N3IWF could not set up a PDU session", slog.Int("pdu_session", int(psi)), slog.String("cause", causeOf(item.PDUSessionResourceSetupUnsuccessfulTransfer)))
+		if s := u.sessionOf(psi); s != nil {
+			// The N3IWF has not delivered the accept; the UE still waits.
+			u.sendSM(psi, &nas.EstablishmentReject{SM: nas.SM{SessionID: psi, PTI: s.pti}, Cause: nas.SMCauseInsufficientResources})
+			s.free()
 		}
-		u.log.Warn("the N3IWF could not set up a PDU session", slog.Int("pdu_session", int(item.PDUSessionID)), slog.String("cause", cause))
-		u.sessionReleased(uint8(item.PDUSessionID))
+	}
+}
+
+// causeOf reads the cause of a failed set-up for a log.
+func causeOf(transfer []byte) string {
+	t, err := ngap.DecodeTransfer[ngap.PDUSessionResourceSetupUnsuccessfulTransfer](transfer)
+	if err != nil {
+		return err.Error()
+	}
+	return t.Cause.String()
+}
+
+// sessionOf finds a session of the UE, also before it is registered (then nil).
+func (u *ueContext) sessionOf(psi uint8) *session {
+	if u.reg == nil || u.reg.ue != u {
+		return nil
+	}
+	return u.reg.sessions[psi]
+}
+
+// sessionSetUp takes the N3IWF's end of a tunnel.
+func (u *ueContext) sessionSetUp(psi uint8, transfer []byte) {
+	s := u.sessionOf(psi)
+	t, err := ngap.DecodeTransfer[ngap.PDUSessionResourceSetupResponseTransfer](transfer)
+	if s == nil || err != nil || t.DLQosFlowPerTNLInformation.UPTransportLayerInformation.GTPTunnel == nil {
+		u.log.Warn("answer to the PDU session set-up is of no use", slog.Int("pdu_session", int(psi)), slog.Any("error", err))
+		return
+	}
+	tunnel := t.DLQosFlowPerTNLInformation.UPTransportLayerInformation.GTPTunnel
+	s.settingUp, s.active = false, true
+	s.peer, _ = tunnel.TransportLayerAddress.Addr()
+	s.peerTEID = uint32(tunnel.GTPTEID)
+	s.upf.SetDownlink(s.peer, s.peerTEID)
+	u.log.Info("PDU session is up", slog.Int("pdu_session", int(s.id)), slog.String("address", s.upf.Address().String()), slog.String("n3iwf", s.peer.String()), slog.Int("teid", int(s.peerTEID)))
+	for _, f := range t.QosFlowFailedToSetupList {
+		u.log.Warn("the N3IWF could not set up a QoS flow", slog.Int("pdu_session", int(s.id)), slog.Int("qfi", int(f.QosFlowIdentifier)), slog.String("cause", f.Cause.String()))
 	}
 }
 
 // releaseSession gives a session up, on the UE's request (its PTI) or by itself (PTI 0).
 func (u *ueContext) releaseSession(psi, pti uint8, cause nas.SMCause) {
-	if u.sessions[psi] == nil {
+	s := u.sessionOf(psi)
+	if s == nil {
 		u.sendSM(psi, &nas.ReleaseReject{SM: nas.SM{SessionID: psi, PTI: pti}, Cause: nas.SMCauseInvalidSession})
 		return
 	}
+	if s.releasing {
+		return
+	}
+	u.log.Info("PDU session release", slog.Int("pdu_session", int(psi)), slog.String("cause", cause.String()))
+	command := u.transport(psi, &nas.ReleaseCommand{SM: nas.SM{SessionID: psi, PTI: pti}, Cause: cause})
+	s.releasing = true
+	if !s.active && !s.settingUp {
+		u.send(command) // no resources at the N3IWF; the session ends when the UE has answered
+		return
+	}
+	u.releaseResources(s, u.protect(command))
+}
+
+// releaseResources takes a session from the N3IWF; pdu is for the UE, or nil.
+func (u *ueContext) releaseResources(s *session, pdu []byte) {
+	s.releasing = true
 	transfer, err := ngap.EncodeTransfer(&ngap.PDUSessionResourceReleaseCommandTransfer{Cause: ngap.CauseNasNormalRelease.Cause()})
 	if err != nil {
 		u.log.Error("transfer", slog.Any("error", err))
 		return
 	}
-	u.gnb.send(&ngap.PDUSessionResourceReleaseCommand{
-		AMFUENGAPID: u.amfID, RANUENGAPID: u.ranID,
-		NASPDU: u.protect(u.transport(psi, &nas.ReleaseCommand{SM: nas.SM{SessionID: psi, PTI: pti}, Cause: cause})),
+	u.ran.send(&ngap.PDUSessionResourceReleaseCommand{
+		AMFUENGAPID: u.amfID, RANUENGAPID: u.ranID, NASPDU: pdu,
 		PDUSessionResourceToReleaseListRelCmd: ngap.PDUSessionResourceToReleaseListRelCmd{{
-			PDUSessionID: ngap.PDUSessionID(psi), PDUSessionResourceReleaseCommandTransfer: transfer,
+			PDUSessionID: ngap.PDUSessionID(s.id), PDUSessionResourceReleaseCommandTransfer: transfer,
 		}},
 	})
 }
 
-func (u *ueContext) sessionReleased(psi uint8) {
-	if s := u.sessions[psi]; s != nil {
-		s.upf.Release()
-		delete(u.sessions, psi)
-		u.log.Info("PDU session released", slog.Int("pdu_session", int(psi)))
+// resourcesReleased: the N3IWF has done as ordered.
+func (u *ueContext) resourcesReleased(psi uint8) {
+	s := u.sessionOf(psi)
+	if s == nil || !s.releasing {
+		u.log.Warn("release of a PDU session that nobody ordered", slog.Int("pdu_session", int(psi)))
+		return
+	}
+	u.log.Info("PDU session released", slog.Int("pdu_session", int(psi)))
+	s.free()
+	if s.again != nil {
+		s.again()
+	}
+}
+
+// resourcesLost: the N3IWF has lost a session by itself. The UE is told to give it up too.
+func (u *ueContext) resourcesLost(psi uint8) {
+	s := u.sessionOf(psi)
+	if s == nil {
+		return
+	}
+	u.log.Warn("the N3IWF has lost a PDU session", slog.Int("pdu_session", int(psi)))
+	s.deactivate()
+	u.releaseSession(psi, 0, nas.SMCauseReactivationRequested)
+}
+
+// tunnelLost: the N3IWF does not know the downlink tunnel (GTP-U Error Indication).
+func (c *Core) tunnelLost(tunnel *upf.Session) {
+	s := c.tunnels[tunnel]
+	if s == nil || !s.active || s.releasing {
+		return
+	}
+	c.log.Warn("the N3IWF does not know the tunnel of a PDU session", slog.String("imsi", s.reg.sub.imsi), slog.Int("pdu_session", int(s.id)), slog.Int("teid", int(s.peerTEID)))
+	if u := s.reg.ue; u != nil && u.phase == phaseConnected {
+		s.upf.SetDownlink(netip.Addr{}, 0)
+		u.releaseSession(s.id, 0, nas.SMCauseReactivationRequested)
+	} else {
+		s.deactivate()
 	}
 }

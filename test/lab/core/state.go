@@ -3,16 +3,23 @@
 package core
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 	"slices"
+	"time"
 
 	"github.com/open-n3iwf/n3iwf/ngap"
 	"github.com/open-n3iwf/n3iwf/test/lab/nas"
 )
 
+// deregisterPatience is how long a UE has to answer a Deregistration Request of the network (T3522 of TS 24.501).
+const deregisterPatience = 6 * time.Second
+
 // State is a picture of the core, for tools and tests.
 type State struct {
-	UEs []UEState `json:"ues"`
+	UEs  []UEState `json:"ues"`  // connected
+	Idle []UEState `json:"idle"` // registered, but not connected
 }
 
 // UEState is one UE.
@@ -25,7 +32,7 @@ type UEState struct {
 	Sessions   []SessionState `json:"sessions"`
 }
 
-// SessionState is one PDU session.
+// SessionState is one PDU session. Without resources at an N3IWF its downlink TEID is 0.
 type SessionState struct {
 	ID           uint8  `json:"id"`
 	Address      string `json:"address"`
@@ -34,53 +41,10 @@ type SessionState struct {
 	N3IWF        string `json:"n3iwf"`
 }
 
-// State takes the picture.
-func (c *Core) State() State {
-	done := make(chan State, 1)
-	c.post(func() {
-		s := State{UEs: []UEState{}}
-		for _, u := range c.ues {
-			state := UEState{AMFID: uint64(u.amfID), RANID: uint32(u.ranID), Registered: u.registered, Location: u.location.String()}
-			if u.sub != nil {
-				state.IMSI = u.sub.imsi
-			}
-			for _, p := range u.sessions {
-				state.Sessions = append(state.Sessions, SessionState{p.id, p.upf.Address().String(), p.upf.TEID(), p.peerTEID, p.peer.String()})
-			}
-			slices.SortFunc(state.Sessions, func(a, b SessionState) int { return int(a.ID) - int(b.ID) })
-			s.UEs = append(s.UEs, state)
-		}
-		slices.SortFunc(s.UEs, func(a, b UEState) int { return int(a.AMFID) - int(b.AMFID) })
-		done <- s
-	})
-	select {
-	case s := <-done:
-		return s
-	case <-c.ctx.Done():
-		return State{}
-	}
-}
-
-// ErrNoUE says that no UE of that IMSI is there.
-var ErrNoUE = errors.New("no such UE")
-
-// byIMSI runs f for the newest UE of an IMSI.
-func (c *Core) byIMSI(imsi string, f func(u *ueContext)) error {
+// do runs f in the run goroutine and waits for it.
+func (c *Core) do(f func() error) error {
 	done := make(chan error, 1)
-	c.post(func() {
-		var found *ueContext
-		for _, u := range c.ues {
-			if u.sub != nil && u.sub.imsi == imsi && (found == nil || u.amfID > found.amfID) {
-				found = u
-			}
-		}
-		if found == nil {
-			done <- ErrNoUE
-			return
-		}
-		f(found)
-		done <- nil
-	})
+	c.post(func() { done <- f() })
 	select {
 	case err := <-done:
 		return err
@@ -89,17 +53,108 @@ func (c *Core) byIMSI(imsi string, f func(u *ueContext)) error {
 	}
 }
 
-// ReleaseSession releases a PDU session on the network's initiative.
+// State takes the picture. It is empty when the core is closed.
+func (c *Core) State() State {
+	s := State{UEs: []UEState{}, Idle: []UEState{}}
+	taken := make(chan State, 1)
+	if c.do(func() error {
+		for _, u := range c.ues {
+			state := UEState{AMFID: uint64(u.amfID), RANID: uint32(u.ranID), Location: u.location.String()}
+			if u.sub != nil {
+				state.IMSI = u.sub.imsi
+			}
+			if u.reg != nil && u.reg.ue == u {
+				state.Registered, state.Sessions = u.reg.registered, u.reg.picture()
+			}
+			s.UEs = append(s.UEs, state)
+		}
+		for _, r := range c.byIMSI {
+			if r.ue == nil {
+				s.Idle = append(s.Idle, UEState{IMSI: r.sub.imsi, Registered: true, Sessions: r.picture()})
+			}
+		}
+		slices.SortFunc(s.UEs, func(a, b UEState) int { return cmp.Compare(a.AMFID, b.AMFID) })
+		slices.SortFunc(s.Idle, func(a, b UEState) int { return cmp.Compare(a.IMSI, b.IMSI) })
+		taken <- s
+		return nil
+	}) != nil {
+		return State{}
+	}
+	return <-taken
+}
+
+func (r *registration) picture() (list []SessionState) {
+	for _, p := range r.sessions {
+		s := SessionState{ID: p.id, Address: p.upf.Address().String(), UplinkTEID: p.upf.TEID(), DownlinkTEID: p.peerTEID}
+		if p.peer.IsValid() {
+			s.N3IWF = p.peer.String()
+		}
+		list = append(list, s)
+	}
+	slices.SortFunc(list, func(a, b SessionState) int { return cmp.Compare(a.ID, b.ID) })
+	return list
+}
+
+// Errors of the triggers.
+var (
+	ErrNoUE      = errors.New("no such UE is registered")
+	ErrNoSession = errors.New("the UE has no such PDU session")
+	ErrIdle      = errors.New("the UE is not connected")
+)
+
+// about runs f for the registration of an IMSI.
+func (c *Core) about(imsi string, f func(r *registration) error) error {
+	return c.do(func() error {
+		r := c.byIMSI[imsi]
+		if r == nil {
+			return fmt.Errorf("%s: %w", imsi, ErrNoUE)
+		}
+		return f(r)
+	})
+}
+
+// ReleaseSession releases a PDU session on the network's initiative. Errors: ErrNoUE, ErrNoSession.
 func (c *Core) ReleaseSession(imsi string, psi uint8) error {
-	return c.byIMSI(imsi, func(u *ueContext) { u.releaseSession(psi, 0, nas.SMCauseRegularDeactivation) })
+	return c.about(imsi, func(r *registration) error {
+		s := r.sessions[psi]
+		switch {
+		case s == nil:
+			return fmt.Errorf("%s: PDU session %d: %w", imsi, psi, ErrNoSession)
+		case r.ue == nil:
+			s.free() // there is no paging over non-3GPP access; the UE learns it when it comes back
+		default:
+			r.ue.releaseSession(psi, 0, nas.SMCauseRegularDeactivation)
+		}
+		return nil
+	})
 }
 
-// Deregister deregisters a UE on the network's initiative.
+// Deregister deregisters a UE on the network's initiative. Errors: ErrNoUE.
 func (c *Core) Deregister(imsi string) error {
-	return c.byIMSI(imsi, func(u *ueContext) { u.send(&nas.DeregistrationRequestNW{DeregistrationType: nas.DeregisterNon3GPP}) })
+	return c.about(imsi, func(r *registration) error {
+		if r.ue == nil {
+			r.drop()
+			return nil
+		}
+		u := r.ue
+		u.log.Info("deregistration by the network")
+		u.send(&nas.DeregistrationRequestNW{DeregistrationType: nas.DeregisterNon3GPP})
+		u.guard(deregisterPatience, func() {
+			u.log.Warn("the UE does not answer its deregistration")
+			r.drop()
+			u.release(ngap.CauseNasDeregister.Cause())
+		})
+		return nil
+	})
 }
 
-// ReleaseContext releases the UE context at the N3IWF and leaves the UE registered.
+// ReleaseContext releases the UE context at the N3IWF and leaves the UE registered. Errors: ErrNoUE, ErrIdle.
 func (c *Core) ReleaseContext(imsi string) error {
-	return c.byIMSI(imsi, func(u *ueContext) { u.release(ngap.CauseNasNormalRelease.Cause()) })
+	return c.about(imsi, func(r *registration) error {
+		if r.ue == nil {
+			return fmt.Errorf("%s: %w", imsi, ErrIdle)
+		}
+		r.ue.release(ngap.CauseNasNormalRelease.Cause())
+		return nil
+	})
 }

@@ -6,57 +6,78 @@ import (
 	"crypto/rand"
 	"log/slog"
 	"net/netip"
+	"time"
 
 	"github.com/open-n3iwf/n3iwf/ngap"
 	"github.com/open-n3iwf/n3iwf/test/lab/nas"
-	"github.com/open-n3iwf/n3iwf/test/lab/nas/aka"
 	"github.com/open-n3iwf/n3iwf/test/lab/nas/security"
 )
 
-// ueContext is a UE at the AMF and SMF.
+// releasePatience is how long the N3IWF has to answer a UE CONTEXT RELEASE COMMAND.
+const releasePatience = 10 * time.Second
+
+// phase is how far a connection of a UE has come.
+type phase uint8
+
+const (
+	phaseStart          phase = iota // the first NAS message is awaited
+	phaseIdentity                    // Identity Request is sent
+	phaseAuthentication              // Authentication Request is sent
+	phaseSecurity                    // Security Mode Command is sent
+	phaseContext                     // INITIAL CONTEXT SETUP REQUEST is sent
+	phaseConnected
+	phaseReleasing // UE CONTEXT RELEASE COMMAND is sent
+)
+
+// ueContext is a connected UE: its UE-associated NG connection.
 type ueContext struct {
-	core  *Core
-	gnb   *gnb
-	log   *slog.Logger
-	amfID ngap.AMFUENGAPID
-	ranID ngap.RANUENGAPID
+	core     *Core
+	ran      *ran
+	log      *slog.Logger
+	amfID    ngap.AMFUENGAPID
+	ranID    ngap.RANUENGAPID
+	phase    phase
+	location netip.AddrPort
+	timer    *time.Timer // guards what the N3IWF or the UE must answer
 
-	sub          *subscriber
-	challenge    challenge
-	kamf         aka.Key
-	security     *security.Context
-	capability   nas.SecurityCapability
-	requested    nas.NSSAI
-	guti         nas.MobileIdentity
-	resynced     bool
-	registered   bool
-	deregistered bool
-	kN3IWF       aka.Key
-	location     netip.AddrPort
-	sessions     map[uint8]*session
+	// sub is whom the UE says to be, security the NAS context in use, reg the registration once the UE is who it says.
+	sub      *subscriber
+	security *security.Context
+	reg      *registration
+
+	capability nas.SecurityCapability
+	requested  nas.NSSAI
+	challenge  challenge
+	resynced   bool
+	service    *nas.ServiceRequest // to be accepted behind the context set-up
 }
 
-type challenge struct {
-	rand, xresStar [16]byte
-	kamf           aka.Key
-}
-
-func (c *Core) newUE(g *gnb, m *ngap.InitialUEMessage) {
+// connect takes a new UE.
+func (c *Core) connect(g *ran, m *ngap.InitialUEMessage) {
 	c.nextID++
-	u := &ueContext{core: c, gnb: g, amfID: c.nextID, ranID: m.RANUENGAPID, sessions: map[uint8]*session{}}
+	u := &ueContext{core: c, ran: g, amfID: c.nextID, ranID: m.RANUENGAPID}
 	u.log = c.log.With(slog.Uint64("ue", uint64(u.amfID)))
 	c.ues[u.amfID] = u
 	u.locate(&m.UserLocationInformation)
 	u.uplinkNAS(m.NASPDU)
+	if u.phase == phaseStart { // nothing that could begin anything
+		u.reject(nas.CauseInvalidMandatory)
+	}
 }
 
 // locate notes where the N3IWF says that the UE is.
 func (u *ueContext) locate(info *ngap.UserLocationInformation) {
-	if info == nil || info.UserLocationInformationN3IWF == nil {
+	if info == nil {
 		return
 	}
-	if a, ok := info.UserLocationInformationN3IWF.IPAddress.Addr(); ok {
-		u.location = netip.AddrPortFrom(a, uint16(info.UserLocationInformationN3IWF.PortNumber))
+	if l := info.UserLocationInformationN3IWF; l != nil {
+		if a, ok := l.IPAddress.Addr(); ok {
+			u.location = netip.AddrPortFrom(a, uint16(l.PortNumber))
+		}
+	} else if l := info.UserLocationInformationN3IWFWithoutPortNumber; l != nil {
+		if a, ok := l.IPAddress.Addr(); ok {
+			u.location = netip.AddrPortFrom(a, 0)
+		}
 	}
 }
 
@@ -67,22 +88,22 @@ func (u *ueContext) receive(pdu *ngap.PDU) {
 		u.locate(&m.UserLocationInformation)
 		u.uplinkNAS(m.NASPDU)
 	case *ngap.InitialContextSetupResponse:
-		u.log.Info("context is set up")
-		u.acceptRegistration()
+		u.contextSetUp(m)
 	case *ngap.InitialContextSetupFailure:
 		u.log.Warn("context set-up failed", slog.String("cause", m.Cause.String()))
-		u.release(ngap.CauseNasNormalRelease.Cause())
+		u.release(ngap.CauseNasUnspecified.Cause())
 	case *ngap.PDUSessionResourceSetupResponse:
+		u.locate(m.UserLocationInformation)
 		u.sessionsSetUp(m)
 	case *ngap.PDUSessionResourceReleaseResponse:
 		u.locate(m.UserLocationInformation)
 		for _, item := range m.PDUSessionResourceReleasedListRelRes {
-			u.sessionReleased(uint8(item.PDUSessionID))
+			u.resourcesReleased(uint8(item.PDUSessionID))
 		}
 	case *ngap.PDUSessionResourceNotify:
 		u.locate(m.UserLocationInformation)
 		for _, item := range m.PDUSessionResourceReleasedListNot {
-			u.sessionReleased(uint8(item.PDUSessionID))
+			u.resourcesLost(uint8(item.PDUSessionID))
 		}
 	case *ngap.UEContextReleaseRequest:
 		u.log.Info("N3IWF asks for release", slog.String("cause", m.Cause.String()))
@@ -90,28 +111,64 @@ func (u *ueContext) receive(pdu *ngap.PDU) {
 	case *ngap.UEContextReleaseComplete:
 		u.locate(m.UserLocationInformation)
 		u.log.Info("UE released")
-		u.drop()
+		u.gone()
 	case *ngap.NASNonDeliveryIndication:
-		u.log.Warn("NAS not delivered", slog.String("cause", m.Cause.String()))
+		u.log.Warn("NAS message not delivered", slog.String("cause", m.Cause.String()))
+	default:
+		u.log.Warn("NGAP message ignored", slog.String("message", pdu.Name()))
 	}
 }
 
 // release orders the N3IWF to forget the UE.
 func (u *ueContext) release(cause ngap.Cause) {
-	u.gnb.send(&ngap.UEContextReleaseCommand{
+	if u.phase == phaseReleasing {
+		return
+	}
+	u.phase = phaseReleasing
+	u.ran.send(&ngap.UEContextReleaseCommand{
 		UENGAPIDs: ngap.UENGAPIDs{UENGAPIDPair: &ngap.UENGAPIDPair{AMFUENGAPID: u.amfID, RANUENGAPID: u.ranID}}, Cause: cause,
+	})
+	u.guard(releasePatience, func() {
+		u.log.Warn("the N3IWF does not complete the release of the UE context")
+		u.gone()
 	})
 }
 
-// drop forgets the UE.
-func (u *ueContext) drop() {
-	for psi := range u.sessions {
-		u.sessionReleased(psi)
+// guard runs do when the UE is still connected after d, unless another guard has taken its place.
+func (u *ueContext) guard(d time.Duration, do func()) {
+	if u.timer != nil {
+		u.timer.Stop()
 	}
-	delete(u.core.ues, u.amfID)
+	var t *time.Timer
+	t = u.core.after(d, func() {
+		if u.timer == t && u.core.ues[u.amfID] == u {
+			do()
+		}
+	})
+	u.timer = t
 }
 
-// send gives a plain message to the UE, protected as soon as there is a context.
+// gone forgets the connection. A UE that is registered stays so, with its PDU sessions but without a user plane.
+func (u *ueContext) gone() {
+	if u.timer != nil {
+		u.timer.Stop()
+		u.timer = nil
+	}
+	delete(u.core.ues, u.amfID)
+	if u.reg == nil || u.reg.ue != u {
+		return
+	}
+	u.reg.ue = nil
+	if !u.reg.registered {
+		u.reg.drop()
+		return
+	}
+	for _, s := range u.reg.sessions {
+		s.deactivate()
+	}
+}
+
+// send gives a message to the UE, protected as soon as there is a context.
 func (u *ueContext) send(m nas.Message) {
 	u.downlink(u.protect(m))
 }
@@ -128,72 +185,122 @@ func (u *ueContext) protect(m nas.Message) []byte {
 }
 
 func (u *ueContext) downlink(pdu []byte) {
-	u.gnb.send(&ngap.DownlinkNASTransport{AMFUENGAPID: u.amfID, RANUENGAPID: u.ranID, NASPDU: pdu})
+	if len(pdu) > 0 {
+		u.ran.send(&ngap.DownlinkNASTransport{AMFUENGAPID: u.amfID, RANUENGAPID: u.ranID, NASPDU: pdu})
+	}
 }
 
-// uplinkNAS handles a NAS message. Protected ones must verify once there is a context (TS 24.501 4.4.4.3).
+// uplinkNAS takes off the protection. Once there is a context a message must verify (TS 24.501 4.4.4.3).
 func (u *ueContext) uplinkNAS(pdu []byte) {
+	ignore := func(err error) { u.log.Warn("NAS message ignored", slog.Any("error", err)) }
 	kind, err := security.Type(pdu)
 	if err != nil {
-		u.log.Warn("NAS message ignored", slog.Any("error", err))
+		ignore(err)
 		return
 	}
-	plain := pdu
-	if kind != security.Plain {
-		if u.security == nil {
-			u.log.Warn("protected NAS message without a context; the UE must authenticate anew")
-			plain, err = security.Inner(pdu)
-		} else {
-			plain, _, err = u.security.Unprotect(pdu)
-		}
-		if err != nil {
-			u.log.Warn("NAS message ignored", slog.Any("error", err))
+	plain, verified, count := pdu, false, uint32(0)
+	switch {
+	case kind == security.Plain:
+	case u.security == nil:
+		plain, count, verified = u.resume(pdu)
+	default:
+		if plain, count, err = u.security.Unprotect(pdu); err != nil {
+			ignore(err)
 			return
 		}
+		verified = true
 	}
 	m, err := nas.Decode(plain)
 	if err != nil {
-		u.log.Warn("NAS message ignored", slog.Any("error", err))
+		ignore(err)
 		return
 	}
-	if kind == security.Plain && u.security != nil {
+	if _, isReject := m.(*nas.SecurityModeReject); u.security != nil && !verified && !isReject {
 		u.log.Warn("unprotected NAS message ignored", slog.String("message", m.Type().String()))
 		return
 	}
-	u.handle(m)
+	if !u.handle(m, kind, verified, count) {
+		u.log.Warn("NAS message does not fit", slog.String("message", m.Type().String()), slog.Bool("verified", verified))
+	}
 }
 
-func (u *ueContext) handle(m nas.Message) {
+// handle does what a message asks for where it fits.
+func (u *ueContext) handle(m nas.Message, kind security.HeaderType, verified bool, count uint32) bool {
+	connected := verified && u.phase == phaseConnected
 	switch m := m.(type) {
 	case *nas.RegistrationRequest:
-		u.register(m)
+		switch {
+		case u.phase <= phaseAuthentication:
+			u.register(m, verified, count)
+		case connected:
+			u.registerAgain(m)
+		default:
+			return false
+		}
+	case *nas.ServiceRequest:
+		switch {
+		case u.phase == phaseStart:
+			u.serve(m, verified, count)
+		case connected:
+			u.reactivate(m)
+		default:
+			return false
+		}
 	case *nas.IdentityResponse:
+		if u.phase != phaseIdentity {
+			return false
+		}
 		u.identify(m.Identity)
 	case *nas.AuthenticationResponse:
+		if u.phase != phaseAuthentication {
+			return false
+		}
 		u.authenticated(m)
 	case *nas.AuthenticationFailure:
+		if u.phase != phaseAuthentication {
+			return false
+		}
 		u.authenticationFailed(m)
 	case *nas.SecurityModeComplete:
-		u.secured(m)
+		if u.phase != phaseSecurity || kind != security.IntegrityCipheredNew {
+			return false
+		}
+		u.secured(m, count)
 	case *nas.SecurityModeReject:
+		if u.phase != phaseSecurity {
+			return false
+		}
 		u.log.Warn("security mode rejected", slog.String("cause", m.Cause.String()))
 		u.release(ngap.CauseNasUnspecified.Cause())
-	case *nas.RegistrationComplete:
-		u.log.Info("registered", slog.String("imsi", u.sub.imsi), slog.String("location", u.location.String()))
-		u.registered = true
 	case *nas.DeregistrationRequestUE:
+		if !connected && (u.phase != phaseStart || !verified) {
+			return false
+		}
 		u.deregister(m)
+	default:
+		return connected && u.handleConnected(m)
+	}
+	return true
+}
+
+// handleConnected has the messages that only a registered UE may send.
+func (u *ueContext) handleConnected(m nas.Message) bool {
+	switch m := m.(type) {
+	case *nas.RegistrationComplete:
+		u.registered()
 	case *nas.DeregistrationAcceptNW:
+		u.log.Info("UE accepts its deregistration")
+		u.reg.drop()
 		u.release(ngap.CauseNasDeregister.Cause())
 	case *nas.ULNASTransport:
 		u.sessionManagement(m)
-	case *nas.ServiceRequest:
-		u.send(&nas.ServiceReject{Cause: nas.CauseIdentityUnknown})
+	case *nas.ConfigurationUpdateComplete:
 	case *nas.MMStatus:
 		u.log.Warn("5GMM status", slog.String("cause", m.Cause.String()))
 	default:
-		u.log.Debug("NAS message ignored", slog.String("message", m.Type().String()))
+		return false
 	}
+	return true
 }
 
 // randomBytes fills b.

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package core
+
+import (
+	"log/slog"
+
+	"github.com/open-n3iwf/n3iwf/ngap"
+	"github.com/open-n3iwf/n3iwf/ngap/transport"
+)
+
+// ran is an NG-RAN node: here an N3IWF.
+type ran struct {
+	core        *Core
+	association transport.Association
+	log         *slog.Logger
+	up          bool // NG Setup is done
+}
+
+func (g *ran) serve() {
+	defer g.association.Close()
+	for {
+		m, err := g.association.Receive(g.core.ctx)
+		if err != nil {
+			g.log.Info("NG connection ended", slog.Any("reason", err))
+			g.core.post(func() { g.forget() })
+			return
+		}
+		pdu, err := ngap.Decode(m.Data)
+		if err != nil {
+			g.log.Warn("NGAP message with an error", slog.Any("error", err))
+			if reply := ngap.Answer(err); reply != nil {
+				g.send(reply)
+			}
+			continue
+		}
+		g.core.post(func() { g.receive(pdu) })
+	}
+}
+
+// forget drops the contexts of an N3IWF that is gone or starts anew. The UEs stay registered.
+func (g *ran) forget() {
+	for _, u := range g.core.ues {
+		if u.ran == g {
+			u.gone()
+		}
+	}
+}
+
+// send sends a message, of a UE on that UE's stream (TS 38.412 7).
+func (g *ran) send(m ngap.Message) {
+	b, err := ngap.Encode(m)
+	if err != nil {
+		g.log.Error("NGAP message cannot be encoded", slog.Any("error", err))
+		return
+	}
+	stream := uint16(transport.NonUEStream)
+	if _, id := ngap.UEIDs(m); id != nil && g.association.Streams() > 1 {
+		stream = uint16(1 + int(*id)%(g.association.Streams()-1))
+	}
+	if err := g.association.Send(g.core.ctx, stream, b); err != nil {
+		g.log.Warn("NGAP message not sent", slog.Any("error", err))
+	}
+}
+
+// indicate sends an ERROR INDICATION.
+func (g *ran) indicate(amf *ngap.AMFUENGAPID, id *ngap.RANUENGAPID, cause ngap.Cause) {
+	g.send(&ngap.ErrorIndication{AMFUENGAPID: amf, RANUENGAPID: id, Cause: &cause})
+}
+
+// receive handles a PDU of the N3IWF.
+func (g *ran) receive(pdu *ngap.PDU) {
+	if m := pdu.NotifyIndication(); m != nil && pdu.Kind == ngap.InitiatingMessage {
+		g.send(m)
+	}
+	switch m := pdu.Message.(type) {
+	case *ngap.NGSetupRequest:
+		g.setup(m)
+		return
+	case *ngap.ErrorIndication:
+		g.errorIndication(m)
+		return
+	}
+	if !g.up {
+		g.log.Warn("NGAP message before NG Setup", slog.String("message", pdu.Name()))
+		g.indicate(nil, nil, ngap.CauseProtocolMessageNotCompatibleWithReceiverState.Cause())
+		return
+	}
+	switch m := pdu.Message.(type) {
+	case *ngap.InitialUEMessage:
+		g.core.connect(g, m)
+		return
+	case *ngap.NGReset:
+		g.reset(m)
+		return
+	case *ngap.RANConfigurationUpdate:
+		g.update(m)
+		return
+	}
+	amfID, ranID := ngap.UEIDs(pdu.Message)
+	if amfID == nil {
+		g.log.Warn("NGAP message ignored", slog.String("message", pdu.Name()))
+		return
+	}
+	u := g.core.ues[*amfID]
+	switch {
+	case u == nil || u.ran != g:
+		g.indicate(amfID, ranID, ngap.CauseRadioNetworkUnknownLocalUENGAPID.Cause())
+	case ranID != nil && *ranID != u.ranID:
+		g.indicate(amfID, ranID, ngap.CauseRadioNetworkInconsistentRemoteUENGAPID.Cause())
+	default:
+		u.receive(pdu)
+	}
+}
+
+// errorIndication takes the N3IWF's word that it does not know a UE (TS 38.413 8.7.5).
+func (g *ran) errorIndication(m *ngap.ErrorIndication) {
+	cause := "none"
+	if m.Cause != nil {
+		cause = m.Cause.String()
+	}
+	g.log.Warn("ERROR INDICATION", slog.String("cause", cause), slog.String("message", ngap.String(m)))
+	if m.AMFUENGAPID == nil || m.Cause == nil {
+		return
+	}
+	unknown := m.Cause.Is(ngap.CauseRadioNetworkUnknownLocalUENGAPID) || m.Cause.Is(ngap.CauseRadioNetworkInconsistentRemoteUENGAPID)
+	if u := g.core.ues[*m.AMFUENGAPID]; u != nil && u.ran == g && unknown {
+		u.gone()
+	}
+}
+
+// common says whether the N3IWF serves the core's tracking area.
+func (g *ran) common(list ngap.SupportedTAList) bool {
+	for _, ta := range list {
+		for _, p := range ta.BroadcastPLMNList {
+			if ta.TAC == g.core.net.tac && p.PLMNIdentity == g.core.net.plmn {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// setup answers NG SETUP REQUEST: a tracking area of the N3IWF must be the core's own (TS 38.413 8.7.1).
+func (g *ran) setup(m *ngap.NGSetupRequest) {
+	n := g.core.net
+	if !g.common(m.SupportedTAList) {
+		g.log.Warn("NG Setup refused: the node does not serve our tracking area", slog.String("node", string(m.RANNodeName)), slog.String("plmn", n.plmn.String()), slog.String("tac", n.tac.String()))
+		wait := ngap.TimeToWaitV1s
+		g.send(&ngap.NGSetupFailure{Cause: ngap.CauseMiscUnknownPLMNOrSNPN.Cause(), TimeToWait: &wait})
+		return
+	}
+	g.forget() // NG Setup begins anew
+	g.up = true
+	g.log.Info("NG Setup", slog.String("node", string(m.RANNodeName)))
+	support := ngap.PLMNSupportItem{PLMNIdentity: n.plmn}
+	for _, s := range n.slices {
+		support.SliceSupportList = append(support.SliceSupportList, ngap.SliceSupportItem{SNSSAI: s})
+	}
+	g.send(&ngap.NGSetupResponse{
+		AMFName: ngap.AMFName(g.core.cfg.Name), ServedGUAMIList: ngap.ServedGUAMIList{{GUAMI: n.guami}}, RelativeAMFCapacity: 255,
+		PLMNSupportList: ngap.PLMNSupportList{support},
+	})
+}
+
+// update answers RAN CONFIGURATION UPDATE (TS 38.413 8.7.2).
+func (g *ran) update(m *ngap.RANConfigurationUpdate) {
+	if m.SupportedTAList != nil && !g.common(m.SupportedTAList) {
+		g.log.Warn("configuration update refused: the node does not serve our tracking area any more")
+		g.send(&ngap.RANConfigurationUpdateFailure{Cause: ngap.CauseMiscUnknownPLMNOrSNPN.Cause()})
+		return
+	}
+	g.log.Info("configuration update")
+	g.send(&ngap.RANConfigurationUpdateAcknowledge{})
+}
+
+// reset drops UE contexts that the N3IWF has lost (TS 38.413 8.7.4).
+func (g *ran) reset(m *ngap.NGReset) {
+	g.log.Info("NG Reset", slog.String("cause", m.Cause.String()))
+	if m.ResetType.PartOfNGInterface == nil {
+		g.forget()
+		g.send(&ngap.NGResetAcknowledge{})
+		return
+	}
+	list := *m.ResetType.PartOfNGInterface
+	for _, item := range list {
+		for _, u := range g.core.ues {
+			if u.ran == g && (item.AMFUENGAPID != nil && *item.AMFUENGAPID == u.amfID || item.AMFUENGAPID == nil && item.RANUENGAPID != nil && *item.RANUENGAPID == u.ranID) {
+				u.gone()
+			}
+		}
+	}
+	g.send(&ngap.NGResetAcknowledge{UEAssociatedLogicalNGConnectionList: list})
+}
