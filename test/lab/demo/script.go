@@ -21,7 +21,7 @@ const (
 	trafficSize    = 200
 	bulkSize       = 1400
 	bulkTime       = 2 * time.Second
-	bulkDownRate   = 60000
+	bulkDownRate   = 200000
 	beforeMove     = 300 * time.Millisecond
 	afterMove      = 1500 * time.Millisecond
 	echoPatience   = 500 * time.Millisecond // an echo that takes longer is lost
