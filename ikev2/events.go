@@ -143,6 +143,8 @@ type Closed struct {
 	// Reason says why; see the errors of this package.
 	Reason error
 	ByPeer bool
+	// Notifies came with the answer that refused an initiator's IKE_AUTH: a status notify beside the error may say when to try again.
+	Notifies []*message.Notify
 }
 
 func (EAPStart) event()            {}

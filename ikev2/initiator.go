@@ -374,7 +374,7 @@ func (s *Session) authRefused(in []message.Payload, reason error) {
 	if reason == nil {
 		reason = ErrSyntax
 	}
-	s.close(reason, true)
+	s.closeWith(reason, true, message.All[*message.Notify](in))
 }
 
 // finalAuthResponse works on the response that ends authentication.

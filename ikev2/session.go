@@ -153,7 +153,9 @@ func (s *Session) Timeout(now time.Time) Output {
 }
 
 // close ends the session at once. It says nothing to the peer.
-func (s *Session) close(reason error, byPeer bool) {
+func (s *Session) close(reason error, byPeer bool) { s.closeWith(reason, byPeer, nil) }
+
+func (s *Session) closeWith(reason error, byPeer bool, notifies []*message.Notify) {
 	if s.state == stateClosed {
 		return
 	}
@@ -175,7 +177,7 @@ func (s *Session) close(reason error, byPeer bool) {
 	s.reserved, s.children, s.hs = nil, nil, nil
 	s.leaveFront()
 	s.expires = s.now.Add(s.opt.Linger)
-	s.emit(Closed{Reason: reason, ByPeer: byPeer})
+	s.emit(Closed{Reason: reason, ByPeer: byPeer, Notifies: notifies})
 }
 
 // abort ends an established session for an error and tells the peer once, without waiting for its answer.

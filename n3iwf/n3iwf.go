@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/open-n3iwf/n3iwf/config"
 	"github.com/open-n3iwf/n3iwf/gre/relay"
@@ -36,6 +37,7 @@ type N3IWF struct {
 	owners    []*owner
 	amfs      []*amf
 	workers   chan job
+	admitted  atomic.Int64 // UEs that have come as far as an AMF; bounded by limits.maxUEs
 
 	pool4, pool6 *addressPool
 	prefixes     []netip.Prefix

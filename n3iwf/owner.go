@@ -101,6 +101,10 @@ func (o *owner) forUE(u *ue, task func()) bool {
 // forget removes the UE from the tables.
 func (o *owner) forget(u *ue) {
 	u.gone = true
+	if u.admitted {
+		u.admitted = false
+		o.nf.admitted.Add(-1)
+	}
 	delete(o.ues, u.spi)
 	delete(o.byRANID, u.ranID)
 	o.schedule(u, time.Time{})

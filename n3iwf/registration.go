@@ -82,6 +82,10 @@ func (u *ue) awaitAMF() {
 
 // initialUEMessage selects the AMF and opens the NGAP association of the UE with its first NAS message.
 func (u *ue) initialUEMessage(ev eap5g.NASReceived) {
+	if !u.admit() {
+		u.refuse("limits.maxUEs UEs are here")
+		return
+	}
 	var plmn *ngap.PLMNIdentity
 	if p := ev.AN.SelectedPLMN; p != nil {
 		id := ngap.PLMNIdentity(*p)
@@ -103,6 +107,17 @@ func (u *ue) initialUEMessage(ev eap5g.NASReceived) {
 		RANUENGAPID: ngap.RANUENGAPID(u.ranID), NASPDU: ev.PDU, UserLocationInformation: u.location(), RRCEstablishmentCause: cause,
 		FiveGSTMSI: temporaryIdentity(ev.PDU), UEContextRequest: &requested, SelectedPLMNIdentity: plmn,
 	})
+}
+
+// admit counts the UE against limits.maxUEs. Before this, the limits of half-open IKE SAs bound what peers can make this N3IWF hold; here is the
+// first moment when a UE can be told why it is refused.
+func (u *ue) admit() bool {
+	if u.nf.admitted.Add(1) > int64(u.nf.cfg.Limits.MaxUEs) {
+		u.nf.admitted.Add(-1)
+		return false
+	}
+	u.admitted = true
+	return true
 }
 
 func guamiOf(g *eap5g.GUAMI) *ngap.GUAMI {
@@ -166,7 +181,9 @@ func (u *ue) refuse(why string) {
 func (u *ue) failEAP(why string, err error, notifies ...*message.Notify) {
 	u.log.Warn("UE refused: "+why, slog.String("path", u.path.String()), slog.Any("error", err))
 	u.state = stateReleasing
-	u.clearGuard()
+	if u.releaseTry == 0 || u.released {
+		u.clearGuard() // otherwise it waits for the AMF's command
+	}
 	if packet := u.eap.Failure(); packet != nil {
 		u.apply(u.session.EAPFailure(time.Now(), packet, notifies...))
 	}

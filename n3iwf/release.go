@@ -60,6 +60,7 @@ func (u *ue) releaseCommand(cause ngap.Cause) {
 		// A NAS reject is on its way in EAP-5G; the UE answers it, and then the method fails.
 		u.continueEAP()
 	default:
+		u.clearGuard() // UE CONTEXT RELEASE COMMAND is here
 		u.endIKE()
 	}
 }

@@ -114,10 +114,6 @@ func (o *owner) receiveIKE(path ikev2.Path, spi message.SPI, data []byte) {
 
 // initIKE handles IKE_SA_INIT.
 func (o *owner) initIKE(now time.Time, path ikev2.Path, data []byte) {
-	if len(o.byRANID)*len(o.nf.owners) >= o.nf.cfg.Limits.MaxUEs {
-		o.nf.counters.Refused.Add(1)
-		return
-	}
 	session, out, err := o.responder.Init(now, path, data)
 	if err != nil {
 		o.nf.counters.IKERefused.Add(1)

@@ -23,6 +23,8 @@ type ue struct {
 	owner *owner
 	log   *slog.Logger
 	gone  bool
+	// admitted: it counts against limits.maxUEs.
+	admitted bool
 
 	// NWu.
 	session    *ikev2.Session

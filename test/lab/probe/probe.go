@@ -122,6 +122,16 @@ func (p *Probe) Ping(ctx context.Context, count int) ([]time.Duration, error) {
 	return rtts, nil
 }
 
+// EchoOnFlow sends one UDP echo request on a QoS flow.
+func EchoOnFlow(s *ue.Session, dn netip.Addr, qfi uint8) error {
+	sender := s.NewSender()
+	b := appendUDP(nil, netip.AddrPortFrom(s.Address(), localPort), netip.AddrPortFrom(dn, PortEcho), 0, make([]byte, 8))
+	if err := sender.Write(qfi, b); err != nil {
+		return err
+	}
+	return sender.Flush()
+}
+
 // Run sends UDP echo requests at a steady rate until ctx ends. Each has a sequence number of its own.
 func (p *Probe) Run(ctx context.Context, perSecond, size int) {
 	sender := p.session.NewSender()

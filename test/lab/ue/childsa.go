@@ -149,6 +149,20 @@ func (u *UE) dialNAS() {
 	if !u.netNAS.Addr().IsValid() || u.signalling.Load() == nil {
 		return
 	}
+	if u.o.HoldNAS != nil {
+		select {
+		case <-u.o.HoldNAS:
+		default:
+			u.running.Go(func() {
+				select {
+				case <-u.o.HoldNAS:
+					u.post(u.dialNAS)
+				case <-u.quit:
+				}
+			})
+			return
+		}
+	}
 	if err := u.nas.Dial(u.innerFor(u.netNAS.Addr()), u.netNAS); err != nil {
 		u.failRegistration(err)
 	}

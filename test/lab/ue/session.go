@@ -124,6 +124,26 @@ func (w *Sender) Write(qfi uint8, pdu []byte) error {
 	return w.writer.Write(f.handle, w.head[:n], pdu)
 }
 
+// WriteInner queues any inner IP packet on the child SA of a QoS flow, for tests of what a faulty UE may send.
+func (w *Sender) WriteInner(qfi uint8, packet []byte) error {
+	f, ok := w.s.view.Load().flows[qfi]
+	if !ok {
+		return fmt.Errorf("%w: %d", ErrNoFlow, qfi)
+	}
+	return w.writer.Write(f.handle, packet, nil)
+}
+
+// Carry makes the inner IP packet that carries a PDU on a QoS flow.
+func (w *Sender) Carry(qfi uint8, pdu []byte) ([]byte, error) {
+	f, ok := w.s.view.Load().flows[qfi]
+	if !ok {
+		return nil, fmt.Errorf("%w: %d", ErrNoFlow, qfi)
+	}
+	b := make([]byte, f.carrier.Len(), f.carrier.Len()+len(pdu))
+	f.carrier.Put(b, gre.Header{QFI: qfi}, len(pdu), 0)
+	return append(b, pdu...), nil
+}
+
 // Flush sends what was written.
 func (w *Sender) Flush() error { return w.writer.Flush() }
 

@@ -56,6 +56,11 @@ func (u *UE) nasOut() func(netip.Addr, []byte) {
 		if h == nil {
 			return
 		}
+		if u.o.Tamper != nil {
+			if packet = u.o.Tamper(packet); packet == nil {
+				return
+			}
+		}
 		w := writers.Get().(ipsec.Writer)
 		if w.Write(*h, packet, nil) == nil {
 			_ = w.Flush() // TCP repeats what is lost

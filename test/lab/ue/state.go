@@ -7,6 +7,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+
+	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
 )
 
 // State is what an observer may want to compare before and after a move. Keys appear as fingerprints only.
@@ -21,10 +23,11 @@ type State struct {
 
 // SAState is one child SA.
 type SAState struct {
-	ID       uint64 `json:"id"`
-	Inbound  uint32 `json:"inbound_spi"`
-	Outbound uint32 `json:"outbound_spi"`
-	Keys     string `json:"keys"` // fingerprint
+	ID       uint64  `json:"id"`
+	Inbound  uint32  `json:"inbound_spi"`
+	Outbound uint32  `json:"outbound_spi"`
+	Keys     string  `json:"keys"`           // fingerprint
+	QFIs     []uint8 `json:"qfis,omitempty"` // empty: the signalling SA
 }
 
 // PDUState is one PDU session.
@@ -46,6 +49,26 @@ func (u *UE) State() State {
 	}
 }
 
+func (c *child) qfis() []uint8 {
+	if c.info == nil {
+		return nil
+	}
+	return c.info.QFIs
+}
+
+// Received gives the number of packets that came through a child SA, by its ID of State.
+func (u *UE) Received(child uint64) uint64 {
+	s, err := u.dataPlane.Stats(ipsec.ChildID(child))
+	if err != nil {
+		return 0
+	}
+	var n uint64
+	for _, g := range s.Generations {
+		n += g.Inbound.Packets
+	}
+	return n
+}
+
 func (u *UE) state() State {
 	s := State{Path: u.Path().String(), RoutabilityChecks: u.routability.Load()}
 	if u.session != nil {
@@ -62,7 +85,7 @@ func (u *UE) state() State {
 		for _, b := range [][]byte{c.current.InboundKeys.Encr, c.current.InboundKeys.Integ, c.current.OutboundKeys.Encr, c.current.OutboundKeys.Integ} {
 			fmt.Fprintf(sum, "%x,", b)
 		}
-		s.Children = append(s.Children, SAState{uint64(id), c.current.InboundSPI, c.current.OutboundSPI, hex.EncodeToString(sum.Sum(nil)[:8])})
+		s.Children = append(s.Children, SAState{uint64(id), c.current.InboundSPI, c.current.OutboundSPI, hex.EncodeToString(sum.Sum(nil)[:8]), c.qfis()})
 	}
 	slices.SortFunc(s.Children, func(a, b SAState) int { return int(a.ID) - int(b.ID) })
 	for _, p := range u.sessions {

@@ -20,6 +20,7 @@ import (
 	"github.com/open-n3iwf/n3iwf/ikev2"
 	"github.com/open-n3iwf/n3iwf/ikev2/message"
 	"github.com/open-n3iwf/n3iwf/ikev2/suite"
+	"github.com/open-n3iwf/n3iwf/nwu"
 	"github.com/open-n3iwf/n3iwf/nwu/eap5g"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec/user"
@@ -45,6 +46,10 @@ type Options struct {
 	InnerIPv6 bool
 	NoMOBIKE  bool
 	KeyLog    ikev2.KeyLogger
+	// HoldNAS keeps the UE from opening its NAS connection until it is closed; nil does not.
+	HoldNAS <-chan struct{}
+	// Tamper may replace what the UE sends over NAS-TCP: it gets each inner IP packet and gives what is sent instead, nil for nothing.
+	Tamper func(inner []byte) []byte
 	// Step is told each step of registration and session set-up as it happens; nil is silent.
 	Step   func(name string)
 	Logger *slog.Logger
@@ -310,6 +315,8 @@ func (u *UE) event(ev ikev2.Event) {
 		u.established(ev)
 	case ikev2.ChildUp:
 		u.childUp(ev)
+	case ikev2.ChildFailed:
+		u.failRegistration(fmt.Errorf("no signalling SA: %w", ev.Err)) // the UE asks for no other one
 	case ikev2.ChildDown:
 		u.childDown(ev)
 	case ikev2.PathChanged:
@@ -334,11 +341,28 @@ func (u *UE) event(ev ikev2.Event) {
 	}
 }
 
+// BackoffError says that the N3IWF refused the UE and told it to stay away for a time (N3GPP_BACKOFF_TIMER, TS 24.502 7.3.2.1).
+type BackoffError struct {
+	Wait   time.Duration
+	Reason error
+}
+
+func (e *BackoffError) Error() string { return fmt.Sprintf("%v; try again after %s", e.Reason, e.Wait) }
+
+func (e *BackoffError) Unwrap() error { return e.Reason }
+
 // closed ends all waiting calls.
 func (u *UE) closed(ev ikev2.Closed) {
 	err := ev.Reason
 	if err == nil {
 		err = errors.New("the IKE SA ended")
+	}
+	for _, n := range ev.Notifies {
+		if n.Type == nwu.NotifyBackoffTimer {
+			if wait, ok := nwu.ParseBackoffTimer(n.Data); ok {
+				err = &BackoffError{Wait: wait, Reason: err}
+			}
+		}
 	}
 	u.closedErr = fmt.Errorf("IKE SA: %w", err)
 	u.o.Step("IKE SA ended")
