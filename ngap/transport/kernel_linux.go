@@ -127,7 +127,10 @@ func fromKernelAddr(a net.Addr) (out Addr) {
 		out.Port = uint16(s.Port)
 		for _, ip := range s.IPAddrs {
 			if n, ok := netip.AddrFromSlice(ip.IP); ok {
-				out.IPs = append(out.IPs, n.Unmap().WithZone(ip.Zone))
+				if n = n.Unmap(); n.IsLinkLocalUnicast() {
+					n = n.WithZone(ip.Zone)
+				}
+				out.IPs = append(out.IPs, n)
 			}
 		}
 	}
@@ -187,7 +190,7 @@ func (s *kernelSocket) connect(ctx context.Context, to *sctp.SCTPAddr) error {
 			return true
 		}
 		st, err := sctp.NewSCTPConn(int(fd), nil).GetStatus()
-		return err == nil && st.State == sctp.SCTP_ESTABLISHED
+		return err == nil && st.State >= stateEstablished
 	})
 	if err != nil {
 		return err
@@ -338,25 +341,21 @@ func (a *kernelAssociation) read() {
 func (a *kernelAssociation) readAll() *LossError {
 	buf, oob := make([]byte, 64<<10), make([]byte, unix.CmsgSpace(sndRcvInfoLen)+64)
 	whole := assembler{limit: a.o.MaxMessageSize}
-	var last *LossError // what a notification said about the end
 	for {
 		n, oobn, flags, err := a.recvmsg(buf, oob)
 		switch {
-		case err != nil && last != nil:
-			return last
 		case err != nil:
 			return a.lossOf(err)
 		case flags&msgNotification != 0:
 			if n, err := parseNotification(buf[:n]); err == nil {
+				// It comes behind all data. Nothing need follow it: after a
+				// shutdown from this side reading would just wait.
 				if l := a.notice(n, &whole); l != nil {
-					last = l
+					return l
 				}
 			}
 			continue
 		case n == 0 && oobn == 0:
-			if last != nil && last.Reason != ReasonPeerShutdown {
-				return last
-			}
 			return &LossError{Reason: a.endReason()}
 		}
 		data, tooLarge := whole.add(buf[:n], flags&unix.MSG_EOR != 0)
@@ -588,7 +587,8 @@ func (a *kernelAssociation) Abort(reason string) error {
 	return nil
 }
 
-// stop aborts with a reason for the peer and waits for the reader.
+// stop aborts and waits for the reader. Linux sends no reason along: it takes
+// SCTP_ABORT with a text on one-to-many sockets only.
 func (a *kernelAssociation) stop(reason string) error {
 	a.abort.Do(func() {
 		a.once.Do(func() { close(a.closing) })
@@ -599,11 +599,6 @@ func (a *kernelAssociation) stop(reason string) error {
 		}
 		a.abortErr = reason
 		a.aborted.Store(true)
-		oob := controlMessage(sndRcvInfo{flags: sndFlagAbort})
-		a.s.control(func(fd int) error { //nolint:errcheck // closing without lingering aborts too
-			_, err := unix.SendmsgN(fd, []byte(reason[:min(len(reason), maxCauseText)]), oob, nil, unix.MSG_NOSIGNAL)
-			return err
-		})
 		a.closeSocket(true)
 	})
 	<-a.done

@@ -49,11 +49,11 @@ func TestAutoSaysWhichModeItTookAndWhy(t *testing.T) {
 }
 
 func TestControlMessage(t *testing.T) {
-	b := controlMessage(sndRcvInfo{stream: 7, flags: sndFlagAbort, ppid: PPID})
+	b := controlMessage(sndRcvInfo{stream: 7, flags: 4, ppid: PPID})
 	require.Len(t, b, unix.CmsgSpace(sndRcvInfoLen))
 	got, err := infoOf(b)
 	require.NoError(t, err)
-	require.Equal(t, sndRcvInfo{stream: 7, flags: sndFlagAbort, ppid: PPID}, got)
+	require.Equal(t, sndRcvInfo{stream: 7, flags: 4, ppid: PPID}, got)
 	if binary.NativeEndian.Uint16([]byte{1, 0}) == 1 && unix.SizeofCmsghdr == 16 {
 		// What sctp_sendmsg(3) of lksctp puts on a 64-bit little-endian machine.
 		require.Equal(t, unhex(t, "3000000000000000"+"84000000"+"01000000"+

@@ -17,7 +17,6 @@ const (
 	solSCTP          = 132
 	cmsgSndRcv       = 1 // SCTP_SNDRCV
 	sndRcvInfoLen    = 32
-	sndFlagAbort     = 1 << 2 // SCTP_ABORT
 	msgNotification  = 0x8000
 	optRTOInfo       = 0
 	optAssocInfo     = 1
@@ -26,6 +25,10 @@ const (
 	optPeerAddrParam = 9
 	optEvents        = 11
 	hbEnable         = 1 // SPP_HB_ENABLE
+
+	// stateEstablished of sctp_status is Linux' own number; the constants of the
+	// sctp package are those of RFC 6458's example, one higher.
+	stateEstablished = 4
 
 	noteAssocChange     = 0x8001
 	notePeerAddrChange  = 0x8002

@@ -32,7 +32,7 @@ func payload(stream uint16, seq uint32, n int) []byte {
 // requires each stream to be complete and in order.
 func exchange(t *testing.T, rng *rand.Rand, a, b Association, count, maxLen int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var g errgroup.Group
 	for _, dir := range [][2]Association{{a, b}, {b, a}} {
@@ -66,7 +66,7 @@ func exchange(t *testing.T, rng *rand.Rand, a, b Association, count, maxLen int)
 			return nil
 		})
 	}
-	require.NoError(t, g.Wait())
+	require.NoError(t, g.Wait(), "%+v %+v", a.Stats(), b.Stats())
 }
 
 func TestTransferOverLoopback(t *testing.T) {

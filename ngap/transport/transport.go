@@ -172,7 +172,8 @@ type Association interface {
 	// and returns nil when the peer agreed; after Options.ShutdownTimeout it
 	// aborts and returns an error. No goroutine is left behind.
 	Close() error
-	// Abort ends the association at once and tells the peer why (RFC 9260 9.1).
+	// Abort ends the association at once and tells the peer why (RFC 9260 9.1),
+	// in ModeKernel without the words.
 	// What has not been delivered is lost.
 	Abort(reason string) error
 }
