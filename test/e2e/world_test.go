@@ -12,9 +12,11 @@ import (
 	"crypto/x509/pkix"
 	"encoding/hex"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/big"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -420,3 +422,5 @@ func newCertificate() (certificate, key string) {
 	}
 	return encode("CERTIFICATE", der), encode("PRIVATE KEY", keyDER)
 }
+
+func isClosed(err error) bool { return errors.Is(err, net.ErrClosed) }
