@@ -5,6 +5,7 @@ package ngap
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -23,7 +24,7 @@ func NewTransportLayerAddress(addrs ...netip.Addr) (TransportLayerAddress, error
 			return TransportLayerAddress{}, fmt.Errorf("ngap: transport layer address of %v: want one of a family", addrs)
 		}
 	}
-	b := append(v4, v6...)
+	b := slices.Concat(v4, v6)
 	if len(b) == 0 {
 		return TransportLayerAddress{}, fmt.Errorf("ngap: transport layer address without an address")
 	}

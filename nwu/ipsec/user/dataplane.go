@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -323,7 +324,7 @@ func (d *DataPlane) remove(g *generation) {
 	list := g.child.generations
 	for i, other := range list {
 		if other == g {
-			g.child.generations = append(list[:i:i], list[i+1:]...)
+			g.child.generations = slices.Concat(list[:i], list[i+1:]) // readers keep the old list
 			break
 		}
 	}

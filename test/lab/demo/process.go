@@ -158,7 +158,7 @@ func (p *process) waitFor(ctx context.Context, text string) error {
 		}
 		select {
 		case <-p.ended:
-			return fmt.Errorf("%s did not start (%v); its log:\n%s", p.name, p.err, p.logTail())
+			return fmt.Errorf("%s did not start (%v); its log:\n%s", p.name, p.err, p.logTail()) //nolint:errorlint // nil when it ended with status 0
 		case <-ctx.Done():
 			return fmt.Errorf("%s: %w while waiting for %q in its log:\n%s", p.name, ctx.Err(), text, p.logTail())
 		case <-time.After(5 * time.Millisecond):

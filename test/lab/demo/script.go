@@ -21,7 +21,8 @@ const (
 	trafficSize    = 200
 	bulkSize       = 1400
 	bulkTime       = 2 * time.Second
-	bulkDownRate   = 200000
+	bulkDownRate   = 100000
+	settle         = 300 * time.Millisecond
 	beforeMove     = 300 * time.Millisecond
 	afterMove      = 1500 * time.Millisecond
 	echoPatience   = 500 * time.Millisecond // an echo that takes longer is lost
@@ -70,6 +71,10 @@ func (d *demo) script(ctx context.Context) error {
 			return fmt.Sprintf("%.0f Mbit/s, %.0f packets/s of %d octets received", r.Mbps, r.PacketsSecond, bulkSize), nonZero(err, r.Packets)
 		}},
 		{"start traffic", func() (string, error) {
+			// What the bulk transfers left in queues must not be mistaken for what a move costs.
+			if err := pause(ctx, settle); err != nil {
+				return "", err
+			}
 			err := call("traffic", map[string]any{"per_second": trafficRate, "size": trafficSize}, &d.traffic)
 			return fmt.Sprintf("%d echo requests a second", trafficRate), err
 		}},
