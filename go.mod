@@ -20,7 +20,6 @@ require (
 	golang.org/x/sys v0.49.0
 	golang.org/x/time v0.16.0
 	gvisor.dev/gvisor v0.0.0-20250503011706-39ed1f5ac29c
-	pgregory.net/rapid v1.3.0
 )
 
 require (
