@@ -324,7 +324,7 @@ func (d *DataPlane) remove(g *generation) {
 	list := g.child.generations
 	for i, other := range list {
 		if other == g {
-			g.child.generations = slices.Concat(list[:i], list[i+1:]) // readers keep the old list
+			g.child.generations = slices.Concat(list[:i], list[i+1:]) // a loop over the old list goes on
 			break
 		}
 	}
