@@ -18,7 +18,7 @@ type ran struct {
 }
 
 func (g *ran) serve() {
-	defer g.association.Close()
+	defer func() { _ = g.association.Close() }() // the peer ended it, or we do
 	for {
 		m, err := g.association.Receive(g.core.ctx)
 		if err != nil {

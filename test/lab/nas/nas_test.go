@@ -301,7 +301,8 @@ func TestTAIListTypes(t *testing.T) {
 func TestClassify(t *testing.T) {
 	m, err := nas.Decode(plain(t, "5GSM ModCommand"))
 	require.NoError(t, err)
-	rules := append(m.(*nas.ModificationCommand).Rules, nas.QoSRule{ID: 1, Operation: nas.RuleCreate, Default: true,
+	rules := m.(*nas.ModificationCommand).Rules
+	rules = append(rules, nas.QoSRule{ID: 1, Operation: nas.RuleCreate, Default: true,
 		Filters: []nas.PacketFilter{{Direction: nas.BothWays, ID: 1, Components: []nas.FilterComponent{{Type: nas.MatchAll}}}}, Precedence: new(uint8(255)), QFI: new(uint8(1))})
 	udp := func(src, dst string, sport, dport byte) []byte {
 		b := unhex(t, "45b8001c 00000000 40110000")
