@@ -97,13 +97,13 @@ func (a *amf) connectAndServe(ctx context.Context) (up bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	stop := context.AfterFunc(ctx, func() { association.Close() })
+	stop := context.AfterFunc(ctx, func() { a.hangUp(association) })
 	defer stop()
 	setupCtx, cancel := context.WithTimeout(ctx, ngSetupTimeout)
 	defer cancel()
 	ng, err := a.setup(setupCtx, association)
 	if err != nil {
-		association.Close()
+		a.hangUp(association)
 		return false, err
 	}
 	a.ng.Store(ng)
@@ -116,10 +116,17 @@ func (a *amf) connectAndServe(ctx context.Context) (up bool, err error) {
 	stopSending()
 	sender.Wait()
 	a.ng.Store(nil)
-	association.Close()
+	a.hangUp(association)
 	a.nf.amfChanged()
 	a.nf.connectionLost(ng)
 	return true, err
+}
+
+// hangUp ends an association in good order, or by force when the AMF does not answer; either is the end.
+func (a *amf) hangUp(association transport.Association) {
+	if err := association.Close(); err != nil {
+		a.log.Debug("SCTP shutdown", slog.Any("error", err))
+	}
 }
 
 func (a *amf) transportOptions() transport.Options {

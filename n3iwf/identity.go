@@ -86,8 +86,8 @@ func sourceTowards(a netip.Addr) (netip.Addr, bool) {
 	if err != nil {
 		return netip.Addr{}, false
 	}
-	defer conn.Close()
-	return conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap(), true
+	local := conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap()
+	return local, conn.Close() == nil
 }
 
 func (nf *N3IWF) echoTimers() gtpu.EchoTimers {

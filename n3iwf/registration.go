@@ -4,6 +4,7 @@ package n3iwf
 
 import (
 	"encoding/binary"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"net/netip"
@@ -64,7 +65,7 @@ func (u *ue) receiveEAP(packet []byte) {
 		u.requestRelease(ngap.CauseNasNormalRelease.Cause())
 		u.failEAP("the UE ended EAP-5G", nil)
 	default:
-		if err == eap5g.ErrIdentifier || err == eap5g.ErrUnexpected {
+		if errors.Is(err, eap5g.ErrIdentifier) || errors.Is(err, eap5g.ErrUnexpected) {
 			return // an old packet; the outstanding request goes on
 		}
 		u.nf.counters.EAPErrors.Add(1)
