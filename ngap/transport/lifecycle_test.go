@@ -287,7 +287,7 @@ func TestNATRebinding(t *testing.T) {
 		})
 		exchange(t, rand.New(rand.NewPCG(1, 1)), c, s, 20, 2000)
 		require.EqualValues(t, 31111, s.RemoteAddr().UDPPort)
-		require.EqualValues(t, 1, s.Stats().PathChanges)
+		require.NotZero(t, s.Stats().PathChanges) // more when a late packet comes from the old port
 	})
 }
 

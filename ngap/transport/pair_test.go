@@ -114,7 +114,8 @@ func (w *memWire) WritePacket(b []byte, to netip.AddrPort) error {
 	n := w.net
 	b = append([]byte(nil), b...)
 	n.mu.Lock()
-	if n.hook != nil && !n.hook(b, w.addr, to) {
+	from := w.addr
+	if n.hook != nil && !n.hook(b, from, to) {
 		n.mu.Unlock()
 		return nil
 	}
@@ -134,9 +135,9 @@ func (w *memWire) WritePacket(b []byte, to netip.AddrPort) error {
 	n.mu.Unlock()
 	for _, d := range delay {
 		if d == 0 {
-			n.inject(b, w.addr, to)
+			n.inject(b, from, to)
 		} else {
-			time.AfterFunc(d, func() { n.inject(b, w.addr, to) })
+			time.AfterFunc(d, func() { n.inject(b, from, to) })
 		}
 	}
 	return nil
@@ -151,7 +152,11 @@ func (w *memWire) ReadPacket(b []byte) (int, netip.AddrPort, error) {
 	}
 }
 
-func (w *memWire) LocalAddr() netip.AddrPort { return w.addr }
+func (w *memWire) LocalAddr() netip.AddrPort {
+	w.net.mu.Lock()
+	defer w.net.mu.Unlock()
+	return w.addr
+}
 
 func (w *memWire) Close() error {
 	w.once.Do(func() {

@@ -100,7 +100,7 @@ func TestTransferUnderLossReorderAndDuplication(t *testing.T) {
 			n := newNetwork(seed)
 			defer n.close()
 			n.latency = 5 * time.Millisecond
-			c, s, l := n.pair(t, Options{OutboundStreams: 8}, Options{OutboundStreams: 3})
+			c, s, l := n.pair(t, Options{OutboundStreams: 8, ShutdownTimeout: time.Minute}, Options{OutboundStreams: 3})
 			n.set(func() { n.loss, n.dup, n.late = 0.05, 0.05, 0.3 })
 			exchange(t, rand.New(rand.NewPCG(seed, 2)), c, s, 400, 6000)
 			n.set(func() { n.loss = 0.2 })
