@@ -106,6 +106,9 @@ func (o *owner) forget(u *ue) {
 		o.nf.admitted.Add(-1)
 	}
 	delete(o.ues, u.spi)
+	for _, spi := range u.formerSPIs {
+		delete(o.ues, spi)
+	}
 	delete(o.byRANID, u.ranID)
 	o.schedule(u, time.Time{})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -29,6 +30,7 @@ type ue struct {
 	// NWu.
 	session    *ikev2.Session
 	spi        message.SPI
+	formerSPIs []message.SPI // of before rekeys, which still lead here
 	path       ikev2.Path
 	state      ueState
 	since      time.Time
@@ -203,9 +205,11 @@ func (u *ue) event(ev ikev2.Event) {
 		u.log.Warn("move refused; the UE stays where it was", slog.String("to", ev.Path.String()), slog.Any("error", ev.Err))
 	case ikev2.SPIChanged:
 		u.owner.ues[ev.New] = u
+		u.formerSPIs = append(u.formerSPIs, u.spi)
 		u.spi = ev.New
 	case ikev2.SPIForgotten:
 		delete(u.owner.ues, ev.SPI)
+		u.formerSPIs = slices.DeleteFunc(u.formerSPIs, func(spi message.SPI) bool { return spi == ev.SPI })
 	case ikev2.Closed:
 		u.closed(ev)
 	case ikev2.InfoReceived:
