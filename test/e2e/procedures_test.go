@@ -28,7 +28,7 @@ func TestProcedures(t *testing.T) {
 		"resynchronisation": testResynchronisation, "no AMF": testNoAMF, "child SA per flow": testPerFlow, "session release": testSessionRelease,
 		"deregistration by the network": testNetworkDeregistration, "context release": testContextRelease, "UE vanishes": testVanish,
 		"AMF lost and back": testAMFLost, "shutdown": testShutdown, "error indication": testErrorIndication, "pool exhausted": testPool,
-		"too many UEs": testMaxUEs,
+		"too many UEs": testMaxUEs, "AMF falls silent": testSilentAMF,
 	} {
 		t.Run(name, run)
 	}
@@ -40,7 +40,7 @@ func testRegistration(t *testing.T) {
 	s := w.core.State()
 	require.Len(t, s.UEs, 1)
 	require.True(t, s.UEs[0].Registered)
-	require.Equal(t, netip.AddrPortFrom(w.addr(10), uint16(25501+w.n)).String(), s.UEs[0].Location, "the AMF knows the outer address")
+	require.Equal(t, netip.AddrPortFrom(w.addr(10), w.uePort()+1).String(), s.UEs[0].Location, "the AMF knows the outer address")
 	require.NoError(t, w.within(u.Deregister))
 	w.empty()
 }
@@ -220,10 +220,31 @@ func testMaxUEs(t *testing.T) {
 	w.register(w.ue(3))
 }
 
+// testSilentAMF: an AMF that is connected but says nothing more leaves nothing behind.
+func testSilentAMF(t *testing.T) {
+	w := prepareWorld(t, func(c *config.Config) {
+		c.Timers.AMFAnswer, c.Timers.Release = 300*time.Millisecond, 200*time.Millisecond
+	})
+	w.cfg.N2.AMFs[0].Addresses = []netip.Addr{w.addr(hostOtherAMF)}
+	said := 0
+	newNGRelay(w, w.addr(hostCore), func(_ uint16, pdu []byte, send func([]byte)) {
+		if said++; said <= 2 { // NG SETUP RESPONSE and the first message for the UE
+			send(pdu)
+		}
+	})
+	w.startCore()
+	w.startN3IWF()
+	w.until("NG Setup", func() bool { return w.nf.Status().AMFs == 1 })
+	err := w.within(w.ue(0).Register)
+	var away *ue.BackoffError
+	require.ErrorAs(t, err, &away)
+	w.until("an N3IWF without UEs", func() bool { return w.nf.Status().UEs == 0 })
+}
+
 // TestNASQueue: what the AMF sends before the UE's TCP connection exists arrives later, in order.
 func TestNASQueue(t *testing.T) {
 	t.Cleanup(func() { goleak.VerifyNone(t) })
-	w := newWorld(t, nil)
+	w := newWorld(t, nil, "earlyAccept: true")
 	hold := make(chan struct{})
 	steps := make(chan string, 64)
 	u := w.ue(0, func(o *ue.Options) {

@@ -79,12 +79,14 @@ var (
 )
 
 func (w *world) addr(host int) netip.Addr {
-	return netip.AddrFrom4([4]byte{127, 77, byte(w.n), byte(host)})
+	return netip.AddrFrom4([4]byte{127, 64 + byte(os.Getpid()%128), byte(w.n), byte(host)})
 }
 
-func (w *world) ikePort() uint16   { return uint16(15000 + 10*w.n) }
-func (w *world) nattPort() uint16  { return uint16(15001 + 10*w.n) }
-func (w *world) proxyPort() uint16 { return uint16(15002 + 10*w.n) } // of IKE; the next one is NAT traversal
+// Ports differ between worlds and between processes, because all share ::1.
+func (w *world) ikePort() uint16   { return uint16(10000 + os.Getpid()%200*100 + 4*w.n%100) }
+func (w *world) nattPort() uint16  { return w.ikePort() + 1 }
+func (w *world) proxyPort() uint16 { return w.ikePort() + 2 } // of IKE; the next one is NAT traversal
+func (w *world) uePort() uint16    { return w.ikePort() + 20000 }
 
 // imsi of the subscriber that the UE number i is.
 func imsi(i int) string { return fmt.Sprintf("00101%010d", i) }
@@ -254,7 +256,7 @@ func (w *world) options(i int) ue.Options {
 		Subscriber: ue.Subscriber{
 			IMSI: imsi(i), MCC: "001", MNC: "01", Key: milenage.Subscriber{K: key(k), OPc: key(opc)}, Ciphering: i%2 == 0, Slices: []nas.SNSSAI{{SST: 1}},
 		},
-		Local: w.addr(10 + i), N3IWF: w.addr(hostN3IWF), IKEPort: w.ikePort(), NATTPort: w.nattPort(), LocalIKE: 25500, LocalNATT: uint16(25501 + w.n),
+		Local: w.addr(10 + i), N3IWF: w.addr(hostN3IWF), IKEPort: w.ikePort(), NATTPort: w.nattPort(), LocalIKE: w.uePort(), LocalNATT: w.uePort() + 1,
 		Logger: w.log.With("who", imsi(i)),
 	}
 }
@@ -374,6 +376,9 @@ type lockedBuffer struct {
 func (l *lockedBuffer) Write(b []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.b.Len() > 8<<20 {
+		l.b.Next(4 << 20) // a flood fills the log too
+	}
 	return l.b.Write(b)
 }
 

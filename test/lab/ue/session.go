@@ -159,13 +159,21 @@ func (u *UE) EstablishSession(ctx context.Context, psi uint8, dnn string, slice 
 	if err != nil {
 		return nil, err
 	}
+	if s := u.Session(psi); s != nil {
+		return s, nil
+	}
+	return nil, errors.New("the PDU session ended at once, or the UE was closed")
+}
+
+// Session gives a PDU session that is there, nil otherwise.
+func (u *UE) Session(psi uint8) *Session {
 	found := make(chan *Session, 1)
 	u.post(func() { found <- u.sessions[psi] })
 	select {
 	case s := <-found:
-		return s, nil
+		return s
 	case <-u.quit:
-		return nil, errors.New("the UE was closed")
+		return nil
 	}
 }
 
