@@ -76,8 +76,8 @@ func (a *userAssociation) handleReflected(c chunk) {
 func (a *userAssociation) handleUnknown(c chunk) (goOn bool) {
 	a.badPackets.Add(1)
 	if c.typ&0x40 != 0 {
-		head := binary.BigEndian.AppendUint16([]byte{c.typ, c.flags}, uint16(chunkHeaderLen+len(c.value)))
-		report := append(head, c.value[:min(len(c.value), maxReported)]...)
+		report := binary.BigEndian.AppendUint16([]byte{c.typ, c.flags}, uint16(chunkHeaderLen+len(c.value)))
+		report = append(report, c.value[:min(len(c.value), maxReported)]...)
 		a.transmit(appendChunk(a.packet(), chunkError, 0, appendTLV(nil, causeUnrecognizedChunk, report)))
 	}
 	return c.typ&0x80 != 0

@@ -225,7 +225,7 @@ func (e *endpoint) handleInit(p *packet, c chunk, from netip.AddrPort, listening
 		} else if errors.Is(err, errInitHostName) {
 			code = causeUnresolvable
 		}
-		e.send(appendChunk(b, chunkAbort, 0, appendTLV(nil, code, nil)), from) //nolint:errcheck
+		e.send(appendChunk(b, chunkAbort, 0, appendTLV(nil, code, nil)), from) //nolint:errcheck // a datagram may be lost anyway
 		return
 	}
 	ck := cookie{
@@ -263,13 +263,13 @@ func (e *endpoint) handleCookie(p *packet, c chunk, from netip.AddrPort) *userAs
 		return old
 	case err != nil:
 		measure := binary.BigEndian.AppendUint32(nil, uint32((time.Since(ck.made) - cookieLife).Microseconds()))
-		e.send(appendChunk(reply, chunkError, 0, appendTLV(nil, causeStaleCookie, measure)), from) //nolint:errcheck
+		e.send(appendChunk(reply, chunkError, 0, appendTLV(nil, causeStaleCookie, measure)), from) //nolint:errcheck // a datagram may be lost anyway
 		return nil
 	case old != nil && (ck.tieTag != old.tag || ck.tiePeer != old.peerTag):
 		e.dropped.Add(1) // a cookie from before the present association
 		return nil
 	case e.accept == nil || e.byTag[ck.tag] != nil || len(e.byTag) >= e.opt.MaxAssociations || len(e.accept) == cap(e.accept):
-		e.send(appendChunk(reply, chunkAbort, 0, appendTLV(nil, causeOutOfResource, nil)), from) //nolint:errcheck
+		e.send(appendChunk(reply, chunkAbort, 0, appendTLV(nil, causeOutOfResource, nil)), from) //nolint:errcheck // a datagram may be lost anyway
 		return nil
 	}
 	if old != nil {

@@ -18,6 +18,8 @@ import (
 	"github.com/google/gopacket/layers"
 	"github.com/google/gopacket/pcapgo"
 	"github.com/stretchr/testify/require"
+
+	"github.com/open-n3iwf/n3iwf/internal/testenv"
 )
 
 // capturedPDU is an NGAP PDU of the recorded exchange, uplink or downlink.
@@ -96,10 +98,7 @@ func (r *recorder) packet(b []byte, from, to netip.AddrPort, udp bool) {
 // this package, with fragments, heartbeats, a shutdown, an abort, a refused
 // set-up and a stray packet, and lets Wireshark judge every packet.
 func TestCaptureDissectedByTshark(t *testing.T) {
-	tshark, err := exec.LookPath("tshark")
-	if err != nil {
-		t.Skip("tshark is not installed (apt-get install tshark)")
-	}
+	tshark := testenv.NeedTool(t, "tshark", "tshark")
 	pdus := capturedN2(t)
 	for _, udp := range []bool{true, false} {
 		rec := newRecorder(t)

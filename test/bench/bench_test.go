@@ -28,9 +28,6 @@ func TestMain(m *testing.M) {
 }
 
 func TestBenchSmoke(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a small run of the whole bench takes seconds")
-	}
 	temporary := t.TempDir()
 	t.Setenv("TMPDIR", temporary)
 	file := filepath.Join(t.TempDir(), "bench.json")
