@@ -89,6 +89,9 @@ func (nf *N3IWF) releaseAll(cause ngap.Cause) {
 
 // linger keeps a closed session for a while, to answer retransmissions of the peer's last request (RFC 7296 2.4).
 func (o *owner) linger(session *ikev2.Session) {
+	if len(o.lingering) >= lingerLimit {
+		return
+	}
 	spi := session.SPI()
 	o.lingering[spi] = session
 	time.AfterFunc(lingerTime, func() {
@@ -96,7 +99,12 @@ func (o *owner) linger(session *ikev2.Session) {
 	})
 }
 
-const lingerTime = 30 * time.Second
+const (
+	lingerTime = 30 * time.Second
+	// lingerLimit is how many closed sessions one owner keeps: peers that are refused are not half-open any more, so that nothing else bounds
+	// how fast strangers can make sessions that end. A retransmission beyond it stays without answer.
+	lingerLimit = 4096
+)
 
 // expired: an SA has used up what it may carry. Without rekeying the UE is released before the sequence number runs out.
 func (u *ue) expired(ev ipsec.Expire) {

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -58,6 +59,8 @@ func TestHostileInput(t *testing.T) {
 	heap := heapInUse()
 
 	h.nwu(w, p.recorded())
+	w.answered(pr, 20)
+	h.eap(w)
 	w.answered(pr, 20)
 	h.n3(w)
 	w.answered(pr, 20)
@@ -193,6 +196,30 @@ func (h *hostile) n3(w *world) {
 	require.Positive(w.t, s.Dropped())
 	require.Positive(w.t, s.EchoRequestsIn)
 	require.Positive(w.t, s.EndMarkers)
+}
+
+// eap lets UEs begin a registration and then send changed EAP packets.
+func (h *hostile) eap(w *world) {
+	var running sync.WaitGroup
+	for i := range 16 {
+		r := rand.New(rand.NewPCG(h.random.Uint64(), 0))
+		u := w.ue(i+10, func(o *ue.Options) {
+			o.TamperEAP = func(b []byte) []byte {
+				if r.IntN(2) == 0 {
+					return b
+				}
+				return mutate(r, b, b)
+			}
+		})
+		running.Go(func() {
+			ctx, cancel := context.WithTimeout(w.ctx, time.Second)
+			defer cancel()
+			_ = u.Register(ctx) // whether it comes through is up to the changes
+			_ = u.Close()
+		})
+	}
+	running.Wait()
+	require.Positive(w.t, w.nf.Counters().EAPErrors.Load())
 }
 
 // insider is a UE with a PDU session that sends garbage where only authenticated UEs can.

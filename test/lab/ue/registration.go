@@ -39,11 +39,11 @@ func (u *UE) receiveEAP(packet []byte) {
 		}
 		u.sendEAPNAS(eap5g.AN{}, answer)
 	case eap5g.Notified:
-		u.apply(u.session.SendEAP(time.Now(), ev.Reply))
+		u.sendEAP(ev.Reply)
 	case eap5g.Repeated:
-		u.apply(u.session.SendEAP(time.Now(), ev.Reply))
+		u.sendEAP(ev.Reply)
 	case eap5g.Refused:
-		u.apply(u.session.SendEAP(time.Now(), ev.Reply))
+		u.sendEAP(ev.Reply)
 	case eap5g.Succeeded:
 		u.o.Step("EAP success")
 		if u.kN3IWF == nil {
@@ -62,13 +62,20 @@ func (u *UE) sendEAPNAS(an eap5g.AN, pdu []byte) {
 		u.failRegistration(err)
 		return
 	}
+	u.sendEAP(packet)
+}
+
+func (u *UE) sendEAP(packet []byte) {
+	if u.o.TamperEAP != nil {
+		packet = u.o.TamperEAP(packet)
+	}
 	u.apply(u.session.SendEAP(time.Now(), packet))
 }
 
 // stopEAP ends EAP-5G after a reject or an error.
 func (u *UE) stopEAP(why error) {
 	if packet, err := u.eap.Stop(); err == nil {
-		u.apply(u.session.SendEAP(time.Now(), packet))
+		u.sendEAP(packet)
 	}
 	u.failRegistration(why)
 }
