@@ -232,7 +232,7 @@ func (a *kernelAssociation) Send(ctx context.Context, stream uint16, data []byte
 	case <-a.done:
 		return a.loss
 	}
-	a.s.file.SetWriteDeadline(time.Time{}) //nolint:errcheck // pollable by construction
+	a.s.file.SetWriteDeadline(time.Time{})                                                //nolint:errcheck // pollable by construction
 	stop := context.AfterFunc(ctx, func() { a.s.file.SetWriteDeadline(time.Unix(1, 0)) }) //nolint:errcheck // pollable by construction
 	defer stop()
 	oob := controlMessage(sndRcvInfo{stream: stream, ppid: PPID})
