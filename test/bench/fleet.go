@@ -22,11 +22,11 @@ import (
 	"github.com/open-n3iwf/n3iwf/test/lab/nas/milenage"
 )
 
-// fleet is many UEs on one data plane and one TCP stack. Each UE belongs to a shard, a goroutine that alone touches it.
+// fleet is many UEs on one data plane and a few TCP stacks. Each UE belongs to a shard, a goroutine that alone touches it.
 type fleet struct {
 	lab       *lab
 	dataPlane *user.DataPlane
-	nas       *tcp.Client
+	stacks    []*tcp.Client
 	shards    []*shard
 	ues       []*simUE
 	profile   suite.Profile
@@ -45,6 +45,9 @@ type shard struct {
 	mail chan func()
 	ues  []*simUE
 }
+
+// perStack is how many UEs share a TCP stack, which looks through all its addresses for each packet.
+const perStack = 256
 
 // backlog is how many tasks may wait in a shard.
 const backlog = 1 << 16
@@ -69,18 +72,21 @@ func newFleet(l *lab, count, own int) (*fleet, error) {
 		f.shards = append(f.shards, &shard{mail: make(chan func(), backlog)})
 	}
 	for i := range count {
+		if i%perStack == 0 {
+			stack, err := tcp.NewClient(tcp.Options{Out: f.nasOut(), Events: nasEvents{f}, Workers: 1, Logger: quiet})
+			if err != nil {
+				return nil, errors.Join(err, f.closeStacks())
+			}
+			f.stacks = append(f.stacks, stack)
+		}
 		s := f.shards[i%len(f.shards)]
-		u := &simUE{fleet: f, shard: s, number: i, port: nattPort}
+		u := &simUE{fleet: f, shard: s, number: i, port: nattPort, nas: f.stacks[len(f.stacks)-1]}
 		if i < own {
 			u.port += uint16(1 + i)
 		}
 		u.reset()
 		s.ues = append(s.ues, u)
 		f.ues = append(f.ues, u)
-	}
-	var err error
-	if f.nas, err = tcp.NewClient(tcp.Options{Out: f.nasOut(), Events: nasEvents{f}, Logger: quiet}); err != nil {
-		return nil, err
 	}
 	sockets := []user.Socket{
 		{Kind: user.IKE, Local: netip.AddrPortFrom(l.addr.ue[0], ikePort)},
@@ -90,9 +96,10 @@ func newFleet(l *lab, count, own int) (*fleet, error) {
 	for _, u := range f.ues[:own] {
 		sockets = append(sockets, user.Socket{Kind: user.NATT, Local: netip.AddrPortFrom(l.addr.ue[0], u.port)})
 	}
+	var err error
 	f.dataPlane, err = user.New(user.Options{Sink: fleetSink{f}, Sockets: sockets, Workers: 1, MaxSAs: 1 << 17, Log: quiet})
 	if err != nil {
-		return nil, errors.Join(err, f.nas.Close())
+		return nil, errors.Join(err, f.closeStacks())
 	}
 	for _, s := range f.shards {
 		f.running.Go(func() { f.run(s) })
@@ -104,7 +111,15 @@ func newFleet(l *lab, count, own int) (*fleet, error) {
 func (f *fleet) close() error {
 	close(f.quit)
 	f.running.Wait()
-	return errors.Join(f.dataPlane.Close(), f.nas.Close())
+	return errors.Join(f.dataPlane.Close(), f.closeStacks())
+}
+
+func (f *fleet) closeStacks() error {
+	var err error
+	for _, stack := range f.stacks {
+		err = errors.Join(err, stack.Close())
+	}
+	return err
 }
 
 // tick is how often the shards look for timers that are due.
@@ -162,7 +177,7 @@ func (s fleetSink) Inbound(batch []ipsec.Inbound) {
 	var count uint64
 	for _, in := range batch {
 		if c := in.Context.(*child); c.qos == nil {
-			s.f.nas.Input(in.Packet)
+			c.nas.Input(in.Packet)
 		} else if _, err := gre.Decode(in.Packet); err == nil {
 			count++
 		}

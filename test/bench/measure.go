@@ -60,7 +60,7 @@ func (b *bench) run(ctx context.Context) error {
 		return fmt.Errorf("warm-up: %w", err)
 	}
 	if b.o.wants(groupRegistration, groupMemory, groupMoves) {
-		before, err := b.heap()
+		before, err := b.heap("heap_before")
 		if err != nil {
 			return err
 		}

@@ -18,6 +18,7 @@ import (
 	"github.com/open-n3iwf/n3iwf/nwu"
 	"github.com/open-n3iwf/n3iwf/nwu/eap5g"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
+	tcp "github.com/open-n3iwf/n3iwf/nwu/nas"
 	"github.com/open-n3iwf/n3iwf/test/lab/nas/aka"
 	"github.com/open-n3iwf/n3iwf/test/lab/nas/milenage"
 	"github.com/open-n3iwf/n3iwf/test/lab/nas/security"
@@ -34,6 +35,7 @@ type simUE struct {
 	shard  *shard
 	number int
 	port   uint16 // of NAT traversal
+	nas    *tcp.Client
 	// signalling is read by the TCP stack, user by the load generator.
 	signalling atomic.Pointer[ipsec.Handle]
 	user       atomic.Pointer[userPath]
@@ -66,6 +68,7 @@ type child struct {
 	id  ipsec.ChildID
 	qos *nwu.QoSInfo
 	up  netip.Addr
+	nas *tcp.Client
 }
 
 // userPath is what the load generator needs of a UE.
@@ -271,14 +274,14 @@ func (u *simUE) dialNAS() {
 	if !u.netNAS.Addr().IsValid() || u.signalling.Load() == nil {
 		return
 	}
-	if err := u.fleet.nas.Dial(u.inner, u.netNAS); err != nil {
+	if err := u.nas.Dial(u.inner, u.netNAS); err != nil {
 		u.fail(err)
 	}
 }
 
 func (u *simUE) newChild(qos *nwu.QoSInfo) *child {
 	u.nextChild++
-	return &child{id: ipsec.ChildID(u.number)<<32 | ipsec.ChildID(u.nextChild), qos: qos}
+	return &child{id: ipsec.ChildID(u.number)<<32 | ipsec.ChildID(u.nextChild), qos: qos, nas: u.nas}
 }
 
 // acceptChild takes the user-plane child SA that the N3IWF makes (TS 24.502 7.5.2).

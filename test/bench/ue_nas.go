@@ -222,7 +222,7 @@ func (u *simUE) sendNAS(m nas.Message) error {
 		b, err = u.security.Protect(security.IntegrityCiphered, b)
 	}
 	if err == nil {
-		err = u.fleet.nas.Send(u.inner, b)
+		err = u.nas.Send(u.inner, b)
 	}
 	return err
 }

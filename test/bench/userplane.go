@@ -24,7 +24,7 @@ const (
 )
 
 // userPlane measures both directions with long and with short packets of some UEs. What counts is what came out at the other end.
-func (b *bench) userPlane(ctx context.Context) error {
+func (b *bench) userPlane(ctx context.Context) (err error) {
 	if err := b.coreHas(ctx, "the PDU sessions of the traffic", len(b.warm), sessionUp); err != nil {
 		return err
 	}
@@ -38,7 +38,7 @@ func (b *bench) userPlane(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer down.close()
+	defer func() { err = errors.Join(err, down.conn.Close()) }()
 	type result struct {
 		direction string
 		size      int
@@ -166,8 +166,6 @@ func newDownlink(b *bench, ues []*simUE) (*downlink, error) {
 	d.sender = d.conn.NewSender()
 	return d, nil
 }
-
-func (d *downlink) close() { d.conn.Close() }
 
 func (d *downlink) prepare(size int) {
 	d.packets = nil
