@@ -32,7 +32,7 @@ func coreCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			defer c.Close()
+			defer func() { _ = c.Close() }() // the process ends
 			if !control {
 				<-cmd.Context().Done()
 				return nil

@@ -15,6 +15,13 @@ import (
 )
 
 func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "nwulab:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends at once
@@ -23,8 +30,5 @@ func main() {
 		SilenceErrors: true, SilenceUsage: true,
 	}
 	root.AddCommand(ueCommand(), coreCommand(), demoCommand())
-	if err := root.ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "nwulab:", err)
-		os.Exit(1)
-	}
+	return root.ExecuteContext(ctx)
 }

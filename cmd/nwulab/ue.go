@@ -61,7 +61,7 @@ func standaloneUE(ctx context.Context, c *ue.Config, log *slog.Logger, out io.Wr
 	if err != nil {
 		return err
 	}
-	defer u.Close()
+	defer func() { _ = u.Close() }()
 	limit, cancel := context.WithTimeout(ctx, c.Timeout())
 	defer cancel()
 	if err := u.Register(limit); err != nil {
@@ -96,7 +96,7 @@ func controlledUE(ctx context.Context, c *ue.Config, log *slog.Logger, in io.Rea
 	if err != nil {
 		return err
 	}
-	defer u.Close()
+	defer func() { _ = u.Close() }()
 	d := &driver{ue: u, config: c}
 	return server.serve(ctx, in, map[string]handler{
 		"register":   func(ctx context.Context, _ json.RawMessage) (any, error) { return nil, u.Register(ctx) },

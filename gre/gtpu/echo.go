@@ -44,7 +44,7 @@ func (e *Echo) Tick(now time.Time) (send bool, sequence uint16, failed bool) {
 		return false, 0, false
 	}
 	if e.tries >= e.timers.N3 && !e.down {
-		e.down, failed = true, true
+		e.down = true
 		e.deadline = now.Add(e.timers.Interval)
 		return false, 0, true
 	}

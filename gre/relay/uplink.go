@@ -75,7 +75,7 @@ func (u *Uplink) forward(in *ipsec.Inbound) {
 	}
 	packet := in.Packet
 	p, err := gre.Decode(packet)
-	if err == gre.DropFragment {
+	if err == gre.DropFragment { //nolint:errorlint // the error itself, asked for each packet
 		var kept bool
 		if packet, kept = u.fragments.Add(uint64(in.ID), packet, u.r.options.Now()); kept {
 			return
@@ -88,7 +88,7 @@ func (u *Uplink) forward(in *ipsec.Inbound) {
 		p, err = gre.Decode(packet)
 	}
 	if err != nil {
-		s.drop(greReason(err.(gre.Drop)))
+		s.drop(greReason(err.(gre.Drop))) //nolint:errorlint // Decode returns nothing else, and errors.As would allocate for each hostile packet
 		return
 	}
 	c := v.child(in.ID)

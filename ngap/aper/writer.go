@@ -89,7 +89,7 @@ func (w *writer) constrained(v, lb, ub uint64) {
 
 // unconstrained writes a number in minimal two's complement; negative says that v is the pattern of an int64.
 func (w *writer) unconstrained(v uint64, negative bool) {
-	n := 1
+	var n int
 	if negative {
 		n = bits.Len64(^v)/8 + 1
 	} else {

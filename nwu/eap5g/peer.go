@@ -105,7 +105,7 @@ func (p *Peer) Receive(b []byte) (PeerEvent, error) {
 	case Start:
 		return Started{}, nil
 	case NASRequest:
-		return NASArrived{PDU: m.PDU}, nil
+		return NASArrived(m), nil
 	case NotificationRequest:
 		reply, err := p.respond(NotificationResponse{})
 		if err != nil {
