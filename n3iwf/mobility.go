@@ -42,7 +42,7 @@ func (u *ue) childrenMoved(ev ikev2.ChildrenMoved) {
 
 func (u *ue) routabilityProven(ev ikev2.RoutabilityProven) {
 	u.nf.counters.RoutabilityProven.Add(1)
-	if ev.Path == u.session.ChildPath() {
+	if u.unproven && ev.Path == u.session.ChildPath() {
 		u.movePath(ev.Path, ipsec.Unlimited)
 	}
 }
@@ -57,6 +57,7 @@ func (u *ue) routabilityFailed(ev ikev2.RoutabilityFailed) {
 }
 
 func (u *ue) movePath(path ikev2.Path, limit int64) {
+	u.unproven = limit != ipsec.Unlimited
 	if len(u.children) == 0 {
 		return
 	}
