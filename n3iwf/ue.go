@@ -45,6 +45,7 @@ type ue struct {
 	connected        bool          // NAS over TCP
 	nasQueue         [][]byte      // downlink NAS that waits for EAP or TCP
 	moves            uint64
+	unproven         bool // what is sent to the present path is limited
 
 	// N2.
 	ng         *ngConnection // nil until an AMF is selected
