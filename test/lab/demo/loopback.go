@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 )
 
@@ -33,14 +34,17 @@ func (*loopback) record() (map[string][]string, error) {
 
 func (l *loopback) close() error { return l.nat.close() }
 
+// plan takes addresses and ports of this process' own, so that demos can run side by side.
 func (*loopback) plan() plan {
-	a := netip.MustParseAddr
+	pid := os.Getpid()
+	addr := func(host byte) netip.Addr { return netip.AddrFrom4([4]byte{127, 64 + byte(pid>>8)&63, byte(pid), host}) }
+	port := uint16(20000 + pid%3000*4)
 	return plan{
-		description: "loopback addresses (not root: no network namespaces), with a NAT in the demo's own process",
-		n3iwf:       [2]netip.Addr{a("127.0.45.1"), a("::1")}, natN3IWF: a("127.0.45.4"),
-		first: a("127.0.45.2"), second: a("127.0.45.3"), behindNAT: a("127.0.45.5"), ipv6: a("::1"),
-		n3iwfCore: a("127.0.46.1"), core: a("127.0.46.2"), upf: a("127.0.46.2"),
-		ike: 15500, natt: 14500, ueIKE: 25500, ueNAT: 24500, n2: "udp",
+		description: "loopback addresses (no network namespaces), with a NAT in the demo's own process",
+		n3iwf:       [2]netip.Addr{addr(1), netip.IPv6Loopback()}, natN3IWF: addr(4),
+		first: addr(2), second: addr(3), behindNAT: addr(5), ipv6: netip.IPv6Loopback(),
+		n3iwfCore: addr(6), core: addr(7), upf: addr(7),
+		ike: port, natt: port + 1, ueIKE: port + 2, ueNAT: port + 3, n2: "udp",
 	}
 }
 
