@@ -37,7 +37,9 @@ func (l *loopback) close() error { return l.nat.close() }
 // plan takes addresses and ports of this process' own, so that demos can run side by side.
 func (*loopback) plan() plan {
 	pid := os.Getpid()
-	addr := func(host byte) netip.Addr { return netip.AddrFrom4([4]byte{127, 64 + byte(pid>>8)&63, byte(pid), host}) }
+	addr := func(host byte) netip.Addr {
+		return netip.AddrFrom4([4]byte{127, 64 + byte(pid>>8)&63, byte(pid), host})
+	}
 	port := uint16(20000 + pid%3000*4)
 	return plan{
 		description: "loopback addresses (no network namespaces), with a NAT in the demo's own process",
