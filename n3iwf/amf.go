@@ -107,6 +107,7 @@ func (a *amf) connectAndServe(ctx context.Context) (up bool, err error) {
 		return false, err
 	}
 	a.ng.Store(ng)
+	a.nf.beginAnew(ng)
 	a.nf.amfChanged()
 	a.log.Info("NG connection is up", slog.String("amf", string(ng.name)), slog.String("peer", association.RemoteAddr().String()))
 	serving, stopSending := context.WithCancel(ctx)
@@ -118,7 +119,9 @@ func (a *amf) connectAndServe(ctx context.Context) (up bool, err error) {
 	a.ng.Store(nil)
 	a.hangUp(association)
 	a.nf.amfChanged()
-	a.nf.connectionLost(ng)
+	if ctx.Err() == nil {
+		a.nf.connectionLost(ng)
+	}
 	return true, err
 }
 

@@ -26,6 +26,24 @@ func (nf *N3IWF) connectionLost(ng *ngConnection) {
 	}
 }
 
+// beginAnew ends the UEs of earlier connections with the same AMF: NG Setup erases all UE contexts on both sides (TS 38.413 8.7.1.1), so
+// they can only register anew.
+func (nf *N3IWF) beginAnew(ng *ngConnection) {
+	for _, o := range nf.owners {
+		o.mail.post(func() {
+			for _, u := range o.byRANID {
+				if u.ng != nil && u.ng != ng && u.ng.amf == ng.amf && u.released && u.state == stateUp {
+					u.log.Info("the AMF has begun anew; the UE must register again")
+					o.guarded(u, func() {
+						u.clearGuard()
+						u.endIKE()
+					})
+				}
+			}
+		})
+	}
+}
+
 // amfLost ends the NGAP association of a UE whose AMF is gone, and the UE after the hold time.
 func (u *ue) amfLost() {
 	u.unbind()

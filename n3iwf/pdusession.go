@@ -49,6 +49,7 @@ type setupBatch struct {
 	pending []sessionRequest
 	current *sessionSetup
 	done    []sessionResult
+	nas     []ngap.NASPDU // for the UE, after the answer to the AMF: its first packets find the tunnel complete
 	failed  []sessionResult
 	finish  func(*setupBatch)
 }
@@ -85,6 +86,9 @@ func (u *ue) nextSession() {
 		if len(b.pending) == 0 {
 			u.batches = u.batches[1:]
 			b.finish(b)
+			for _, pdu := range b.nas {
+				u.downlinkNAS(pdu)
+			}
 			continue
 		}
 		request := b.pending[0]
@@ -297,7 +301,7 @@ func (u *ue) childSettled(setup *sessionSetup) {
 	b.done = append(b.done, sessionResult{s.id, transfer})
 	u.nf.counters.Sessions.Add(1)
 	u.log.Info("PDU session is up", slog.Int("pdu_session", int(s.id)), slog.Int("flows", len(s.flows)), slog.Int("child_sas", len(s.children)), slog.String("upf", s.upf.String()))
-	u.downlinkNAS(setup.nas)
+	b.nas = append(b.nas, setup.nas)
 	u.nextSession()
 }
 

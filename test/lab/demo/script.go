@@ -21,7 +21,7 @@ const (
 	trafficSize    = 200
 	bulkSize       = 1400
 	bulkTime       = 2 * time.Second
-	bulkDownRate   = 100000
+	bulkDownRate   = 250000 // more than one core forwards, so that what arrives is measured
 	settle         = 300 * time.Millisecond
 	beforeMove     = 300 * time.Millisecond
 	afterMove      = 1500 * time.Millisecond

@@ -6,10 +6,13 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -17,7 +20,7 @@ import (
 	"github.com/open-n3iwf/n3iwf/test/lab/nas"
 )
 
-// Config is the UE simulator's file.
+// Config is the UE simulator's file; ue.example.yaml shows every key.
 type Config struct {
 	Local netip.Addr `yaml:"local"` // outer address
 	N3IWF netip.Addr `yaml:"n3iwf"`
@@ -49,7 +52,7 @@ type Config struct {
 	TimeoutSeconds int `yaml:"timeout"`
 }
 
-// LoadConfig reads the file.
+// LoadConfig reads the file and checks it. Errors name the file, the key and what to write there.
 func LoadConfig(file string) (*Config, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -59,7 +62,40 @@ func LoadConfig(file string) (*Config, error) {
 	if err := yaml.UnmarshalWithOptions(text, c, yaml.Strict()); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
+	if err := c.check(); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	if c.Authority != "" && !filepath.IsAbs(c.Authority) {
+		c.Authority = filepath.Join(filepath.Dir(file), c.Authority)
+	}
 	return c, nil
+}
+
+func (c *Config) check() error {
+	switch s := c.Subscriber; {
+	case !c.Local.IsValid():
+		return errors.New("local: give the UE's outer address, such as 127.0.0.2")
+	case !c.N3IWF.IsValid():
+		return errors.New("n3iwf: give the N3IWF's address, such as 127.0.0.3")
+	case c.Local.Is4() != c.N3IWF.Is4():
+		return fmt.Errorf("n3iwf: %s and local %s are of two IP families; give two of one", c.N3IWF, c.Local)
+	case c.Authority != "" && c.Identity == "":
+		return errors.New("identity: give the name in the N3IWF's certificate, as authority asks to check it")
+	case !digits(s.MCC, 3, 3):
+		return fmt.Errorf("subscriber.mcc: %q: give 3 digits, in quotes", s.MCC)
+	case !digits(s.MNC, 2, 3):
+		return fmt.Errorf("subscriber.mnc: %q: give 2 or 3 digits, in quotes", s.MNC)
+	case !digits(s.IMSI, 6, 15) || !strings.HasPrefix(s.IMSI, s.MCC+s.MNC):
+		return fmt.Errorf("subscriber.imsi: %q: give up to 15 digits that begin with mcc and mnc, in quotes", s.IMSI)
+	case !c.Session.Ping.IsValid():
+		return errors.New("session.ping: give an address of the data network, such as 192.0.2.1")
+	}
+	return nil
+}
+
+// digits tells whether s consists of least to most decimal digits.
+func digits(s string, least, most int) bool {
+	return len(s) >= least && len(s) <= most && strings.Trim(s, "0123456789") == ""
 }
 
 // Timeout bounds registration and session set-up.
