@@ -61,6 +61,14 @@ func TestExample(t *testing.T) {
 	require.Empty(t, cmp.Diff(want, c, byValue), "the example differs from the defaults")
 }
 
+func TestLabExample(t *testing.T) {
+	text, err := os.ReadFile("lab.example.yaml")
+	require.NoError(t, err)
+	c, err := Parse(filepath.Join(folder(t), "n3iwf.yaml"), text)
+	require.NoError(t, err)
+	require.Equal(t, netip.MustParseAddr("127.0.0.1"), c.N2.AMFs[0].Addresses[0])
+}
+
 // Every default must be a value that a file could give, and every tag must be readable.
 func TestDefaultsAreInRange(t *testing.T) {
 	check := func(v reflect.Value, key string, tag reflect.StructTag) {
