@@ -56,16 +56,12 @@ func (u *ue) childUp(ev ikev2.ChildUp) {
 		}
 		return
 	}
-	rekeyed := c.current != nil
+	rekeyed := c.current != nil // the UE started it, so it knows the new keys only with our answer: see childDown
 	c.current = ev.Child
 	u.children[c.id] = c
 	u.nf.counters.ChildSAs.Add(1)
 	switch {
 	case rekeyed:
-		// The peer made the new pair, so it is ready for it.
-		if err := u.nf.dataPlane.SwitchOutbound(c.id, ev.Child.InboundSPI); err != nil {
-			u.log.Error("rekeyed child SA not switched", slog.Any("error", err))
-		}
 	case c.session == nil:
 		u.signalling = c.id
 		if h, err := u.nf.dataPlane.Handle(c.id); err == nil {
@@ -135,6 +131,7 @@ func (u *ue) childDown(ev ikev2.ChildDown) {
 		return
 	}
 	if c.current.InboundSPI != ev.Child.InboundSPI {
+		u.switchOutbound(c)
 		if err := u.nf.dataPlane.DeleteSA(c.id, ev.Child.InboundSPI, childGrace); err != nil {
 			u.log.Debug("old SA", slog.Any("error", err))
 		}
@@ -148,6 +145,13 @@ func (u *ue) childDown(ev ikev2.ChildDown) {
 		// Without signalling SA there is no way for NAS.
 		u.requestRelease(ngap.CauseRadioNetworkRadioConnectionWithUeLost.Cause())
 		u.endIKE()
+	}
+}
+
+// switchOutbound sends with the newest generation from now on: the peer has shown that it has it (RFC 7296 2.8), or the older one is used up.
+func (u *ue) switchOutbound(c *childSA) {
+	if err := u.nf.dataPlane.SwitchOutbound(c.id, c.current.InboundSPI); err != nil {
+		u.log.Error("rekeyed child SA not switched", slog.Any("error", err))
 	}
 }
 

@@ -127,7 +127,11 @@ const (
 // expired: an SA has used up what it may carry. Without rekeying the UE is released before the sequence number runs out.
 func (u *ue) expired(ev ipsec.Expire) {
 	c := u.children[ev.ID]
-	if c == nil || c.current == nil || c.current.InboundSPI != ev.SPI {
+	if c == nil || c.current == nil {
+		return
+	}
+	if c.current.InboundSPI != ev.SPI {
+		u.switchOutbound(c)
 		return
 	}
 	if !ev.Hard {

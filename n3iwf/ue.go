@@ -218,7 +218,7 @@ func (u *ue) event(ev ikev2.Event) {
 	}
 }
 
-// innerFor gives the assigned inner address of the family of other, or the zero address.
+// innerFor gives the assigned inner IPv4 or IPv6 address, or the zero address.
 func (u *ue) innerFor(v4 bool) netip.Addr {
 	if v4 {
 		return u.inner[0]

@@ -77,10 +77,7 @@ func (u *UE) childUp(ev ikev2.ChildUp) {
 		return
 	}
 	switch {
-	case rekeyed:
-		if err := u.dataPlane.SwitchOutbound(c.id, sa.InboundSPI); err != nil {
-			u.log.Error("rekeyed child SA not switched", slog.Any("error", err))
-		}
+	case rekeyed: // the N3IWF can receive on it only after our answer: see childDown
 	case c.info == nil:
 		u.signalling.Store(&h)
 		u.o.Step("signalling SA up")
@@ -97,6 +94,9 @@ func (u *UE) childDown(ev ikev2.ChildDown) {
 		return
 	}
 	if c.current != nil && c.current.InboundSPI != ev.Child.InboundSPI {
+		if err := u.dataPlane.SwitchOutbound(c.id, c.current.InboundSPI); err != nil {
+			u.log.Error("rekeyed child SA not switched", slog.Any("error", err))
+		}
 		_ = u.dataPlane.DeleteSA(c.id, ev.Child.InboundSPI, childGrace) // gone already is as good
 		return
 	}
