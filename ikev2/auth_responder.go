@@ -297,6 +297,7 @@ func (s *Session) authorize(a Authorization) {
 		out = append(out, notify(message.MOBIKE_SUPPORTED, s.opt.MOBIKEData))
 		out = append(out, s.ownAddresses()...)
 	}
+	out = append(out, s.windowNotify()...)
 	out = appendNotifies(out, a.Notifies)
 	s.established(Established{Peer: identityOf(hs.idI), Notifies: hs.notifies})
 	if up != nil {

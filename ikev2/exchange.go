@@ -25,7 +25,7 @@ func (s *Session) pump() {
 		return
 	}
 	sa := s.sa
-	for i := 0; i < len(sa.queue) && len(sa.outstanding) < sa.window; {
+	for i := 0; i < len(sa.queue) && sa.room(); {
 		r := sa.queue[i]
 		if !r.notBefore.IsZero() && s.now.Before(r.notBefore) {
 			i++
@@ -37,6 +37,17 @@ func (s *Session) pump() {
 			return
 		}
 	}
+}
+
+// room tells whether the peer can take another request: it must have answered all that are a window or more before it
+// (RFC 7296 2.3), not only as many.
+func (sa *ikeSA) room() bool {
+	for _, r := range sa.outstanding {
+		if uint64(sa.nextSend) >= uint64(r.mid)+uint64(sa.window) {
+			return false
+		}
+	}
+	return true
 }
 
 // start gives the request its message ID and sends it for the first time.
@@ -55,6 +66,9 @@ func (s *Session) start(r *request) {
 		return // seal ended the session
 	}
 	sa.nextSend++
+	if s.splittable(r.datagrams) {
+		r.inner = inner
+	}
 	s.launch(r)
 }
 
@@ -93,6 +107,8 @@ func (s *Session) retransmitDue() {
 		rt := &s.opt.Retransmit
 		r.wait = min(time.Duration(float64(r.wait)*rt.Factor), rt.Max)
 		r.next = s.now.Add(s.jitter(r.wait))
+		r.tries++
+		s.shrink(s.sa, r)
 		s.retransmit(r)
 	}
 }
@@ -134,8 +150,17 @@ func (s *Session) respond(sa *ikeSA, inner []message.Payload) {
 	if d == nil {
 		return
 	}
-	sa.lastReply = d
-	s.send(p.path, d)
+	path := p.path
+	if t := sa.find(p.mid); t != nil {
+		t.reply = d
+		if s.splittable(d) {
+			t.inner = inner
+		}
+		if t.to.Remote.IsValid() {
+			path = t.to
+		}
+	}
+	s.send(path, d)
 }
 
 // respondError answers with one error notify.
@@ -148,7 +173,7 @@ func (s *Session) respondError(sa *ikeSA, t message.NotifyType, data ...byte) {
 func (s *Session) seal(sa *ikeSA, exchange message.ExchangeType, response bool, mid uint32, inner []message.Payload) [][]byte {
 	h := sa.header(exchange, response, mid)
 	if s.fragment {
-		if d, err := message.SealFragments(h, inner, sa.out, s.opt.FragmentSize); err == nil {
+		if d, err := message.SealFragments(h, inner, sa.out, s.messageSize()); err == nil {
 			return d
 		}
 	}

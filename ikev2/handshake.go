@@ -202,6 +202,7 @@ func (s *Session) established(e Established) {
 	s.hs = nil
 	s.leaveFront()
 	s.lastHeard = s.now
+	s.sa.width = min(s.opt.Window, maxWindow)
 	s.prove(s.path)
 	e.Path, e.NAT, e.MOBIKE = s.path, s.nat, s.mobike
 	s.emit(e)

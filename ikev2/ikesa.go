@@ -24,18 +24,15 @@ type ikeSA struct {
 	keys      *suite.IKEKeys
 	in, out   message.Protector
 
-	nextSend    uint32
-	nextRecv    uint32
+	nextSend uint32
+	receiving
 	window      int // how many requests the peer can take at once
 	outstanding []*request
 	queue       []*request
 	fragments   *message.Reassembler // nil until a fragment comes
 
-	// The peer's latest request: its message ID is nextRecv-1.
-	lastHash      uint64   // of its datagram, or of its first fragment
-	lastReply     [][]byte // nil while it is worked on
-	pending       *pendingRequest
-	firstFragment uint64 // hash of the first fragment of the request that is being put together
+	pending *pendingRequest // the peer's request that is worked on
+	first   []firstFragment // of requests that are being put together
 }
 
 // pendingRequest is a request of the peer whose response is not ready yet.
@@ -43,6 +40,12 @@ type pendingRequest struct {
 	exchange message.ExchangeType
 	mid      uint32
 	path     Path // where it came from, and where the response goes
+}
+
+// firstFragment is what recognises a retransmission of a fragmented request (RFC 7383 2.6.1).
+type firstFragment struct {
+	mid uint32
+	sum uint64
 }
 
 func (sa *ikeSA) local() message.SPI {
@@ -79,6 +82,8 @@ type request struct {
 
 	mid       uint32
 	datagrams [][]byte
+	inner     []message.Payload // kept while it may have to be split smaller
+	tries     int               // repetitions that came to nothing
 	// paths are all paths that it was sent on. An answer proves a path only when there is exactly one (RFC 4555 3.7).
 	paths     []Path
 	sent      time.Time

@@ -12,7 +12,7 @@ import (
 
 // initRequest starts a responder's session with an acceptable IKE_SA_INIT request.
 func (s *Session) initRequest(m *message.Message, data []byte, choice suite.Choice, ke *message.KeyExchange, ni *message.Nonce) {
-	s.sa = &ikeSA{spiI: m.InitiatorSPI, spiR: s.newSPI(), suite: choice.IKE, window: 1, nextRecv: 1}
+	s.sa = &ikeSA{spiI: m.InitiatorSPI, spiR: s.newSPI(), suite: choice.IKE, window: 1, receiving: receiving{nextRecv: 1}}
 	s.hs = &handshake{initReq: bytes.Clone(data), ni: bytes.Clone(ni.Data), nr: s.nonce()}
 	s.state = stateInit
 	s.expires = s.now.Add(s.opt.HalfOpenTime)

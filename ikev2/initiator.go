@@ -246,6 +246,7 @@ func (s *Session) sendFirstAuth() {
 		out = append(out, notify(message.MOBIKE_SUPPORTED, s.opt.MOBIKEData))
 		out = append(out, s.ownAddresses()...)
 	}
+	out = append(out, s.windowNotify()...)
 	out = appendNotifies(appendNotifies(out, want.Notifies), want.Child.Notifies)
 	s.startAuth(out, s.firstAuthResponse)
 }

@@ -28,7 +28,9 @@ type mobility struct {
 // mobikeRequest works on the MOBIKE part of an INFORMATIONAL request. The result is the error to answer, or 0.
 func (s *Session) mobikeRequest(in []message.Payload, path Path) message.NotifyType {
 	update := message.GetNotify(in, message.UPDATE_SA_ADDRESSES) != nil
-	if !s.natsAllowed(in, path) {
+	if update && !s.sa.lastUpdate.newer(s.sa.pending.mid) {
+		update = false // a later one has overtaken it (RFC 4555 3.5); what it says of NATs is as old
+	} else if !s.natsAllowed(in, path) {
 		if update && !s.origInitiator {
 			s.emit(MoveRejected{Path: path, Err: &NotifyError{Type: message.UNEXPECTED_NAT_DETECTED}})
 		}
@@ -46,7 +48,7 @@ func (s *Session) mobikeRequest(in []message.Payload, path Path) message.NotifyT
 		}
 		s.update(in, path)
 	}
-	if s.addressList(in, path) {
+	if hasAddressList(in) && s.sa.lastList.newer(s.sa.pending.mid) && s.addressList(in, path) {
 		s.emit(PeerAddresses{Addresses: s.peerAddrs})
 	}
 	return 0
@@ -73,6 +75,7 @@ func (s *Session) setPath(path Path) {
 	old := s.path
 	s.path = path
 	s.natReference = nil
+	s.small = false
 	s.emit(PathChanged{Old: old, New: path, NAT: s.nat})
 }
 
@@ -130,6 +133,23 @@ func (s *Session) natsAllowed(in []message.Payload, path Path) bool {
 	want = binary.BigEndian.AppendUint16(want, path.Remote.Port())
 	want = binary.BigEndian.AppendUint16(want, path.Local.Port())
 	return slices.Equal(n.Data, want)
+}
+
+// latest is the message ID of the latest request of a kind, plus 1. With a window of several, requests come out of
+// order, and the one with the higher message ID counts.
+type latest uint64
+
+func (l *latest) newer(mid uint32) bool {
+	if uint64(mid)+1 <= uint64(*l) {
+		return false
+	}
+	*l = latest(mid) + 1
+	return true
+}
+
+func hasAddressList(in []message.Payload) bool {
+	return message.GetNotify(in, message.ADDITIONAL_IP4_ADDRESS) != nil ||
+		message.GetNotify(in, message.ADDITIONAL_IP6_ADDRESS) != nil || message.GetNotify(in, message.NO_ADDITIONAL_ADDRESSES) != nil
 }
 
 // addressList replaces the list of the peer's addresses when the message has one of the three notifies about it (RFC

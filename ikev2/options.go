@@ -77,6 +77,10 @@ type Options struct {
 	// FragmentSize is the largest IKE message, in octets with the IKE header, that is sent whole to a peer that
 	// supports fragmentation (RFC 7383); default 1200.
 	FragmentSize int
+	// Window is how many requests of the peer we take at once, told to it with SET_WINDOW_SIZE (RFC 7296 2.3), at most
+	// 8. Default 1, which is not told. A peer that offers more than 1 gets up to 8 requests of ours at once; a rekey of
+	// the IKE SA takes both back to 1.
+	Window int
 
 	// Responder limits; see Limits.
 	Limits Limits

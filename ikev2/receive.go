@@ -4,6 +4,7 @@ package ikev2
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/open-n3iwf/n3iwf/ikev2/message"
@@ -70,27 +71,30 @@ func (s *Session) find(h message.Header) *ikeSA {
 }
 
 func (s *Session) receiveRequest(sa *ikeSA, h message.Header, path Path, data []byte) {
-	switch {
-	case h.MessageID == sa.nextRecv-1 && sa.nextRecv > 0:
-		// A retransmission gets the very same response, to where it came from now. While the first copy is worked on
-		// (an EAP packet can be on its way to the core and back for seconds) it gets nothing.
-		if sa.lastReply != nil && hash(data) == sa.lastHash {
-			s.send(path, sa.lastReply)
-		}
-		return
-	case h.MessageID != sa.nextRecv || s.state == stateClosed || sa.pending != nil:
+	if t := sa.find(h.MessageID); t != nil {
+		s.repeat(sa, t, path, data)
 		return
 	}
-	in, sum, err := s.open(sa, h, data)
+	if s.state == stateClosed || !sa.fits(h.MessageID) {
+		return
+	}
+	in, sum, total, err := s.open(sa, h, data)
 	if errors.Is(err, errIncomplete) || errors.Is(err, message.ErrIntegrity) {
 		return
 	}
 	// From here on it is the peer's own message.
-	sa.nextRecv++
-	sa.lastHash, sa.lastReply = sum, nil
-	sa.pending = &pendingRequest{exchange: h.Exchange, mid: h.MessageID, path: path}
+	sa.take(h, sum, total)
 	s.heard(path)
+	if sa.pending != nil {
+		sa.held = append(sa.held, held{h, path, in, err})
+		return
+	}
+	s.begun(sa, h, path, in, err)
+}
 
+// begun works on a fresh, authentic request; err says what is wrong with its content.
+func (s *Session) begun(sa *ikeSA, h message.Header, path Path, in []message.Payload, err error) {
+	sa.pending = &pendingRequest{exchange: h.Exchange, mid: h.MessageID, path: path}
 	var critical *message.UnsupportedCritical
 	switch {
 	case errors.As(err, &critical):
@@ -140,7 +144,7 @@ func (s *Session) receiveResponse(sa *ikeSA, h message.Header, path Path, data [
 	if r == nil {
 		return
 	}
-	in, _, err := s.open(sa, h, data)
+	in, _, _, err := s.open(sa, h, data)
 	if errors.Is(err, errIncomplete) || errors.Is(err, message.ErrIntegrity) {
 		return
 	}
@@ -160,43 +164,59 @@ func (s *Session) receiveResponse(sa *ikeSA, h message.Header, path Path, data [
 var errIncomplete = errors.New("more fragments to come")
 
 // open decrypts a message, or its last missing fragment. sum is the hash that recognises a retransmission: of the
-// datagram, and of the first fragment of a message in several (RFC 7383 2.6.1).
-func (s *Session) open(sa *ikeSA, h message.Header, data []byte) (in []message.Payload, sum uint64, err error) {
+// datagram, and of the first fragment of a message in several, total of them (RFC 7383 2.6.1).
+func (s *Session) open(sa *ikeSA, h message.Header, data []byte) (in []message.Payload, sum uint64, total uint16, err error) {
 	m, err := message.Decode(data)
 	if err != nil || len(m.Payloads) == 0 {
-		return nil, 0, message.ErrIntegrity // not protected, so from anybody
+		return nil, 0, 0, message.ErrIntegrity // not protected, so from anybody
 	}
 	switch p := m.Payloads[len(m.Payloads)-1].(type) {
 	case *message.Encrypted:
 		in, err = p.Open(sa.in)
-		return in, hash(data), err
+		return in, hash(data), 0, err
 	case *message.EncryptedFragment:
 		if !s.fragment {
-			return nil, 0, errIncomplete
+			return nil, 0, 0, errIncomplete
 		}
 		if sa.fragments == nil {
 			sa.fragments = new(message.Reassembler)
 		}
 		sa.fragments.Expire(s.now)
 		if !sa.fragments.Wanted(h, p) {
-			return nil, 0, errIncomplete
+			return nil, 0, 0, errIncomplete
 		}
 		plain, err := p.Decrypt(sa.in)
 		if err != nil {
-			return nil, 0, err
+			return nil, 0, 0, err
 		}
 		if p.Number == 1 && !h.Response() {
-			sa.firstFragment = hash(data)
+			sa.noteFirst(h.MessageID, hash(data))
 		}
 		first, whole, complete := sa.fragments.Add(s.now, h, p, plain)
 		if !complete {
-			return nil, 0, errIncomplete
+			return nil, 0, 0, errIncomplete
 		}
 		if sa.fragments.Pending() == 0 {
 			sa.fragments = nil
 		}
 		in, err = message.DecodePayloads(first, whole)
-		return in, sa.firstFragment, err
+		return in, sa.dropFirst(h.MessageID), p.Total, err
 	}
-	return nil, 0, message.ErrIntegrity
+	return nil, 0, 0, message.ErrIntegrity
+}
+
+func (sa *ikeSA) noteFirst(mid uint32, sum uint64) {
+	sa.dropFirst(mid)
+	if len(sa.first) == maxWindow {
+		sa.first = slices.Delete(sa.first, 0, 1)
+	}
+	sa.first = append(sa.first, firstFragment{mid, sum})
+}
+
+func (sa *ikeSA) dropFirst(mid uint32) (sum uint64) {
+	if i := slices.IndexFunc(sa.first, func(f firstFragment) bool { return f.mid == mid }); i >= 0 {
+		sum = sa.first[i].sum
+		sa.first = slices.Delete(sa.first, i, i+1)
+	}
+	return sum
 }

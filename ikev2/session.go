@@ -42,6 +42,7 @@ type Session struct {
 	mobility
 
 	fragment  bool // both sides support RFC 7383
+	small     bool // the present path seems to carry small messages only
 	lastHeard time.Time
 	probing   bool
 	lastSent  time.Time
@@ -102,6 +103,7 @@ func (s *Session) Children() []*ChildSA {
 func (s *Session) begin(now time.Time) { s.now = now }
 
 func (s *Session) finish() Output {
+	s.resume()
 	s.pump()
 	out := s.out
 	out.Deadline = s.deadline()
