@@ -30,6 +30,7 @@ type Core struct {
 	running  sync.WaitGroup
 
 	// Owned by the run goroutine.
+	nodes         map[string]*ranNode
 	ues           map[ngap.AMFUENGAPID]*ueContext
 	registrations map[uint32]*registration // by 5G-TMSI, of connected and idle UEs
 	byIMSI        map[string]*registration // the same, once registered
@@ -44,7 +45,7 @@ func New(cfg *Config, log *slog.Logger) (*Core, error) {
 		return nil, err
 	}
 	c := &Core{
-		cfg: cfg, net: n, log: log, mail: make(chan func(), 1024), ues: map[ngap.AMFUENGAPID]*ueContext{},
+		cfg: cfg, net: n, log: log, mail: make(chan func(), 1024), nodes: map[string]*ranNode{}, ues: map[ngap.AMFUENGAPID]*ueContext{},
 		registrations: map[uint32]*registration{}, byIMSI: map[string]*registration{}, tunnels: map[*upf.Session]*session{},
 	}
 	c.ctx, c.stop = context.WithCancel(context.Background())

@@ -51,19 +51,23 @@ func last[T ngap.Message](t testing.TB, r *recorder) T {
 	return m
 }
 
+func (r *recorder) RemoteAddr() transport.Addr { return transport.Addr{} }
+
 // newDirect returns a core without sockets of N2, whose methods the test calls, and an N3IWF that is set up.
 func newDirect(t testing.TB, u *upf.UPF) (*Core, *ran, *recorder) {
 	cfg := testConfig()
 	n, err := cfg.network()
 	require.NoError(t, err)
 	c := &Core{
-		cfg: cfg, net: n, log: slog.New(slog.DiscardHandler), upf: u, mail: make(chan func(), 1024), ues: map[ngap.AMFUENGAPID]*ueContext{},
+		cfg: cfg, net: n, log: slog.New(slog.DiscardHandler), upf: u, mail: make(chan func(), 1024), nodes: map[string]*ranNode{}, ues: map[ngap.AMFUENGAPID]*ueContext{},
 		registrations: map[uint32]*registration{}, byIMSI: map[string]*registration{}, tunnels: map[*upf.Session]*session{},
 	}
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	t.Cleanup(c.stop)
 	r := &recorder{}
-	return c, &ran{core: c, association: r, log: c.log, up: true}, r
+	g := &ran{core: c, association: r, log: c.log}
+	g.begin(ngap.NewGlobalN3IWFID(n.plmn, 7))
+	return c, g, r
 }
 
 // registerDirect registers a UE.
@@ -158,7 +162,7 @@ func FuzzRegisteredNAS(f *testing.F) {
 			require.NoError(t, err)
 			ue.uplinkNAS(protected)
 		}
-		g.forget()
+		g.leave()
 		if reg := c.byIMSI[p.imsi]; reg != nil {
 			reg.drop()
 		}

@@ -9,12 +9,13 @@ import (
 	"github.com/open-n3iwf/n3iwf/ngap/transport"
 )
 
-// ran is an NG-RAN node: here an N3IWF.
+// ran is a TNL association of an NG-RAN node: here of an N3IWF.
 type ran struct {
 	core        *Core
 	association transport.Association
 	log         *slog.Logger
-	up          bool // NG Setup is done
+	node        *ranNode // nil before NG Setup
+	key         string   // of the node
 }
 
 func (g *ran) serve() {
@@ -23,7 +24,7 @@ func (g *ran) serve() {
 		m, err := g.association.Receive(g.core.ctx)
 		if err != nil {
 			g.log.Info("NG connection ended", slog.Any("reason", err))
-			g.core.post(func() { g.forget() })
+			g.core.post(g.leave)
 			return
 		}
 		pdu, err := ngap.Decode(m.Data)
@@ -35,15 +36,6 @@ func (g *ran) serve() {
 			continue
 		}
 		g.core.post(func() { g.receive(pdu) })
-	}
-}
-
-// forget drops the contexts of an N3IWF that is gone or starts anew. The UEs stay registered.
-func (g *ran) forget() {
-	for _, u := range g.core.ues {
-		if u.ran == g {
-			u.gone()
-		}
 	}
 }
 
@@ -81,7 +73,11 @@ func (g *ran) receive(pdu *ngap.PDU) {
 		g.errorIndication(m)
 		return
 	}
-	if !g.up {
+	if m, ok := pdu.Message.(*ngap.RANConfigurationUpdate); ok {
+		g.update(m)
+		return
+	}
+	if g.node == nil {
 		g.log.Warn("NGAP message before NG Setup", slog.String("message", pdu.Name()))
 		g.indicate(nil, nil, ngap.CauseProtocolMessageNotCompatibleWithReceiverState.Cause())
 		return
@@ -93,9 +89,6 @@ func (g *ran) receive(pdu *ngap.PDU) {
 	case *ngap.NGReset:
 		g.reset(m)
 		return
-	case *ngap.RANConfigurationUpdate:
-		g.update(m)
-		return
 	}
 	amfID, ranID := ngap.UEIDs(pdu.Message)
 	if amfID == nil {
@@ -104,7 +97,7 @@ func (g *ran) receive(pdu *ngap.PDU) {
 	}
 	u := g.core.ues[*amfID]
 	switch {
-	case u == nil || u.ran != g:
+	case u == nil || !u.of(g):
 		g.indicate(amfID, ranID, ngap.CauseRadioNetworkUnknownLocalUENGAPID.Cause())
 	case ranID != nil && *ranID != u.ranID:
 		g.indicate(amfID, ranID, ngap.CauseRadioNetworkInconsistentRemoteUENGAPID.Cause())
@@ -124,7 +117,7 @@ func (g *ran) errorIndication(m *ngap.ErrorIndication) {
 		return
 	}
 	unknown := m.Cause.Is(ngap.CauseRadioNetworkUnknownLocalUENGAPID) || m.Cause.Is(ngap.CauseRadioNetworkInconsistentRemoteUENGAPID)
-	if u := g.core.ues[*m.AMFUENGAPID]; u != nil && u.ran == g && unknown {
+	if u := g.core.ues[*m.AMFUENGAPID]; u != nil && u.node == g.node && g.node != nil && unknown {
 		u.gone()
 	}
 }
@@ -150,8 +143,7 @@ func (g *ran) setup(m *ngap.NGSetupRequest) {
 		g.send(&ngap.NGSetupFailure{Cause: ngap.CauseMiscUnknownPLMNOrSNPN.Cause(), TimeToWait: &wait})
 		return
 	}
-	g.forget() // NG Setup begins anew
-	g.up = true
+	g.begin(m.GlobalRANNodeID)
 	g.log.Info("NG Setup", slog.String("node", string(m.RANNodeName)))
 	support := ngap.PLMNSupportItem{PLMNIdentity: n.plmn}
 	for _, s := range n.slices {
@@ -163,8 +155,13 @@ func (g *ran) setup(m *ngap.NGSetupRequest) {
 	})
 }
 
-// update answers RAN CONFIGURATION UPDATE (TS 38.413 8.7.2).
+// update answers RAN CONFIGURATION UPDATE (TS 38.413 8.7.2). As the first message of an association it names the node that this one belongs to.
 func (g *ran) update(m *ngap.RANConfigurationUpdate) {
+	if m.GlobalRANNodeID != nil && !g.join(*m.GlobalRANNodeID) || g.node == nil {
+		g.log.Warn("configuration update refused: NG Setup has not been done")
+		g.send(&ngap.RANConfigurationUpdateFailure{Cause: ngap.CauseProtocolMessageNotCompatibleWithReceiverState.Cause()})
+		return
+	}
 	if m.SupportedTAList != nil && !g.common(m.SupportedTAList) {
 		g.log.Warn("configuration update refused: the node does not serve our tracking area any more")
 		g.send(&ngap.RANConfigurationUpdateFailure{Cause: ngap.CauseMiscUnknownPLMNOrSNPN.Cause()})
@@ -178,14 +175,14 @@ func (g *ran) update(m *ngap.RANConfigurationUpdate) {
 func (g *ran) reset(m *ngap.NGReset) {
 	g.log.Info("NG Reset", slog.String("cause", m.Cause.String()))
 	if m.ResetType.PartOfNGInterface == nil {
-		g.forget()
+		g.core.forget(g.node)
 		g.send(&ngap.NGResetAcknowledge{})
 		return
 	}
 	list := *m.ResetType.PartOfNGInterface
 	for _, item := range list {
 		for _, u := range g.core.ues {
-			if u.ran == g && (item.AMFUENGAPID != nil && *item.AMFUENGAPID == u.amfID || item.AMFUENGAPID == nil && item.RANUENGAPID != nil && *item.RANUENGAPID == u.ranID) {
+			if u.node == g.node && (item.AMFUENGAPID != nil && *item.AMFUENGAPID == u.amfID || item.AMFUENGAPID == nil && item.RANUENGAPID != nil && *item.RANUENGAPID == u.ranID) {
 				u.gone()
 			}
 		}

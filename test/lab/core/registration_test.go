@@ -39,6 +39,9 @@ func TestRegistration(t *testing.T) {
 		require.Equal(t, [3]byte{0, 0, 1}, a.TAIList[0].TAC)
 
 		s := p.state()
+		require.Len(t, s.UEs, 1)
+		require.NotEmpty(t, s.UEs[0].Association)
+		s.UEs[0].Association = "" // its port is any
 		require.Equal(t, []UEState{{IMSI: p.imsi, AMFID: uint64(p.amfID), RANID: uint32(p.ranID), Registered: true, Location: "192.0.2.7:4500"}}, s.UEs)
 		require.Empty(t, s.Idle)
 	}

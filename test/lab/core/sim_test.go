@@ -76,6 +76,7 @@ type node struct {
 	a    transport.Association
 	pdus [][]byte // everything sent and received
 	ids  ngap.RANUENGAPID
+	id   uint16 // of the Global N3IWF ID
 }
 
 func dial(t *testing.T, c *Core) *node {
@@ -83,7 +84,7 @@ func dial(t *testing.T, c *Core) *node {
 	defer cancel()
 	a, err := transport.Dial(ctx, transport.Options{Mode: transport.ModeUDP, Remote: c.Addr().AddrPorts(), RemoteUDPPort: int(c.Addr().UDPPort), Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
-	n := &node{t: t, core: c, a: a}
+	n := &node{t: t, core: c, a: a, id: uint16(addresses.Add(1))}
 	t.Cleanup(func() { a.Close() }) //nolint:errcheck // the core may be gone before
 	return n
 }
@@ -102,7 +103,7 @@ func (n *node) setupRequest(tac string) *ngap.NGSetupRequest {
 	code, err := ngap.ParseTAC(tac)
 	require.NoError(n.t, err)
 	return &ngap.NGSetupRequest{
-		GlobalRANNodeID: ngap.NewGlobalN3IWFID(plmn, 7), RANNodeName: "test",
+		GlobalRANNodeID: ngap.NewGlobalN3IWFID(plmn, n.id), RANNodeName: "test",
 		SupportedTAList: ngap.SupportedTAList{{TAC: code, BroadcastPLMNList: ngap.BroadcastPLMNList{{PLMNIdentity: plmn, TAISliceSupportList: ngap.SliceSupportList{{SNSSAI: ngap.NewSNSSAI(1, nil)}}}}}},
 	}
 }

@@ -24,12 +24,14 @@ type State struct {
 
 // UEState is one UE.
 type UEState struct {
-	IMSI       string         `json:"imsi"`
-	AMFID      uint64         `json:"amf_ue_ngap_id"`
-	RANID      uint32         `json:"ran_ue_ngap_id"`
-	Registered bool           `json:"registered"`
-	Location   string         `json:"location"` // outer address and port, as the N3IWF last said
-	Sessions   []SessionState `json:"sessions"`
+	IMSI       string `json:"imsi"`
+	AMFID      uint64 `json:"amf_ue_ngap_id"`
+	RANID      uint32 `json:"ran_ue_ngap_id"`
+	Registered bool   `json:"registered"`
+	// Association is the N3IWF's end of the TNL association that the UE is bound to.
+	Association string         `json:"association,omitempty"`
+	Location    string         `json:"location"` // outer address and port, as the N3IWF last said
+	Sessions    []SessionState `json:"sessions"`
 }
 
 // SessionState is one PDU session. Without resources at an N3IWF its downlink TEID is 0.
@@ -59,7 +61,7 @@ func (c *Core) State() State {
 	taken := make(chan State, 1)
 	if c.do(func() error {
 		for _, u := range c.ues {
-			state := UEState{AMFID: uint64(u.amfID), RANID: uint32(u.ranID), Location: u.location.String()}
+			state := UEState{AMFID: uint64(u.amfID), RANID: uint32(u.ranID), Location: u.location.String(), Association: u.ran.association.RemoteAddr().String()}
 			if u.sub != nil {
 				state.IMSI = u.sub.imsi
 			}

@@ -32,7 +32,8 @@ const (
 // ueContext is a connected UE: its UE-associated NG connection.
 type ueContext struct {
 	core     *Core
-	ran      *ran
+	node     *ranNode
+	ran      *ran // the TNL association that it is bound to
 	log      *slog.Logger
 	amfID    ngap.AMFUENGAPID
 	ranID    ngap.RANUENGAPID
@@ -55,7 +56,7 @@ type ueContext struct {
 // connect takes a new UE.
 func (c *Core) connect(g *ran, m *ngap.InitialUEMessage) {
 	c.nextID++
-	u := &ueContext{core: c, ran: g, amfID: c.nextID, ranID: m.RANUENGAPID}
+	u := &ueContext{core: c, node: g.node, ran: g, amfID: c.nextID, ranID: m.RANUENGAPID}
 	u.log = c.log.With(slog.Uint64("ue", uint64(u.amfID)))
 	c.ues[u.amfID] = u
 	u.locate(&m.UserLocationInformation)
@@ -100,6 +101,9 @@ func (u *ueContext) receive(pdu *ngap.PDU) {
 		for _, item := range m.PDUSessionResourceReleasedListRelRes {
 			u.resourcesReleased(uint8(item.PDUSessionID))
 		}
+	case *ngap.PDUSessionResourceModifyIndication:
+		u.locate(m.UserLocationInformation)
+		u.tunnelsMoved(m)
 	case *ngap.PDUSessionResourceNotify:
 		u.locate(m.UserLocationInformation)
 		for _, item := range m.PDUSessionResourceReleasedListNot {

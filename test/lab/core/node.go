@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package core
+
+import (
+	"log/slog"
+	"slices"
+
+	"github.com/open-n3iwf/n3iwf/ngap"
+)
+
+// ranNode is an NG-RAN node as TS 23.501 5.21.1 sees it: one NG interface over one TNL association or several, of which each UE is bound to one.
+type ranNode struct {
+	associations []*ran // in the order in which they came
+}
+
+// nodeKey tells nodes apart.
+func nodeKey(id ngap.GlobalRANNodeID) string {
+	b, err := ngap.Encode(&ngap.RANConfigurationUpdate{GlobalRANNodeID: &id})
+	if err != nil {
+		return ngap.String(&ngap.RANConfigurationUpdate{GlobalRANNodeID: &id}) // it was decoded, so this does not happen
+	}
+	return string(b)
+}
+
+// begin makes the association the only one of its node: NG Setup erases what both sides know (TS 38.413 8.7.1.1).
+func (g *ran) begin(id ngap.GlobalRANNodeID) {
+	key := nodeKey(id)
+	for _, n := range []*ranNode{g.node, g.core.nodes[key]} {
+		if n != nil {
+			g.core.forget(n)
+		}
+	}
+	g.leave()
+	g.node, g.key = &ranNode{associations: []*ran{g}}, key
+	g.core.nodes[key] = g.node
+}
+
+// join adds the association to the node that the update names (TS 38.413 8.7.2.2). It tells false when there is no such node.
+func (g *ran) join(id ngap.GlobalRANNodeID) bool {
+	key := nodeKey(id)
+	n := g.core.nodes[key]
+	if n == nil || g.node != nil && g.node != n {
+		return false
+	}
+	if g.node == nil {
+		g.node, g.key = n, key
+		n.associations = append(n.associations, g)
+		g.log.Info("further TNL association of the node", slog.Int("associations", len(n.associations)))
+	}
+	return true
+}
+
+// leave takes an association that has ended from its node. UEs that were bound to it are served through another one (TS 23.501 5.21.1.2); with the
+// last one they are gone.
+func (g *ran) leave() {
+	n := g.node
+	if n == nil {
+		return
+	}
+	g.node = nil
+	n.associations = slices.DeleteFunc(n.associations, func(other *ran) bool { return other == g })
+	if len(n.associations) == 0 {
+		g.core.forget(n)
+		if g.core.nodes[g.key] == n {
+			delete(g.core.nodes, g.key)
+		}
+		return
+	}
+	for _, u := range g.core.ues {
+		if u.ran == g {
+			u.log.Info("UE is bound to another TNL association")
+			u.ran = n.associations[0]
+		}
+	}
+}
+
+// forget drops the contexts of a node that is gone or starts anew. The UEs stay registered.
+func (c *Core) forget(n *ranNode) {
+	for _, u := range c.ues {
+		if u.node == n {
+			u.gone()
+		}
+	}
+}
+
+// of tells whether the UE is one of the association's node, and binds it to this association: the node's latest message says where it
+// wants to hear of the UE.
+func (u *ueContext) of(g *ran) bool {
+	if u.node != g.node {
+		return false
+	}
+	if u.ran != g {
+		u.log.Info("UE comes on another TNL association", slog.String("from", u.ran.association.RemoteAddr().String()), slog.String("to", g.association.RemoteAddr().String()))
+		u.ran = g
+	}
+	return true
+}
