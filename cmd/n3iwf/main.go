@@ -56,7 +56,7 @@ func newCommand(run runner) *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(runCommand(run), checkCommand(), versionCommand())
+	root.AddCommand(runCommand(run), checkCommand(), certCommand(), importCommand(), versionCommand())
 	return root
 }
 
