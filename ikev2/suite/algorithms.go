@@ -3,6 +3,7 @@
 package suite
 
 import (
+	"crypto/mlkem"
 	"fmt"
 
 	"github.com/open-n3iwf/n3iwf/ikev2/message"
@@ -227,12 +228,16 @@ const (
 	ECP_384    GroupID = 20
 	ECP_521    GroupID = 21
 	CURVE25519 GroupID = 31 // RFC 8031
+	// Key encapsulation, mostly as an additional key exchange (RFC 9370, draft-ietf-ipsecme-ikev2-mlkem).
+	ML_KEM_768  GroupID = 36
+	ML_KEM_1024 GroupID = 37
 )
 
 // Supported says whether the group exists here; GroupNone does not.
 func (g GroupID) Supported() bool { return g.PublicLen() != 0 }
 
-// PublicLen is the length in octets of a public value; 0 for a group that does not exist here.
+// PublicLen is the length in octets of the initiator's public value; 0 for a group that does not exist here. The
+// responder's is as long, except with ML-KEM, where it is a ciphertext.
 func (g GroupID) PublicLen() int {
 	switch g {
 	case MODP_2048:
@@ -249,8 +254,23 @@ func (g GroupID) PublicLen() int {
 		return 132
 	case CURVE25519:
 		return 32
+	case ML_KEM_768:
+		return mlkem.EncapsulationKeySize768
+	case ML_KEM_1024:
+		return mlkem.EncapsulationKeySize1024
 	}
 	return 0
+}
+
+// answerLen is the length of the responder's public value.
+func (g GroupID) answerLen() int {
+	switch g {
+	case ML_KEM_768:
+		return mlkem.CiphertextSize768
+	case ML_KEM_1024:
+		return mlkem.CiphertextSize1024
+	}
+	return g.PublicLen()
 }
 
 func (g GroupID) String() string {
@@ -271,6 +291,10 @@ func (g GroupID) String() string {
 		return "ECP_521"
 	case CURVE25519:
 		return "CURVE25519"
+	case ML_KEM_768:
+		return "ML_KEM_768"
+	case ML_KEM_1024:
+		return "ML_KEM_1024"
 	}
 	return fmt.Sprintf("KE_%d", uint16(g))
 }

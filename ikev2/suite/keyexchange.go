@@ -18,12 +18,14 @@ var (
 )
 
 // KeyExchange is our half of one key exchange: a fresh private key. Public values have the form of
-// the group's RFC: MODP left-padded to the length of the modulus, ECP x|y, Curve25519 as is.
+// the group's RFC: MODP left-padded to the length of the modulus, ECP x|y, Curve25519 as is, ML-KEM
+// the encapsulation key (initiator) and the ciphertext (responder).
 type KeyExchange struct {
 	group  GroupID
 	public []byte
 	ec     *ecdh.PrivateKey
 	modp   *big.Int
+	kem    decapsulator
 }
 
 // GenerateKey draws a private key of a supported group from random.
@@ -34,6 +36,13 @@ func GenerateKey(g GroupID, random io.Reader) (*KeyExchange, error) {
 			return nil, err
 		}
 		return &KeyExchange{group: g, modp: x, public: m.power(modpGenerator, x)}, nil
+	}
+	if kem, ok := kems[g]; ok {
+		key, public, err := kem.generate(random)
+		if err != nil {
+			return nil, err
+		}
+		return &KeyExchange{group: g, kem: key, public: public}, nil
 	}
 	curve := ecdhCurve(g)
 	if curve == nil {
@@ -68,10 +77,14 @@ func (k *KeyExchange) Group() GroupID { return k.group }
 func (k *KeyExchange) Public() []byte { return k.public }
 
 // Shared computes the shared secret (g^ir) with the data of the peer's KE payload: for MODP as long
-// as the modulus, for ECP the x coordinate. Error: ErrPublicValue.
+// as the modulus, for ECP the x coordinate. Error: ErrPublicValue. A wrong ciphertext of ML-KEM gives
+// no error but another secret (FIPS 203 6.3): the peers find out at the next message.
 func (k *KeyExchange) Shared(peer []byte) ([]byte, error) {
-	if len(peer) != k.group.PublicLen() {
+	if len(peer) != k.group.answerLen() {
 		return nil, ErrPublicValue
+	}
+	if k.kem != nil {
+		return k.kem.Decapsulate(peer)
 	}
 	if k.modp != nil {
 		m := modpGroups[k.group]
@@ -96,8 +109,15 @@ func (k *KeyExchange) Shared(peer []byte) ([]byte, error) {
 }
 
 // Respond is a responder's whole key exchange: a fresh key, its public value and the shared secret
-// with the peer's. Error: ErrPublicValue, or that of random.
+// with the peer's. ML-KEM takes no randomness from random, crypto/mlkem has its own. Error:
+// ErrPublicValue, or that of random.
 func Respond(g GroupID, random io.Reader, peer []byte) (public, secret []byte, err error) {
+	if kem, ok := kems[g]; ok {
+		if secret, public, err = kem.encapsulate(peer); err != nil {
+			return nil, nil, ErrPublicValue
+		}
+		return public, secret, nil
+	}
 	k, err := GenerateKey(g, random)
 	if err != nil {
 		return nil, nil, err

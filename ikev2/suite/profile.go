@@ -25,11 +25,19 @@ type Profile struct {
 const (
 	ProfileDefault   = "default"
 	ProfileLegacyLab = "legacy-lab"
+	Profile3GPP      = "3gpp-33.210"
+	ProfileCNSA      = "cnsa"
+	ProfileCNSA2     = "cnsa-2.0"
+	ProfileHybridPQ  = "hybrid-pq"
 )
 
 var profiles = map[string]func() Profile{
 	ProfileDefault:   Default,
 	ProfileLegacyLab: LegacyLab,
+	Profile3GPP:      TS33210,
+	ProfileCNSA:      CNSA,
+	ProfileCNSA2:     CNSA2,
+	ProfileHybridPQ:  HybridPQ,
 }
 
 // ByName returns the profile of that name.

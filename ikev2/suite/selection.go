@@ -97,7 +97,7 @@ func AcceptESP(offered, answered []message.Proposal, first bool) (Choice, error)
 		return Choice{}, err
 	}
 	if first {
-		p.Transforms = slices.DeleteFunc(slices.Clone(p.Transforms), func(t message.Transform) bool { return t.Type == message.TransformKE })
+		p.Transforms = slices.DeleteFunc(slices.Clone(p.Transforms), func(t message.Transform) bool { return t.Type == message.TransformKE || isAdditional(t.Type) })
 	}
 	c := Choice{Peer: p}
 	if !c.readESP(p.Transforms) {
@@ -120,11 +120,18 @@ func checkAnswer(offered, answered []message.Proposal, protocol message.Protocol
 	}
 	seen := map[message.TransformType]bool{}
 	for _, t := range a.Transforms {
-		none := t == AUTH_NONE.Transform() || t == GroupNone.Transform() || t == esnTransform(false)
+		none := t == AUTH_NONE.Transform() || t == GroupNone.Transform() || t == esnTransform(false) ||
+			isAdditional(t.Type) && t == message.Transform{Type: t.Type}
 		if seen[t.Type] || !slices.Contains(offered[i].Transforms, t) && (!none || offers(&offered[i], t.Type)) {
 			return message.Proposal{}, fmt.Errorf("%w: %v %d", ErrBadAnswer, t.Type, t.ID)
 		}
 		seen[t.Type] = true
+	}
+	// An additional key exchange that we insisted on must not get lost on the way.
+	for kind := message.TransformADDKE1; kind <= message.TransformADDKE7; kind++ {
+		if !seen[kind] && offers(&offered[i], kind) && !slices.Contains(offered[i].Transforms, message.Transform{Type: kind}) {
+			return message.Proposal{}, fmt.Errorf("%w: %v is missing", ErrBadAnswer, kind)
+		}
 	}
 	return a, nil
 }
@@ -138,7 +145,7 @@ func offers(p *message.Proposal, t message.TransformType) bool {
 func match(policy, offered *message.Proposal, ke GroupID, ignoreKE bool) ([]message.Transform, bool) {
 	for _, t := range offered.Transforms {
 		// An unknown type asks for something that we cannot give (RFC 7296 3.3.6).
-		if t.Type < message.TransformENCR || t.Type > message.TransformESN {
+		if t.Type < message.TransformENCR || t.Type > message.TransformADDKE7 {
 			return nil, false
 		}
 	}
@@ -172,6 +179,9 @@ func match(policy, offered *message.Proposal, ke GroupID, ignoreKE bool) ([]mess
 			if len(theirs) > 0 {
 				chosen = append(chosen, t)
 			}
+		}
+		if complete && !ignoreKE {
+			chosen, complete = chooseAdditional(policy, offered, message.TransformADDKE1, chosen, ke)
 		}
 		if complete {
 			return chosen, true
@@ -247,7 +257,10 @@ func (c *Choice) readIKE(transforms []message.Transform) bool {
 		case message.TransformKE:
 			c.IKE.Group = GroupID(t.ID)
 		default:
-			return false
+			if !isAdditional(t.Type) {
+				return false
+			}
+			c.IKE.Additional[t.Type-message.TransformADDKE1] = GroupID(t.ID)
 		}
 	}
 	return c.IKE.Supported()
@@ -268,7 +281,10 @@ func (c *Choice) readESP(transforms []message.Transform) bool {
 				return false
 			}
 		default:
-			return false
+			if !isAdditional(t.Type) {
+				return false
+			}
+			c.ESP.Additional[t.Type-message.TransformADDKE1] = GroupID(t.ID)
 		}
 	}
 	return c.ESP.Supported()

@@ -3,6 +3,7 @@
 package suite_test
 
 import (
+	"maps"
 	"slices"
 	"testing"
 
@@ -76,7 +77,7 @@ func TestSelectIKE(t *testing.T) {
 		{"transforms of two proposals are not mixed", nil,
 			[]message.Proposal{ike(1, gcm128, prf1, g19), ike(2, gcm128, prf256, g2)}, suite.ECP_256, nil},
 		{"an unknown transform type spoils the proposal", nil,
-			[]message.Proposal{ike(1, gcm128, prf256, g19, message.Transform{Type: 6, ID: 36}), ike(2, cbc128, prf256, sha256, g19)}, suite.ECP_256,
+			[]message.Proposal{ike(1, gcm128, prf256, g19, message.Transform{Type: 13, ID: 36}), ike(2, cbc128, prf256, sha256, g19)}, suite.ECP_256,
 			ptr(ike(2, cbc128, prf256, sha256, g19))},
 		{"an unknown transform ID is skipped", nil,
 			[]message.Proposal{ike(1, message.Transform{Type: 1, ID: 99}, gcm128, prf256, g19)}, suite.ECP_256, ptr(ike(1, gcm128, prf256, g19))},
@@ -208,7 +209,16 @@ func TestAcceptRefusesWhatWasNotOffered(t *testing.T) {
 }
 
 func TestProfiles(t *testing.T) {
-	require.Equal(t, []string{"default", "legacy-lab"}, suite.ProfileNames())
+	// Each agrees with itself, with the best of everything.
+	best := map[string][2]string{
+		"default":     {"AES_GCM_16_256/PRF_HMAC_SHA2_256/CURVE25519", "AES_GCM_16_256/ESN"},
+		"legacy-lab":  {"AES_GCM_16_256/PRF_HMAC_SHA2_256/CURVE25519", "AES_GCM_16_256/ESN"},
+		"3gpp-33.210": {"AES_GCM_16_128/PRF_HMAC_SHA2_256/ECP_256", "AES_GCM_16_128/ESN"},
+		"cnsa":        {"AES_GCM_16_256/PRF_HMAC_SHA2_384/ECP_384+ML_KEM_1024", "AES_GCM_16_256/ESN"},
+		"cnsa-2.0":    {"AES_GCM_16_256/PRF_HMAC_SHA2_384/ECP_384+ML_KEM_1024", "AES_GCM_16_256/ESN"},
+		"hybrid-pq":   {"AES_GCM_16_256/PRF_HMAC_SHA2_256/CURVE25519+ML_KEM_768", "AES_GCM_16_256/ESN"},
+	}
+	require.Equal(t, slices.Sorted(maps.Keys(best)), suite.ProfileNames())
 	_, err := suite.ByName("suite-b")
 	require.ErrorContains(t, err, "legacy-lab")
 	for _, name := range suite.ProfileNames() {
@@ -228,13 +238,12 @@ func TestProfiles(t *testing.T) {
 				}
 			}
 		}
-		// Each agrees with itself, with the best of everything.
 		c, err := suite.SelectIKE(p.IKE, suite.Offer(p.IKE, nil), 0, suite.CURVE25519)
 		require.NoError(t, err)
-		require.Equal(t, "AES_GCM_16_256/PRF_HMAC_SHA2_256/CURVE25519", c.IKE.String())
+		require.Equal(t, best[name][0], c.IKE.String())
 		e, err := suite.SelectESP(p.ESP, suite.Offer(p.ESP, []byte{0, 0, 1, 0}), 0, true)
 		require.NoError(t, err)
-		require.Equal(t, "AES_GCM_16_256/ESN", e.ESP.String())
+		require.Equal(t, best[name][1], e.ESP.String())
 	}
 }
 

@@ -14,6 +14,8 @@ type IKE struct {
 	Integ IntegID // AUTH_NONE with an AEAD
 	PRF   PRFID
 	Group GroupID
+	// Additional is the key exchange methods of ADDKE1 to ADDKE7 (RFC 9370), GroupNone where there is none.
+	Additional Additional
 }
 
 // ESP is the algorithms of a Child SA. It is comparable.
@@ -22,13 +24,15 @@ type ESP struct {
 	Integ IntegID // AUTH_NONE with an AEAD
 	ESN   bool    // extended (64 bit) sequence numbers
 	Group GroupID // of the exchange that made it; GroupNone without a key exchange of its own
+	// Additional is the key exchange methods of ADDKE1 to ADDKE7 (RFC 9370), GroupNone where there is none.
+	Additional Additional
 }
 
 func (s IKE) String() string {
 	if s.Encr.AEAD() {
-		return fmt.Sprintf("%v/%v/%v", s.Encr, s.PRF, s.Group)
+		return fmt.Sprintf("%v/%v/%v%v", s.Encr, s.PRF, s.Group, s.Additional)
 	}
-	return fmt.Sprintf("%v/%v/%v/%v", s.Encr, s.Integ, s.PRF, s.Group)
+	return fmt.Sprintf("%v/%v/%v/%v%v", s.Encr, s.Integ, s.PRF, s.Group, s.Additional)
 }
 
 func (s ESP) String() string {
@@ -37,7 +41,7 @@ func (s ESP) String() string {
 		str += "/" + s.Integ.String()
 	}
 	if s.Group != GroupNone {
-		str += "/" + s.Group.String()
+		str += "/" + s.Group.String() + s.Additional.String()
 	}
 	if s.ESN {
 		str += "/ESN"
@@ -48,12 +52,12 @@ func (s ESP) String() string {
 // Supported says whether all algorithms exist here and fit together: an AEAD without and anything
 // else with an integrity algorithm.
 func (s IKE) Supported() bool {
-	return fits(s.Encr, s.Integ) && s.PRF.Supported() && s.Group.Supported()
+	return fits(s.Encr, s.Integ) && s.PRF.Supported() && s.Group.Supported() && s.Additional.fit(s.Group)
 }
 
 // Supported says whether all algorithms exist here and fit together.
 func (s ESP) Supported() bool {
-	return fits(s.Encr, s.Integ) && (s.Group == GroupNone || s.Group.Supported())
+	return fits(s.Encr, s.Integ) && (s.Group == GroupNone || s.Group.Supported()) && s.Additional.fit(s.Group)
 }
 
 func fits(e Encr, i IntegID) bool {
@@ -70,7 +74,8 @@ func (s IKE) Proposal(number uint8, spi []byte) message.Proposal {
 	if !s.Encr.AEAD() {
 		t = append(t, s.Integ.Transform())
 	}
-	return message.Proposal{Number: number, Protocol: message.ProtocolIKE, SPI: spi, Transforms: append(t, s.Group.Transform())}
+	t = append(append(t, s.Group.Transform()), s.Additional.transforms()...)
+	return message.Proposal{Number: number, Protocol: message.ProtocolIKE, SPI: spi, Transforms: t}
 }
 
 // Proposal is the suite as a proposal with exactly one transform of each type; without a Group it
@@ -81,7 +86,7 @@ func (s ESP) Proposal(number uint8, spi []byte) message.Proposal {
 		t = append(t, s.Integ.Transform())
 	}
 	if s.Group != GroupNone {
-		t = append(t, s.Group.Transform())
+		t = append(append(t, s.Group.Transform()), s.Additional.transforms()...)
 	}
 	return message.Proposal{Number: number, Protocol: message.ProtocolESP, SPI: spi, Transforms: append(t, esnTransform(s.ESN))}
 }
