@@ -10,10 +10,10 @@ VCS := $(shell git rev-parse HEAD >/dev/null 2>&1 || echo -buildvcs=false)
 LINTER := .cache/bin/golangci-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test lint bench fuzz unit race e2e interop clean
+.PHONY: help build demo test test-kernel lint bench fuzz unit race e2e interop clean
 
 help: ## list the verbs
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build the commands into bin/
 	@scripts/deps build
@@ -27,6 +27,10 @@ demo: ## the main job: core, N3IWF and a UE that moves; writes demo-report.html 
 test: ## everything that this machine can test
 	@scripts/deps test
 	@scripts/test
+
+test-kernel: ## what needs a kernel with ESP and SCTP, on Debian's in QEMU; ARGS="-v -run Move ipsec" chooses
+	@scripts/deps test
+	$(GO) run $(VCS) ./test/vm $(ARGS)
 
 unit race e2e interop:
 	@scripts/deps test

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command vm runs tests on a real kernel: it boots Debian's cloud kernel in QEMU, without hardware help, from a first file system that it
+// builds from busybox, a few programs of this machine and static test binaries. Their output is streamed, their files come back, and the exit
+// status is theirs. Nothing needs to be root.
+//
+//	go run ./test/vm                  all suites of suites.go
+//	go run ./test/vm sctp ipsec       some of them
+//	go run ./test/vm -run Move ipsec  some of their tests
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+func main() {
+	v := vm{}
+	var run string
+	flag.StringVar(&v.cache, "cache", ".cache/vm", "folder for the kernel and what is built")
+	flag.StringVar(&v.artefacts, "artefacts", ".cache/vm/artefacts", "folder for the files that the runs leave")
+	flag.StringVar(&run, "run", "", "regular expression of tests, in place of the suites' own")
+	flag.IntVar(&v.memory, "memory", 2048, "of the guest, in MiB")
+	flag.BoolVar(&v.verbose, "v", false, "show the names of passing tests, and kernel messages")
+	flag.DurationVar(&v.limit, "timeout", 12*time.Minute, "for the whole")
+	list := flag.Bool("list", false, "name the suites and stop")
+	flag.Parse()
+	if *list {
+		for _, s := range suites {
+			fmt.Printf("%-12s %s\n", s.name, s.pkg)
+		}
+		return
+	}
+	chosen, err := choose(flag.Args(), run)
+	if err == nil {
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+		err = v.run(ctx, chosen)
+		stop()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "vm:", err)
+		os.Exit(1)
+	}
+}
+
+func choose(names []string, run string) ([]suite, error) {
+	var chosen []suite
+	for _, name := range names {
+		i := slices.IndexFunc(suites, func(s suite) bool { return s.name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("there is no suite %s; -list names them", name)
+		}
+		chosen = append(chosen, suites[i])
+	}
+	if len(names) == 0 {
+		chosen = slices.Clone(suites)
+	}
+	if run != "" {
+		for i := range chosen {
+			chosen[i].args = []string{"-test.run", run}
+		}
+	}
+	return chosen, nil
+}
+
+// vm is a machine that boots, runs suites and goes.
+type vm struct {
+	cache, artefacts string
+	memory           int
+	verbose          bool
+	limit            time.Duration
+}
+
+func (v *vm) run(ctx context.Context, chosen []suite) error {
+	if runtime.GOARCH != "amd64" {
+		return errors.New("the kernel tests emulate an amd64 machine, for binaries of this one: they need amd64")
+	}
+	if err := os.MkdirAll(v.cache, 0o755); err != nil {
+		return err
+	}
+	var err error
+	if v.cache, err = filepath.Abs(v.cache); err != nil {
+		return err
+	}
+	work, err := os.MkdirTemp(v.cache, "run")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(work) //nolint:errcheck // its content is of no use later
+	k, err := getKernel(v.cache)
+	if err != nil {
+		return err
+	}
+	begin := time.Now()
+	initrd := filepath.Join(work, "initrd")
+	if err := v.build(ctx, k, chosen, work, initrd); err != nil {
+		return err
+	}
+	fmt.Printf("vm: Linux %s for %s; built in %.0f s\n", k.version, names(chosen), time.Since(begin).Seconds())
+	ctx, cancel := context.WithTimeout(ctx, v.limit)
+	defer cancel()
+	outcomes, err := v.boot(ctx, k, initrd, filepath.Join(work, "disk"))
+	if err != nil {
+		return err
+	}
+	return judge(chosen, outcomes)
+}
+
+func names(chosen []suite) string {
+	var list []string
+	for _, s := range chosen {
+		list = append(list, s.name)
+	}
+	return strings.Join(list, ", ")
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+// suite is something that runs in the guest: the tests of a package, or a command of this module.
+type suite struct {
+	name    string
+	pkg     string   // of this module, relative to its root
+	tags    string   // build tags
+	args    []string // of the test binary, without the "test." prefix that the go command would add; of a command as they are
+	command bool     // pkg is a command
+	seconds int      // limit under emulation
+	tools   []string // programs of the host that it needs besides those of every guest
+}
+
+// suites are what `make test-kernel` runs, in this order.
+var suites = []suite{
+	{name: "sctp", pkg: "./ngap/transport", tags: "kernelsctp", args: []string{"-test.run", "Kernel|Linux"}, seconds: 200},
+}
+
+// commonTools are in every guest. dash is there because busybox's shell prefers its own ip to iproute2's.
+var commonTools = []string{"ip", "tc", "nft", "dash"}
+
+// applets of busybox that scripts and the kernel itself call.
+var applets = []string{
+	"/sbin/modprobe", "/bin/cat", "/bin/ls", "/bin/mount", "/bin/sleep", "/bin/ping", "/sbin/sysctl", "/bin/dmesg", "/bin/rm", "/bin/kill", "/bin/mkdir",
+}
+
+// modules of the guest. What its kernel has built in is passed over. The kernel loads ciphers and protocols by itself, those in loadFirst
+// come before the first run: the disk, and what is missed without a word.
+var (
+	loadFirst = []string{"virtio_pci", "virtio_blk"}
+	modules   = []string{
+		"xfrm_interface", "xfrm_user", "xfrm_algo", "esp4", "esp6", "ip_gre", "ip6_gre", "veth", "dummy", "tun", "vrf", "af_packet", "af_packet_diag",
+		"sctp", "sctp_diag", "udp_tunnel", "ip6_udp_tunnel", "sch_ingress", "sch_netem", "sch_fq", "sch_htb", "sch_tbf", "cls_bpf", "act_bpf", "cls_matchall",
+		"act_police", "act_mirred", "bridge", "macvlan",
+		"nf_tables", "nft_chain_nat", "nft_nat", "nft_masq", "nft_ct", "nft_counter", "nft_limit", "nft_log", "nft_reject", "nft_reject_inet", "nft_redir", "nft_compat",
+		"nf_conntrack", "nf_conntrack_netlink", "nf_nat", "nfnetlink", "nf_log_syslog",
+		"gcm", "ctr", "cbc", "authenc", "authencesn", "echainiv", "seqiv", "ghash_generic", "ghash_clmulni_intel", "aesni_intel", "aes_generic", "cryptd",
+		"crypto_simd", "crypto_null", "hmac", "sha1_generic", "sha256_generic", "sha512_generic", "sha1_ssse3", "sha256_ssse3", "sha512_ssse3", "md5",
+		"chacha20poly1305", "chacha_generic", "chacha_x86_64", "poly1305_generic", "poly1305_x86_64", "rng", "drbg", "jitterentropy_rng", "ansi_cprng",
+		"crc32c_generic", "crc32c_intel", "libcrc32c", "xcbc", "cmac", "ccm", "deflate", "af_alg", "algif_hash", "algif_aead", "algif_skcipher",
+	}
+)

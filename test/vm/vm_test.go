@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"archive/tar"
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/open-n3iwf/n3iwf/internal/testenv"
+	"github.com/open-n3iwf/n3iwf/test/vm/job"
+)
+
+// busybox is the judge of the archive: it unpacks what the kernel would unpack.
+func TestArchiveUnpacks(t *testing.T) {
+	busybox := testenv.NeedTool(t, "busybox", "busybox-static")
+	from := filepath.Join(t.TempDir(), "program")
+	require.NoError(t, os.WriteFile(from, []byte("#!/bin/sh\n"), 0o750))
+	var b bytes.Buffer
+	a := newArchive(&b)
+	a.file("/deep/in/it/program", from)
+	a.file("/deep/in/it/program", from) // the first one counts
+	a.bytes("etc/a", 0o600, "1")
+	a.bytes("etc/b", 0o644, "12345")
+	a.symlink("/bin/sh", "/deep/in/it/program")
+	require.NoError(t, a.close())
+	to := t.TempDir()
+	cmd := exec.Command(busybox, "cpio", "-i")
+	cmd.Dir, cmd.Stdin = to, &b
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(out))
+	for name, content := range map[string]string{"deep/in/it/program": "#!/bin/sh\n", "etc/a": "1", "etc/b": "12345"} {
+		got, err := os.ReadFile(filepath.Join(to, name))
+		require.NoError(t, err)
+		require.Equal(t, content, string(got))
+	}
+	st, err := os.Stat(filepath.Join(to, "deep/in/it/program"))
+	require.NoError(t, err)
+	require.EqualValues(t, 0o750, st.Mode().Perm())
+	target, err := os.Readlink(filepath.Join(to, "bin/sh"))
+	require.NoError(t, err)
+	require.Equal(t, "/deep/in/it/program", target)
+
+	a = newArchive(&b)
+	a.file("x", filepath.Join(to, "missing"))
+	require.ErrorIs(t, a.close(), os.ErrNotExist)
+}
+
+// A program comes with its loader and its libraries: those that ldd names.
+func TestProgramsComeWithTheirLibraries(t *testing.T) {
+	ldd := testenv.NeedTool(t, "ldd", "libc-bin")
+	ip := testenv.NeedTool(t, "ip", "iproute2")
+	var b bytes.Buffer
+	a := newArchive(&b)
+	require.NoError(t, a.program("ip"))
+	out, err := exec.Command(ldd, ip).Output()
+	require.NoError(t, err)
+	n := 0
+	for _, word := range strings.Fields(string(out)) {
+		if strings.HasPrefix(word, "/") {
+			require.True(t, a.made[word], word)
+			n++
+		}
+	}
+	require.Greater(t, n, 2)
+	require.Error(t, a.program("no-such-program"))
+}
+
+func TestModulesComeWithTheirNeeds(t *testing.T) {
+	root := t.TempDir()
+	dir := filepath.Join(root, "lib/modules/6.1.0-test")
+	require.NoError(t, os.MkdirAll(dir, 0o755))
+	require.NoError(t, os.MkdirAll(filepath.Join(root, "boot"), 0o755))
+	_, err := openKernel(root)
+	require.Error(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(root, "boot/vmlinuz-6.1.0-test"), nil, 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "modules.dep"),
+		[]byte("kernel/a-b.ko: kernel/c.ko.xz kernel/d.ko\nkernel/c.ko.xz:\nkernel/d.ko: kernel/c.ko.xz\n"), 0o644))
+	k, err := openKernel(root)
+	require.NoError(t, err)
+	require.Equal(t, "6.1.0-test", k.version)
+	files, absent := k.files([]string{"a_b", "d", "e", "a-b"})
+	require.Equal(t, []string{"kernel/a-b.ko", "kernel/c.ko.xz", "kernel/d.ko"}, files)
+	require.Equal(t, []string{"e"}, absent)
+}
+
+func TestChoose(t *testing.T) {
+	all, err := choose(nil, "")
+	require.NoError(t, err)
+	require.Equal(t, suites, all)
+	one, err := choose([]string{"sctp"}, "TestX")
+	require.NoError(t, err)
+	require.Len(t, one, 1)
+	require.Equal(t, []string{"-test.run", "TestX"}, one[0].args)
+	_, err = choose([]string{"sctp", "no-such-suite"}, "")
+	require.ErrorContains(t, err, "no-such-suite")
+}
+
+// What failed, was killed, or never ran, is a failure.
+func TestJudge(t *testing.T) {
+	chosen := []suite{{name: "a"}, {name: "b"}}
+	require.NoError(t, judge(chosen, []job.Outcome{{Name: "a"}, {Name: "b"}}))
+	require.ErrorContains(t, judge(chosen, []job.Outcome{{Name: "a", Exit: 1}, {Name: "b"}}), "failed: a")
+	require.ErrorContains(t, judge(chosen, []job.Outcome{{Name: "a"}, {Name: "b", Error: "killed"}}), "failed: b")
+	require.ErrorContains(t, judge(chosen, []job.Outcome{{Name: "a"}}), "b (never ran)")
+}
+
+func TestStreamGivesTheLastWords(t *testing.T) {
+	up := 0
+	tail := stream(strings.NewReader("firmware\r\nkernel\r\n"+job.Start+"\r\nPanic: at the end"), false, func() { up++ })
+	require.Equal(t, 1, up)
+	require.Equal(t, "firmware\nkernel\n"+job.Start+"\nPanic: at the end", tail)
+}
+
+// Files come back to the folder for artefacts and to no other place; a disk without results is an error.
+func TestCollect(t *testing.T) {
+	dir := t.TempDir()
+	v := &vm{artefacts: filepath.Join(dir, "artefacts")}
+	disk := filepath.Join(dir, "disk")
+	write := func(files map[string]string) {
+		f, err := os.Create(disk)
+		require.NoError(t, err)
+		w := tar.NewWriter(f)
+		for name, content := range files {
+			require.NoError(t, w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(content))}))
+			_, err := w.Write([]byte(content))
+			require.NoError(t, err)
+		}
+		require.NoError(t, w.Close())
+		require.NoError(t, f.Truncate(1<<20))
+		require.NoError(t, f.Close())
+	}
+	skips := filepath.Join(dir, "skips")
+	t.Setenv("TESTENV_SKIPS", skips)
+	write(map[string]string{
+		job.Result: `[{"Name":"a","Exit":3}]`, "artefacts/deep/x": "1", "artefacts/../../y": "2", "artefacts/skips": "TestX needs y\n",
+	})
+	outcomes, err := v.collect(disk)
+	require.NoError(t, err)
+	require.Equal(t, []job.Outcome{{Name: "a", Exit: 3}}, outcomes)
+	x, err := os.ReadFile(filepath.Join(v.artefacts, "deep/x"))
+	require.NoError(t, err)
+	require.Equal(t, "1", string(x))
+	require.NoFileExists(t, filepath.Join(dir, "y"))
+	require.NoFileExists(t, filepath.Join(filepath.Dir(dir), "y"))
+	noted, err := os.ReadFile(skips)
+	require.NoError(t, err)
+	require.Equal(t, "TestX needs y\n", string(noted))
+
+	write(map[string]string{"artefacts/x": "1"})
+	_, err = v.collect(disk)
+	require.ErrorContains(t, err, "no archive")
+}
