@@ -11,6 +11,8 @@
 // (inclusive) and `enum:"auto,kernel"` for text. What several values must fulfil together is in the validate_*.go files.
 package config
 
+//go:generate go run ./reference/gen
+
 // Config is a whole configuration file. The zero value is not usable: start from [Default] or [Load].
 type Config struct {
 	// N3IWF is who this network function is: its identity towards AMFs and the tracking areas it serves.

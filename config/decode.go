@@ -64,7 +64,7 @@ func inside(key, parent string) bool {
 // defaulter is a list entry with defaults of its own.
 type defaulter interface{ setDefaults() }
 
-func (a *AMF) setDefaults() { *a = defaultAMF() }
+func (a *AMF) setDefaults() { *a = DefaultAMF() }
 
 var textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
 

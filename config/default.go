@@ -85,8 +85,8 @@ func Default() *Config {
 	}
 }
 
-// defaultAMF fills an entry of n2.amfs.
-func defaultAMF() AMF { return AMF{Port: 38412, UDPPort: 9899} }
+// DefaultAMF is what an entry of n2.amfs begins with.
+func DefaultAMF() AMF { return AMF{Port: 38412, UDPPort: 9899} }
 
 // defaultSlices is what a PLMN without slices offers.
 func defaultSlices() []SNSSAI { return []SNSSAI{{SST: 1}} }

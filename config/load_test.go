@@ -92,7 +92,7 @@ func TestDefaultsAreInRange(t *testing.T) {
 		}
 	}
 	walk(reflect.ValueOf(*Default()), "")
-	walk(reflect.ValueOf(defaultAMF()), "n2.amfs[0]")
+	walk(reflect.ValueOf(DefaultAMF()), "n2.amfs[0]")
 }
 
 // everyKey lists the paths of all keys, with [0] for list entries.

@@ -36,16 +36,17 @@ var layers = [][]string{
 // strangers are packages (with all below them) that know nothing of the other ones of this module, except of what is
 // named here. Internal packages are tools that everyone may use.
 var strangers = map[string][]string{
-	"ikev2":          {"ikev2"},
-	"ngap":           {"ngap"},
-	"gre":            {"gre"}, // gre itself and gre/gtpu; gre/relay and gre/ebpf have their own entries
-	"gre/relay":      {"gre", "nwu/ipsec"},
-	"gre/ebpf":       {"gre", "nwu/ipsec"},
-	"nwu/eap5g":      {"nwu/eap5g"},
-	"nwu/ipsec":      {"nwu/ipsec"}, // plain IPsec, no 5G; suites come as numbers and keys
-	"nwu/nas":        {"nwu/nas"},
-	"config":         {},
-	"config/free5gc": {"config"},
+	"ikev2":            {"ikev2"},
+	"ngap":             {"ngap"},
+	"gre":              {"gre"}, // gre itself and gre/gtpu; gre/relay and gre/ebpf have their own entries
+	"gre/relay":        {"gre", "nwu/ipsec"},
+	"gre/ebpf":         {"gre", "nwu/ipsec"},
+	"nwu/eap5g":        {"nwu/eap5g"},
+	"nwu/ipsec":        {"nwu/ipsec"}, // plain IPsec, no 5G; suites come as numbers and keys
+	"nwu/nas":          {"nwu/nas"},
+	"config":           {},
+	"config/free5gc":   {"config"},
+	"config/reference": {"config"},
 	"test/lab/nas": {
 		"test/lab/nas",
 	},

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package reference
+
+import (
+	"fmt"
+	"net/netip"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/open-n3iwf/n3iwf/config"
+)
+
+const pageHead = `<!-- SPDX-License-Identifier: Apache-2.0 -->
+<!-- Made by go generate ./config/... from the types of package config. Do not edit. -->
+# Configuration reference
+
+Every key of the configuration file. [config/n3iwf.example.yaml](../config/n3iwf.example.yaml) shows the same as a file, and
+[config/n3iwf.schema.json](../config/n3iwf.schema.json) tells it to editors. Durations carry a unit (` + "`500ms`, `30s`, `10m`, `24h`" + `); file names are
+relative to the configuration file. ` + "`n3iwf check -c FILE`" + ` finds every mistake with its file, line and key, and ` + "`n3iwf check --show`" + ` prints what is in effect.
+`
+
+// Page is the reference as Markdown: a section for each group of keys.
+func Page(keys []Key) []byte {
+	var b strings.Builder
+	b.WriteString(pageHead)
+	for _, k := range keys {
+		section(&b, k)
+	}
+	return []byte(b.String())
+}
+
+func section(b *strings.Builder, k Key) {
+	fmt.Fprintf(b, "\n## %s\n\n%s\n\n| key | value | default | |\n|---|---|---|---|\n", k.Name, k.Doc)
+	rows(b, k.Keys)
+}
+
+func rows(b *strings.Builder, keys []Key) {
+	for _, k := range keys {
+		def := ""
+		if k.Default != nil {
+			def = "`" + strings.Trim(fmt.Sprint(k.Default), "[]") + "`"
+		}
+		path := k.Path
+		if k.List {
+			path += "[]"
+		}
+		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", path, value(k), def, strings.ReplaceAll(k.Doc, "|", `\|`))
+		rows(b, k.Keys)
+	}
+}
+
+func value(k Key) string {
+	switch {
+	case k.Keys != nil:
+		return ""
+	case k.Choices != nil:
+		return "`" + strings.Join(k.Choices, "`, `") + "`"
+	case k.Low != "":
+		return noun(k.Type) + ", " + k.Low + " to " + k.High
+	}
+	return noun(k.Type)
+}
+
+func noun(t reflect.Type) string {
+	switch t {
+	case reflect.TypeFor[time.Duration]():
+		return "duration"
+	case reflect.TypeFor[netip.Addr]():
+		return "IP address"
+	case reflect.TypeFor[netip.Prefix]():
+		return "IP prefix"
+	case reflect.TypeFor[config.TAC](), reflect.TypeFor[config.SD]():
+		return "6 hexadecimal digits"
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return "text"
+	case reflect.Bool:
+		return "`true`, `false`"
+	}
+	return "number"
+}
