@@ -94,6 +94,8 @@ type ChildSA struct {
 	Local, Remote []Selector
 	DSCP          uint8 // 6 bits, of the outer header; 0 is the default
 	Lifetime      Lifetime
+	// Resume goes on with an SA that another node has used until now, under the SPI that it has chosen; nil begins a new one. See Handover.
+	Resume *Resume
 	// Context is the owner's; it comes back with each inbound packet of this generation.
 	Context any
 }

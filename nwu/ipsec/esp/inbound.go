@@ -30,6 +30,7 @@ type Inbound struct {
 
 	mu     sync.Mutex
 	window window
+	closed bool
 }
 
 // NewInbound makes an SA with a replay window of that many packets, 1 to ipsec.MaxReplayWindow; 0 is the default. ErrAlgorithm when the keys do
@@ -58,6 +59,21 @@ func (in *Inbound) Sequence() uint64 {
 	return in.window.top
 }
 
+// Resume goes on with the window of an SA that was closed elsewhere. What that window did not know counts as seen.
+func (in *Inbound) Resume(r ipsec.Replay) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.window.resume(r)
+}
+
+// Close gives the window as it is. No packet is accepted any more.
+func (in *Inbound) Close() ipsec.Replay {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.closed = true
+	return in.window.export()
+}
+
 // Open checks and decrypts an ESP packet in place. The payload (which may end with traffic-flow padding, RFC 4303 2.7) is a part of pkt. The
 // replay window is checked before decryption and moved only after the integrity check (RFC 4303 3.4.3). Errors are ErrMalformed, ErrOld,
 // ErrDuplicate and ErrAuth; ErrMalformed after the integrity check counts as a used sequence number. After an error pkt has no meaning.
@@ -72,6 +88,9 @@ func (in *Inbound) Open(pkt []byte, sc *Scratch) (payload []byte, nextHeader byt
 
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	if in.closed {
+		return nil, 0, ErrOld
+	}
 	if in.esn {
 		seq = in.window.extend(uint32(seq))
 	}

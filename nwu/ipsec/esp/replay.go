@@ -2,7 +2,11 @@
 
 package esp
 
-import "math/bits"
+import (
+	"math/bits"
+
+	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
+)
 
 // window is the anti-replay window as a ring of words (RFC 6479): moving it forward clears whole words instead of shifting bits. The ring has
 // more words than the window needs, so that a word is never shared by both of its ends.
@@ -45,6 +49,34 @@ func (w *window) mark(seq uint64) {
 		w.top = seq
 	}
 	w.ring[seq/64&mask] |= 1 << (seq % 64)
+}
+
+// export gives the window in a form that does not depend on its size.
+func (w *window) export() ipsec.Replay {
+	r := ipsec.Replay{Top: w.top, Seen: make([]uint64, (w.size+63)/64)}
+	for back := range min(w.size, w.top) {
+		seq := w.top - back
+		if w.ring[seq/64&uint64(len(w.ring)-1)]>>(seq%64)&1 != 0 {
+			r.Seen[back/64] |= 1 << (back % 64)
+		}
+	}
+	for back := w.size; back%64 != 0; back++ { // below the window
+		r.Seen[back/64] |= 1 << (back % 64)
+	}
+	return r
+}
+
+// resume takes an exported window, of any size. Sequence numbers that it says nothing about count as seen.
+func (w *window) resume(r ipsec.Replay) {
+	w.top = r.Top
+	clear(w.ring)
+	for back := range min(w.size, w.top) {
+		word, bit := back/64, back%64
+		if word >= uint64(len(r.Seen)) || r.Seen[word]>>bit&1 != 0 {
+			seq := w.top - back
+			w.ring[seq/64&uint64(len(w.ring)-1)] |= 1 << (seq % 64)
+		}
+	}
 }
 
 // extend infers the 64-bit sequence number from its low half (RFC 4303 appendix A2.2).

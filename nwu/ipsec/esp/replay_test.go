@@ -95,3 +95,34 @@ func TestExtendedSequenceWrap(t *testing.T) {
 		require.Equal(t, wrap+5, in.Sequence())
 	}
 }
+
+// A window that goes on elsewhere knows what the first one knew; what it cannot know counts as seen.
+func TestWindowGoesOn(t *testing.T) {
+	for _, sizes := range [][2]int{{64, 64}, {1024, 1024}, {1000, 1000}, {64, 1024}, {1024, 64}, {1, 4096}} {
+		seed := rand.Uint64()
+		t.Logf("windows %v, seed %d", sizes, seed)
+		r := rand.New(rand.NewPCG(seed, 1))
+		w := newWindow(sizes[0])
+		for _, rounds := range []int{0, 1, 30, 5000} {
+			for range rounds {
+				if seq := w.top + 5 - min(w.top, r.Uint64N(20)); w.check(seq) == nil {
+					w.mark(seq)
+				}
+			}
+			next := newWindow(sizes[1])
+			next.resume(w.export())
+			require.Equal(t, w.top, next.top)
+			for seq := w.top - min(w.top, 5000); seq <= w.top+3; seq++ {
+				if next.check(seq) == nil {
+					require.NoError(t, w.check(seq), "seq %d, top %d", seq, w.top)
+				}
+				if w.check(seq) == nil && (seq > w.top || w.top-seq < uint64(sizes[1])) {
+					require.NoError(t, next.check(seq), "seq %d, top %d", seq, w.top)
+				}
+			}
+			if rounds > 0 && sizes[0] == sizes[1] {
+				w = next
+			}
+		}
+	}
+}

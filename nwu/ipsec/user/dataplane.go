@@ -25,17 +25,25 @@ type Options struct {
 	Workers int
 	// MaxSAs is how many inbound SPIs there are; default 2^18 (12 octets each), rounded up to a power of two, maximum 2^24.
 	MaxSAs int
+	// Node is this node's number among those that take over SAs from each other, below 2^NodeBits; it stands in all SPIs. NodeBits is at most 6, and
+	// MaxSAs is for each node.
+	Node, NodeBits int
 	// UDP is what all sockets have in common: batch, buffers, offloads. Its Local and Protocol are ignored.
 	UDP udpbatch.Options
 	Log *slog.Logger     // default: slog.Default
 	Now func() time.Time // default: time.Now
 }
 
-const maxWorkers = 64
+const (
+	maxWorkers  = 64
+	maxNodeBits = 6
+)
 
 // DataPlane is the maker of ipsec.DataPlane in user space.
 type DataPlane struct {
 	opts      Options
+	forwarder ipsec.Forwarder // the Sink, when it is one
+	injector  injector
 	table     *table
 	endpoints atomic.Pointer[[]*endpoint]
 	totals    totals
@@ -56,6 +64,9 @@ func New(o Options) (*DataPlane, error) {
 	if o.Sink == nil {
 		return nil, fmt.Errorf("%w: a Sink is needed", ipsec.ErrInvalid)
 	}
+	if o.NodeBits < 0 || o.NodeBits > maxNodeBits || o.Node < 0 || o.Node >= 1<<o.NodeBits {
+		return nil, fmt.Errorf("%w: node %d of %d bits", ipsec.ErrInvalid, o.Node, o.NodeBits)
+	}
 	if o.Workers <= 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
@@ -73,9 +84,10 @@ func New(o Options) (*DataPlane, error) {
 		o.UDP.Batch = 32
 	}
 	d := &DataPlane{
-		opts: o, table: newTable(o.Workers, o.MaxSAs),
+		opts: o, table: newTable(o.Workers, o.MaxSAs, o.Node, o.NodeBits),
 		children: map[ipsec.ChildID]*child{}, graces: map[*generation]struct{}{},
 	}
+	d.forwarder, _ = o.Sink.(ipsec.Forwarder)
 	d.endpoints.Store(&[]*endpoint{})
 	for _, s := range o.Sockets {
 		if _, err := d.AddSocket(s); err != nil {
@@ -103,13 +115,21 @@ func (d *DataPlane) NewInboundSPI(worker int) (uint32, error) { return d.table.t
 // ReleaseSPI implements ipsec.DataPlane.
 func (d *DataPlane) ReleaseSPI(spi uint32) { d.table.release(spi, nil) }
 
-// IKESPI implements ipsec.DataPlane.
+// IKESPI implements ipsec.DataPlane. Behind the worker stands the node.
 func (d *DataPlane) IKESPI(worker int, random uint64) uint64 {
-	wb := d.table.workerBits
-	if wb == 0 {
+	head := d.table.workerBits + d.table.nodeBits
+	if head == 0 {
 		return random
 	}
-	return uint64(worker)<<(64-wb) | random<<wb>>wb
+	return uint64(worker<<d.table.nodeBits|d.table.node)<<(64-head) | random<<head>>head
+}
+
+// NodeOf is the node that chose an ESP SPI; IKENodeOf the one that chose an IKE SPI.
+func (d *DataPlane) NodeOf(spi uint32) int { return d.IKENodeOf(uint64(spi) << 32) }
+
+// IKENodeOf is the node that chose an IKE SPI by IKESPI.
+func (d *DataPlane) IKENodeOf(spi uint64) int {
+	return int(spi << d.table.workerBits >> (64 - d.table.nodeBits))
 }
 
 // WorkerOf is the worker whose packets carry that inbound SPI.
@@ -126,7 +146,12 @@ func (d *DataPlane) Install(sa ipsec.ChildSA) error {
 	if err != nil {
 		return err
 	}
-	out, err := esp.NewOutbound(sa.OutboundSPI, sa.Algorithms, sa.OutboundKeys, sa.ESN, 0)
+	used := uint64(0)
+	if sa.Resume != nil {
+		used = sa.Resume.Outbound + ipsec.SequenceMargin
+		in.Resume(sa.Resume.Inbound)
+	}
+	out, err := esp.NewOutbound(sa.OutboundSPI, sa.Algorithms, sa.OutboundKeys, sa.ESN, used)
 	if err != nil {
 		return err
 	}
@@ -139,6 +164,12 @@ func (d *DataPlane) Install(sa ipsec.ChildSA) error {
 	defer d.mu.Unlock()
 	if d.closed {
 		return ipsec.ErrClosed
+	}
+	if sa.Resume != nil {
+		if err := d.table.adopt(sa.InboundSPI); err != nil {
+			return err
+		}
+		defer d.table.release(sa.InboundSPI, nil) // only a mere reservation, that is on error
 	}
 	c := d.children[sa.ID]
 	if c != nil {

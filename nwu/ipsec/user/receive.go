@@ -32,6 +32,8 @@ type receiver struct {
 	header  innerHeader
 	batch   []ipsec.Inbound
 	now     int64
+	// injected: the packets came to another node first.
+	injected bool
 
 	// For recovery from a panic:
 	next    int         // datagram that follows the one in work
@@ -193,6 +195,9 @@ func (r *receiver) esp(dg *udpbatch.Datagram, natt bool) {
 	spi := binary.BigEndian.Uint32(dg.Data)
 	g := r.d.table.lookup(spi)
 	if g == nil {
+		if r.forward(spi, dg.Data) {
+			return
+		}
 		r.d.totals.unknownSPI.Add(1)
 		if r.d.unknown.allow(r.now) {
 			r.event(ipsec.UnknownSPI{SPI: spi, Path: ipsec.Path{Local: dg.Local, Remote: dg.Remote, NATT: natt}})
@@ -229,6 +234,9 @@ func (r *receiver) esp(dg *udpbatch.Datagram, natt bool) {
 func (r *receiver) heard(c *child, dg *udpbatch.Datagram, natt bool, spi uint32) {
 	if c.lastInbound.Load() != r.now {
 		c.lastInbound.Store(r.now)
+	}
+	if r.injected {
+		return
 	}
 	from := ipsec.Path{Local: dg.Local, Remote: dg.Remote, NATT: natt}
 	p := c.path.Load()

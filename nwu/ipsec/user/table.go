@@ -13,12 +13,15 @@ import (
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
 )
 
-// table finds the generation of an inbound SPI. The SPI's upper bits are a slot number, whose upper bits in turn are the worker; the lower
-// bits are random, so that SPIs cannot be guessed and a reused slot gets another SPI.
+// table finds the generation of an inbound SPI. The SPI's upper bits are a slot number, whose upper bits in turn are the worker and then the node
+// that has chosen the SPI; the lower bits are random, so that SPIs cannot be guessed and a reused slot gets another SPI. SPIs of other nodes have
+// slots of their own, in which SAs that come from there are installed.
 type table struct {
 	slots      []atomic.Pointer[generation]
 	workers    int
 	workerBits int
+	node       int
+	nodeBits   int
 	randomBits int
 	reserved   *generation // stands in slots that have an SPI but no SA yet
 	mu         sync.Mutex  // taking and freeing of slots
@@ -31,13 +34,14 @@ const (
 	maxSAs = 1 << 24 // leaves 8 random bits
 )
 
-func newTable(workers, sas int) *table {
+// newTable makes a table with room for sas SAs of each node.
+func newTable(workers, sas, node, nodeBits int) *table {
 	wb := bits.Len(uint(workers - 1))
-	n := max(minSAs, min(sas, maxSAs))
-	slotBits := max(bits.Len(uint(n-1)), wb+2)
+	n := max(minSAs, min(sas, maxSAs>>nodeBits))
+	slotBits := max(bits.Len(uint(n-1)), wb+2) + nodeBits
 	return &table{
 		slots: make([]atomic.Pointer[generation], 1<<slotBits), spis: make([]uint32, 1<<slotBits),
-		workers: workers, workerBits: wb, randomBits: 32 - slotBits, reserved: &generation{},
+		workers: workers, workerBits: wb, node: node, nodeBits: nodeBits, randomBits: 32 - slotBits, reserved: &generation{},
 	}
 }
 
@@ -61,8 +65,8 @@ func (t *table) take(worker int) (uint32, error) {
 		worker = t.next
 		t.next = (t.next + 1) % t.workers
 	}
-	perWorker := len(t.slots) >> t.workerBits
-	base := worker * perWorker
+	perWorker := len(t.slots) >> (t.workerBits + t.nodeBits)
+	base := (worker<<t.nodeBits | t.node) * perWorker
 	var b [8]byte
 	if _, err := rand.Read(b[:]); err != nil {
 		return 0, fmt.Errorf("%w: %w", ipsec.ErrNoSPI, err)
@@ -88,6 +92,19 @@ func (t *table) take(worker int) (uint32, error) {
 		return spi, nil
 	}
 	return 0, fmt.Errorf("%w: all %d of worker %d are taken", ipsec.ErrNoSPI, perWorker, worker)
+}
+
+// adopt reserves an SPI that another node has chosen.
+func (t *table) adopt(spi uint32) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	slot := spi >> t.randomBits
+	if t.slots[slot].Load() != nil {
+		return fmt.Errorf("%w: the place of inbound SPI %08x", ipsec.ErrExists, spi)
+	}
+	t.slots[slot].Store(t.reserved)
+	t.spis[slot] = spi
+	return nil
 }
 
 // put installs g under its SPI, which must be reserved.

@@ -14,7 +14,7 @@ import (
 
 func TestTableFillsUp(t *testing.T) {
 	for _, workers := range []int{1, 2, 3, 7, 64} {
-		tb := newTable(workers, 64)
+		tb := newTable(workers, 64, 0, 0)
 		seen := map[uint32]bool{}
 		for w := range workers {
 			n := 0
@@ -50,7 +50,7 @@ func TestTableFillsUp(t *testing.T) {
 
 // A slot that is used again gets another SPI, and SPIs do not come in an order.
 func TestSPIsAreUnpredictable(t *testing.T) {
-	tb := newTable(1, 1<<18)
+	tb := newTable(1, 1<<18, 0, 0)
 	last, ascending, seen := uint32(0), 0, map[uint32]bool{}
 	for range 2000 {
 		spi, err := tb.take(0)
@@ -68,7 +68,7 @@ func TestSPIsAreUnpredictable(t *testing.T) {
 // The steering program must agree with the SPIs that the table and IKESPI give.
 func TestSteeringProgram(t *testing.T) {
 	for _, workers := range []int{2, 3, 4, 5, 64} {
-		tb := newTable(workers, 1<<12)
+		tb := newTable(workers, 1<<12, 0, 0)
 		d := &DataPlane{table: tb, opts: Options{Workers: workers}}
 		vm, err := bpf.NewVM(steer(tb.workerBits))
 		require.NoError(t, err)
