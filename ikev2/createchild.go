@@ -61,14 +61,20 @@ func (s *Session) withKey(p *pendingChild, then func()) {
 }
 
 func (s *Session) enqueueChild(p *pendingChild, notBefore time.Time) {
-	s.enqueue(&request{
-		kind:      requestChild,
-		exchange:  message.CREATE_CHILD_SA,
-		notBefore: notBefore,
-		build:     func(*request) []message.Payload { return s.childProposal(p) },
-		done:      func(_ *request, in []message.Payload) { s.childResponse(p, in) },
-		failed:    func(err error) { s.emit(ChildFailed{Tag: p.req.Tag, Err: err}) },
-	}, false)
+	r := s.childRequest(p)
+	r.notBefore = notBefore
+	s.enqueue(r, false)
+}
+
+func (s *Session) childRequest(p *pendingChild) *request {
+	return &request{
+		kind:     requestChild,
+		exchange: message.CREATE_CHILD_SA,
+		carries:  p,
+		build:    func(*request) []message.Payload { return s.childProposal(p) },
+		done:     func(_ *request, in []message.Payload) { s.childResponse(p, in) },
+		failed:   func(err error) { s.emit(ChildFailed{Tag: p.req.Tag, Err: err}) },
+	}
 }
 
 func (s *Session) failChild(p *pendingChild, err error) {
@@ -182,7 +188,7 @@ func (s *Session) createChildRequest(sa *ikeSA, in []message.Payload) {
 		s.invalidSyntax(sa)
 		return
 	}
-	if sa != s.sa || s.state != stateEstablished {
+	if sa != s.sa || s.state != stateEstablished || s.quiet != quietNot {
 		s.respondError(sa, message.TEMPORARY_FAILURE)
 		return
 	}

@@ -137,6 +137,9 @@ type SPIChanged struct{ Old, New message.SPI }
 // SPIForgotten says that messages for SPI need not reach this session any more.
 type SPIForgotten struct{ SPI message.SPI }
 
+// Quiescent says that after Quiesce nothing stands in the way of Export any more.
+type Quiescent struct{}
+
 // Closed is the last event of a session. All its Child SAs are gone without a ChildDown each. The owner should keep
 // the session for Linger after that to answer retransmissions.
 type Closed struct {
@@ -169,4 +172,5 @@ func (InfoDone) event()            {}
 func (Alive) event()               {}
 func (SPIChanged) event()          {}
 func (SPIForgotten) event()        {}
+func (Quiescent) event()           {}
 func (Closed) event()              {}

@@ -21,7 +21,7 @@ func (s *Session) enqueue(r *request, urgent bool) {
 
 // pump sends queued requests while the window has room.
 func (s *Session) pump() {
-	if (s.state != stateEstablished && s.state != stateDeleting) || s.rekeying {
+	if !s.pumping() {
 		return
 	}
 	sa := s.sa
@@ -48,6 +48,11 @@ func (sa *ikeSA) room() bool {
 		}
 	}
 	return true
+}
+
+// pumping tells whether requests may be started at all.
+func (s *Session) pumping() bool {
+	return (s.state == stateEstablished || s.state == stateDeleting) && !s.rekeying && s.quiet == quietNot
 }
 
 // start gives the request its message ID and sends it for the first time.

@@ -3,6 +3,8 @@
 package ikev2
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"hash/maphash"
 	"net/netip"
 	"time"
@@ -79,6 +81,8 @@ type request struct {
 	kind requestKind
 	// giveUp overrides Retransmission.GiveUp when not 0.
 	giveUp time.Duration
+	// carries is what build and done work on, for the kinds that have such a thing; the export of a session needs it.
+	carries any
 
 	mid       uint32
 	datagrams [][]byte
@@ -103,6 +107,7 @@ const (
 	requestLiveness
 	requestRoutability
 	requestUpdate
+	requestNotify
 )
 
 func (sa *ikeSA) queued(kind requestKind) bool {
@@ -114,11 +119,14 @@ func (sa *ikeSA) queued(kind requestKind) bool {
 	return false
 }
 
-var hashSeed = maphash.MakeSeed()
+// hash tells a retransmission from another message with the same message ID, also at the node that a session is handed
+// to.
+func hash(datagram []byte) uint64 {
+	sum := sha256.Sum256(datagram)
+	return binary.BigEndian.Uint64(sum[:])
+}
 
-// hash tells a retransmission from another message with the same message ID. The seed is secret, so nobody can make
-// two messages with equal hashes on purpose.
-func hash(datagram []byte) uint64 { return maphash.Bytes(hashSeed, datagram) }
+var hashSeed = maphash.MakeSeed()
 
 // requestKey recognises a retransmitted IKE_SA_INIT request: the same octets from the same source.
 func requestKey(from netip.AddrPort, datagram []byte) uint64 {

@@ -163,9 +163,14 @@ func (s *Session) enqueueDelete(spis []uint32) {
 			c.deleting = true
 		}
 	}
-	s.enqueue(&request{
+	s.enqueue(s.deleteChildRequest(spis), false)
+}
+
+func (s *Session) deleteChildRequest(spis []uint32) *request {
+	return &request{
 		kind:     requestDeleteChild,
 		exchange: message.INFORMATIONAL,
+		carries:  spis,
 		build: func(*request) []message.Payload {
 			return []message.Payload{&message.Delete{Protocol: message.ProtocolESP, SPIs: spis}}
 		},
@@ -177,7 +182,7 @@ func (s *Session) enqueueDelete(spis []uint32) {
 				}
 			}
 		},
-	}, false)
+	}
 }
 
 // Notify sends notifies in an INFORMATIONAL request. It ends with InfoDone.
@@ -187,19 +192,31 @@ func (s *Session) Notify(now time.Time, tag any, notifies ...*message.Notify) Ou
 		s.emit(InfoDone{Tag: tag, Err: ErrState})
 		return s.finish()
 	}
-	s.enqueue(&request{
+	s.enqueue(s.notifyRequest(&pendingNotify{tag, notifies}), false)
+	return s.finish()
+}
+
+// pendingNotify is what the owner wants to be told to the peer.
+type pendingNotify struct {
+	tag      any
+	notifies []*message.Notify
+}
+
+func (s *Session) notifyRequest(p *pendingNotify) *request {
+	return &request{
+		kind:     requestNotify,
 		exchange: message.INFORMATIONAL,
+		carries:  p,
 		build: func(*request) []message.Payload {
-			return appendNotifies(make([]message.Payload, 0, len(notifies)), notifies)
+			return appendNotifies(make([]message.Payload, 0, len(p.notifies)), p.notifies)
 		},
 		done: func(_ *request, in []message.Payload) {
-			e := InfoDone{Tag: tag, Notifies: message.All[*message.Notify](in)}
+			e := InfoDone{Tag: p.tag, Notifies: message.All[*message.Notify](in)}
 			if n := message.ErrorNotify(in); n != nil {
 				e.Err = received(n)
 			}
 			s.emit(e)
 		},
-		failed: func(err error) { s.emit(InfoDone{Tag: tag, Err: err}) },
-	}, false)
-	return s.finish()
+		failed: func(err error) { s.emit(InfoDone{Tag: p.tag, Err: err}) },
+	}
 }

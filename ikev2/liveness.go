@@ -43,9 +43,14 @@ func (s *Session) probe() {
 	if !compare && len(s.sa.outstanding) > 0 || s.sa.queued(requestLiveness) {
 		return // what is under way proves as much
 	}
-	s.enqueue(&request{
+	s.enqueue(s.livenessRequest(compare), false)
+}
+
+func (s *Session) livenessRequest(compare bool) *request {
+	return &request{
 		kind:     requestLiveness,
 		exchange: message.INFORMATIONAL,
+		carries:  compare,
 		build: func(*request) []message.Payload {
 			if !compare {
 				return []message.Payload{}
@@ -57,7 +62,7 @@ func (s *Session) probe() {
 				s.compareNAT(r, in)
 			}
 		},
-	}, false)
+	}
 }
 
 // compareNAT looks whether the peer sees us at the same address as before.

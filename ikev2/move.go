@@ -31,7 +31,11 @@ func (s *Session) enqueueUpdate() {
 	if s.sa.queued(requestUpdate) {
 		return
 	}
-	s.enqueue(&request{
+	s.enqueue(s.updateRequest(), true)
+}
+
+func (s *Session) updateRequest() *request {
+	return &request{
 		kind:     requestUpdate,
 		exchange: message.INFORMATIONAL,
 		build: func(r *request) []message.Payload {
@@ -41,7 +45,7 @@ func (s *Session) enqueueUpdate() {
 			return append(out, notify(message.COOKIE2, r.cookie2))
 		},
 		done: s.updateResponse,
-	}, true)
+	}
 }
 
 func (s *Session) updateResponse(r *request, in []message.Payload) {

@@ -82,6 +82,11 @@ type Options struct {
 	// the IKE SA takes both back to 1.
 	Window int
 
+	// MarshalTag and UnmarshalTag carry the owner's tags (of Child SAs and of requests) through Session.Export. Without
+	// them a session with a tag other than nil is not exported.
+	MarshalTag   func(tag any) ([]byte, error)
+	UnmarshalTag func(data []byte) (any, error)
+
 	// Responder limits; see Limits.
 	Limits Limits
 	// KeyLog receives the keys of every SA; nil: nothing.

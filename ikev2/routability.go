@@ -62,8 +62,10 @@ func (s *Session) checkRoutability() {
 }
 
 // enqueueRoutability asks for the proof, before anything else that waits for room in the window.
-func (s *Session) enqueueRoutability() {
-	s.enqueue(&request{
+func (s *Session) enqueueRoutability() { s.enqueue(s.routabilityRequest(), true) }
+
+func (s *Session) routabilityRequest() *request {
+	return &request{
 		kind:     requestRoutability,
 		exchange: message.INFORMATIONAL,
 		build: func(r *request) []message.Payload {
@@ -75,7 +77,7 @@ func (s *Session) enqueueRoutability() {
 			return append([]message.Payload{notify(message.COOKIE2, r.cookie2)}, s.natNotifies(s.sa.spiI, s.sa.spiR, s.path)...)
 		},
 		done: s.routabilityResponse,
-	}, true)
+	}
 }
 
 func (s *Session) routabilityResponse(r *request, in []message.Payload) {

@@ -46,7 +46,9 @@ type Session struct {
 	lastHeard time.Time
 	probing   bool
 	lastSent  time.Time
-	rekeying  bool      // the answer to the peer's rekey of the IKE SA is being made
+	rekeying  bool // the answer to the peer's rekey of the IKE SA is being made
+	working   int  // public-key works that are not back yet
+	quiet     quietness
 	expires   time.Time // of the half-open state or of the lingering
 	reserved  []uint32  // child SPIs not yet in use
 
@@ -105,6 +107,7 @@ func (s *Session) begin(now time.Time) { s.now = now }
 func (s *Session) finish() Output {
 	s.resume()
 	s.pump()
+	s.tellQuiescent()
 	out := s.out
 	out.Deadline = s.deadline()
 	s.out = Output{}
@@ -122,6 +125,7 @@ func (s *Session) send(path Path, datagrams [][]byte) {
 
 // work hands out public-key work. done runs in Session.Done, and not at all once the session is closed.
 func (s *Session) work(run func() error, done func(err error)) {
+	s.working++
 	s.out.Work = append(s.out.Work, &Work{session: s, run: run, done: done})
 }
 
@@ -131,6 +135,7 @@ func (s *Session) Done(now time.Time, w *Work) Output {
 	if w.session == s && w.done != nil && s.state != stateClosed {
 		done := w.done
 		w.done = nil
+		s.working--
 		done(w.err)
 	}
 	return s.finish()
@@ -222,8 +227,10 @@ func (s *Session) deadline() time.Time {
 		t = earliest(t, r.next)
 	}
 	if s.state == stateEstablished {
-		for _, r := range s.sa.queue {
-			t = earliest(t, r.notBefore)
+		if s.pumping() && s.sa.room() {
+			for _, r := range s.sa.queue {
+				t = earliest(t, r.notBefore)
+			}
 		}
 		t = earliest(t, s.rr.deadline)
 		t = earliest(t, s.livenessAt())

@@ -46,7 +46,9 @@ type world struct {
 	sniff func(fromUE bool, d Datagram)
 	// workDelay is how long public-key work takes.
 	workDelay time.Duration
-	steps     int
+	// between is called between any two things that happen.
+	between func()
+	steps   int
 }
 
 type flight struct {
@@ -231,6 +233,9 @@ func (w *world) run(d time.Duration, done func() bool) {
 		w.steps++
 		if w.steps > 2_000_000 {
 			w.t.Fatal("the sessions do not come to rest")
+		}
+		if w.between != nil {
+			w.between()
 		}
 		// The next thing to happen; on a tie the datagram that was sent first.
 		next := -1

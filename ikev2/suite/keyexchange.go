@@ -15,6 +15,7 @@ var (
 	// a shared secret that everybody knows. The exchange fails with INVALID_SYNTAX (RFC 7296 2.21).
 	ErrPublicValue = errors.New("invalid public value of the key exchange")
 	errGroup       = errors.New("suite: key exchange method does not exist here")
+	errPrivateKey  = errors.New("suite: not a private key of the key exchange method")
 )
 
 // KeyExchange is our half of one key exchange: a fresh private key. Public values have the form of
@@ -61,13 +62,18 @@ func GenerateKey(g GroupID, random io.Reader) (*KeyExchange, error) {
 		if err != nil {
 			continue
 		}
-		public := key.PublicKey().Bytes()
-		if g != CURVE25519 {
-			public = public[1:] // without the octet that says "uncompressed" (RFC 5903 7)
-		}
-		return &KeyExchange{group: g, ec: key, public: public}, nil
+		return &KeyExchange{group: g, ec: key, public: publicOctets(g, key)}, nil
 	}
 	return nil, errors.New("suite: key exchange: the random source gives no valid private key")
+}
+
+// publicOctets is the data of the KE payload.
+func publicOctets(g GroupID, key *ecdh.PrivateKey) []byte {
+	public := key.PublicKey().Bytes()
+	if g != CURVE25519 {
+		public = public[1:] // without the octet that says "uncompressed" (RFC 5903 7)
+	}
+	return public
 }
 
 // Group is the key exchange method.

@@ -11,6 +11,7 @@ import (
 // decapsulator is the initiator's private key of a key encapsulation.
 type decapsulator interface {
 	Decapsulate(ciphertext []byte) (secret []byte, err error)
+	Bytes() []byte // the seed
 }
 
 // kem is a key encapsulation in the place of a Diffie-Hellman group.

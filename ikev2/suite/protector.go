@@ -65,6 +65,13 @@ func newAEAD(e Encr, key []byte) (cipher.AEAD, error) {
 	return cipher.NewGCM(block)
 }
 
+// IVs is how many IVs of an AEAD's key are used; the next message takes this number. It is 0 without an AEAD.
+func (p *Protector) IVs() uint64 { return p.counter }
+
+// SkipIVs makes the next message take number n, for a key whose first n IVs another Protector has used. It never goes
+// back.
+func (p *Protector) SkipIVs(n uint64) { p.counter = max(p.counter, n) }
+
 // Size implements message.Protector.
 func (p *Protector) Size(n int) int {
 	n++ // pad length octet

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ikev2
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/open-n3iwf/n3iwf/ikev2/message"
+	"github.com/open-n3iwf/n3iwf/ikev2/suite"
+)
+
+// The fields that travel, one list a type, for both directions. Whoever adds a field to Session or to what it holds
+// adds a line here, or a reason not to in the table of TestEveryFieldTravels.
+
+func (s *Session) fields(c *codec) {
+	field(c, "originalInitiator", &s.origInitiator)
+	field(c, "path", &s.path)
+	field(c, "childPath", &s.espPath)
+	field(c, "nat", &s.nat)
+	field(c, "fragmentation", &s.fragment)
+	field(c, "smallPath", &s.small)
+	c.time("lastHeard", &s.lastHeard)
+	c.time("lastSent", &s.lastSent)
+	field(c, "probing", &s.probing)
+	field(c, "reservedSPIs", &s.reserved)
+	s.mobility.fields(c)
+	s.ikeSAs(c)
+	list(c, "children", &s.children, maxChildren, func(c *codec, v **child) {
+		if !c.encoding {
+			*v = &child{sa: &ChildSA{}}
+		}
+		(*v).fields(c)
+	})
+}
+
+func (m *mobility) fields(c *codec) {
+	field(c, "mobike", &m.mobike)
+	field(c, "peerAddresses", &m.peerAddrs)
+	field(c, "natReference", &m.natReference)
+	list(c, "proven", &m.proven, maxProven, func(c *codec, p *provenPath) {
+		field(c, "remote", &p.remote)
+		c.time("until", &p.until)
+	})
+	field(c, "routabilityWanted", &m.rr.wanted)
+	field(c, "routabilityTarget", &m.rr.target)
+	c.time("routabilityDeadline", &m.rr.deadline)
+	c.check(len(m.peerAddrs) <= maxAddresses, "too many peer addresses")
+}
+
+// ikeSAs are the IKE SA and the one that it replaces.
+func (s *Session) ikeSAs(c *codec) {
+	if c.encoding {
+		c.object("ikeSA", func(c *codec) { s.ikeSA(c, s.sa) })
+		if s.old != nil {
+			c.object("oldIKESA", func(c *codec) { s.ikeSA(c, s.old) })
+		}
+		return
+	}
+	_, hasOld := c.values["oldIKESA"]
+	s.sa = &ikeSA{}
+	c.object("ikeSA", func(c *codec) { s.ikeSA(c, s.sa) })
+	if hasOld {
+		s.old = &ikeSA{}
+		c.object("oldIKESA", func(c *codec) { s.ikeSA(c, s.old) })
+	}
+}
+
+func (s *Session) ikeSA(c *codec, sa *ikeSA) {
+	field(c, "spiI", &sa.spiI)
+	field(c, "spiR", &sa.spiR)
+	field(c, "initiator", &sa.initiator)
+	field(c, "suite", &sa.suite)
+	field(c, "keys", &sa.keys)
+	field(c, "nextSend", &sa.nextSend)
+	sa.receiving.fields(c)
+	field(c, "window", &sa.window)
+	s.ivs(c, sa)
+	for _, l := range []struct {
+		name  string
+		list  *[]*request
+		limit int
+	}{{"outstanding", &sa.outstanding, maxWindow}, {"queue", &sa.queue, maxQueue}} {
+		list(c, l.name, l.list, l.limit, func(c *codec, v **request) { s.requestFields(c, v) })
+	}
+	if c.encoding || c.err != nil {
+		return
+	}
+	c.check(sa.spiI != 0 && sa.spiR != 0, "an SPI is 0")
+	c.check(sa.window >= 1 && sa.window <= maxWindow, "the window")
+	for i, r := range sa.outstanding {
+		c.check(len(r.datagrams) > 0 && len(r.paths) > 0 && r.wait > 0 && !r.sent.IsZero() && !r.next.IsZero(), "an outstanding request that was not sent")
+		c.check(r.mid < sa.nextSend, "an outstanding request of the future")
+		for _, other := range sa.outstanding[:i] {
+			c.check(other.mid != r.mid, "two outstanding requests with one message ID")
+		}
+	}
+}
+
+func (r *receiving) fields(c *codec) {
+	field(c, "nextReceive", &r.nextRecv)
+	field(c, "receiveWindow", &r.width)
+	field(c, "lastUpdate", &r.lastUpdate)
+	field(c, "lastAddressList", &r.lastList)
+	list(c, "taken", &r.taken, 2*maxWindow, func(c *codec, t *taken) {
+		field(c, "messageID", &t.mid)
+		field(c, "exchange", &t.exchange)
+		field(c, "hash", &t.sum)
+		field(c, "fragments", &t.total)
+		field(c, "response", &t.reply)
+		c.payloads("responsePayloads", &t.inner)
+		field(c, "to", &t.to)
+		field(c, "copies", &t.copies)
+	})
+	c.check(r.width >= 0 && r.width <= maxWindow, "the receive window")
+}
+
+// maxQueue bounds the requests that wait for room in the window when a session travels.
+const maxQueue = 1024
+
+// ivs is how many IVs of the key for sending are used. Reading it makes both protectors.
+func (s *Session) ivs(c *codec, sa *ikeSA) {
+	var used uint64
+	if p, ok := sa.out.(*suite.Protector); ok {
+		used = p.IVs()
+	}
+	field(c, "usedIVs", &used)
+	if c.encoding || c.err != nil {
+		return
+	}
+	p := sa.suite.PRF.Len()
+	if !sa.suite.Supported() || sa.keys == nil || len(sa.keys.D) != p || len(sa.keys.PI) != p || len(sa.keys.PR) != p {
+		c.fail("the keys of an IKE SA with %v", sa.suite)
+		return
+	}
+	out, in, err := sa.keys.Protectors(sa.suite, sa.initiator, c.opt.Rand)
+	if err != nil {
+		c.fail("the keys of an IKE SA: %w", err)
+		return
+	}
+	out.SkipIVs(used)
+	sa.out, sa.in = out, in
+}
+
+// requestFields is one request. What it does is made anew from its kind and from what it carries.
+func (s *Session) requestFields(c *codec, v **request) {
+	var kind string
+	if c.encoding {
+		kind = kindNames[(*v).kind]
+	}
+	field(c, "kind", &kind)
+	if !c.encoding {
+		if *v = s.restoreRequest(c, kind); *v == nil {
+			c.fail("a request of kind %q", kind)
+			return
+		}
+	} else {
+		s.saveRequest(c, *v)
+	}
+	r := *v
+	field(c, "messageID", &r.mid)
+	field(c, "datagrams", &r.datagrams)
+	c.payloads("payloads", &r.inner)
+	field(c, "tries", &r.tries)
+	field(c, "paths", &r.paths)
+	c.time("sent", &r.sent)
+	c.time("next", &r.next)
+	field(c, "wait", &r.wait)
+	c.time("notBefore", &r.notBefore)
+	field(c, "cookie2", &r.cookie2)
+	field(c, "giveUp", &r.giveUp)
+}
+
+// kindNames are the kinds that travel, see request.portable.
+var kindNames = map[requestKind]string{
+	requestChild: "child", requestDeleteChild: "delete", requestLiveness: "liveness",
+	requestRoutability: "routability", requestUpdate: "update", requestNotify: "notify",
+}
+
+func (s *Session) saveRequest(c *codec, r *request) {
+	switch p := r.carries.(type) {
+	case *pendingChild:
+		p.fields(c)
+	case *pendingNotify:
+		p.fields(c)
+	case []uint32:
+		field(c, "spis", &p)
+	case bool:
+		field(c, "compare", &p)
+	}
+}
+
+func (s *Session) restoreRequest(c *codec, kind string) *request {
+	switch kind {
+	case "child":
+		p := &pendingChild{}
+		p.fields(c)
+		return s.childRequest(p)
+	case "delete":
+		var spis []uint32
+		field(c, "spis", &spis)
+		return s.deleteChildRequest(spis)
+	case "liveness":
+		var compare bool
+		field(c, "compare", &compare)
+		return s.livenessRequest(compare)
+	case "routability":
+		return s.routabilityRequest()
+	case "update":
+		return s.updateRequest()
+	case "notify":
+		p := &pendingNotify{}
+		p.fields(c)
+		return s.notifyRequest(p)
+	}
+	return nil
+}
+
+func (p *pendingNotify) fields(c *codec) {
+	c.tag("tag", &p.tag)
+	notifies(c, "notifies", &p.notifies)
+}
+
+func notifies(c *codec, name string, v *[]*message.Notify) {
+	field(c, name, v)
+	c.check(!slices.Contains(*v, nil), "an empty notify")
+}
+
+func (p *pendingChild) fields(c *codec) {
+	field(c, "localTS", &p.req.LocalTS)
+	field(c, "remoteTS", &p.req.RemoteTS)
+	field(c, "esp", &p.req.ESP)
+	notifies(c, "notifies", &p.req.Notifies)
+	c.tag("tag", &p.req.Tag)
+	field(c, "spi", &p.spi)
+	field(c, "nonce", &p.ni)
+	field(c, "proposals", &p.proposals)
+	field(c, "policy", &p.policy)
+	field(c, "group", &p.group)
+	c.time("busySince", &p.since)
+	field(c, "regrouped", &p.regrouped)
+	keyExchange(c, "key", p.group, &p.key)
+}
+
+// keyExchange is a private key of group, which is there exactly when the group is not GroupNone.
+func keyExchange(c *codec, name string, group suite.GroupID, k **suite.KeyExchange) {
+	var private []byte
+	if *k != nil {
+		private = (*k).Private()
+	}
+	field(c, name, &private)
+	if c.encoding || c.err != nil {
+		return
+	}
+	if (private != nil) != (group != suite.GroupNone) {
+		c.fail("a key exchange without its key, or the other way round")
+		return
+	}
+	if private == nil {
+		return
+	}
+	key, err := suite.RestoreKey(group, private)
+	if err != nil {
+		c.fail("%s: %w", name, err)
+		return
+	}
+	*k = key
+}
+
+func (v *child) fields(c *codec) {
+	field(c, "deleting", &v.deleting)
+	v.sa.fields(c)
+}
+
+func (v *ChildSA) fields(c *codec) {
+	field(c, "inboundSPI", &v.InboundSPI)
+	field(c, "outboundSPI", &v.OutboundSPI)
+	field(c, "suite", &v.Suite)
+	field(c, "inboundKeys", &v.InboundKeys)
+	field(c, "outboundKeys", &v.OutboundKeys)
+	field(c, "localTS", &v.LocalTS)
+	field(c, "remoteTS", &v.RemoteTS)
+	field(c, "path", &v.Path)
+	field(c, "initiator", &v.Initiator)
+	c.tag("tag", &v.Tag)
+	if c.encoding {
+		return
+	}
+	e, i := v.Suite.Encr.MaterialLen(), v.Suite.Integ.KeyLen()
+	c.check(v.Suite.Supported(), "the algorithms of a Child SA")
+	for _, k := range []Keys{v.InboundKeys, v.OutboundKeys} {
+		c.check(len(k.Encr) == e && len(k.Integ) == i, "the keys of a Child SA")
+	}
+	c.check(v.InboundSPI != 0 && v.OutboundSPI != 0, "an SPI of a Child SA is 0")
+}
+
+// plausible checks what the lists of fields cannot.
+func (s *Session) plausible() error {
+	if !s.path.Remote.IsValid() || !s.path.Local.IsValid() || !s.espPath.Remote.IsValid() || !s.espPath.Local.IsValid() {
+		return fmt.Errorf("%w: no path", ErrTransferContent)
+	}
+	if s.old != nil && s.old.local() == s.sa.local() {
+		return fmt.Errorf("%w: two IKE SAs with one SPI", ErrTransferContent)
+	}
+	for i, a := range s.children {
+		for _, b := range s.children[:i] {
+			if a.sa.InboundSPI == b.sa.InboundSPI {
+				return fmt.Errorf("%w: two Child SAs with one SPI", ErrTransferContent)
+			}
+		}
+	}
+	return nil
+}
