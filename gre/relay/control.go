@@ -3,6 +3,7 @@
 package relay
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"sync"
 
@@ -44,6 +45,15 @@ func (c *control) errorIndication(dg *udpbatch.Datagram, teid uint32) {
 
 func (c *control) extensions(dg *udpbatch.Datagram) {
 	c.send(registered(dg), gtpu.AppendSupportedExtensions)
+}
+
+// redirect sends a G-PDU on to another tunnel as it is.
+func (c *control) redirect(to *tunnelEnd, packet []byte) {
+	c.send(&to.to, func(b []byte) []byte {
+		b = append(b, packet...)
+		binary.BigEndian.PutUint32(b[4:], to.teid)
+		return b
+	})
 }
 
 func registered(dg *udpbatch.Datagram) *udpbatch.Address {

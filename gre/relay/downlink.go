@@ -98,6 +98,11 @@ func (d *downlink) forward(m *gtpu.Message, dg *udpbatch.Datagram) {
 		}
 		return
 	}
+	if v.next != nil {
+		d.r.redirected.Add(1)
+		d.r.controls[v.nextFamily].redirect(v.next, dg.Data)
+		return
+	}
 	h := gre.Header{QFI: v.only}
 	switch {
 	case m.HasContainer && m.Container.Type != gtpu.DownlinkInformation:

@@ -31,6 +31,9 @@ type Options struct {
 	Advertise []netip.Addr
 	// Workers is the number of sockets and receiving goroutines per N3 address (1, at most 16).
 	Workers int
+	// Node is this node's number among those whose sessions may go on here under their TEIDs, below 2^NodeBits (at most 6); it stands
+	// in all TEIDs.
+	Node, NodeBits int
 	// Protocol is what the GRE header says of the PDU downlink (the EtherType).
 	Protocol gre.ProtocolPolicy
 	// Echo are the times of path supervision (60 s, 3 s, 5).
@@ -85,6 +88,8 @@ type Config struct {
 	// UPF is where uplink packets go (port 0: 2152), UplinkTEID the UPF's tunnel.
 	UPF        netip.AddrPort
 	UplinkTEID uint32
+	// TEID is a downlink TEID of another node that the session goes on under; 0 chooses one. Only Add looks at it.
+	TEID uint32
 	// Flows are the QoS flows. Packets of others are dropped uplink, and go through Default downlink.
 	Flows []Flow
 	// Children are the installed child SAs of the session.

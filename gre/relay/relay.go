@@ -43,6 +43,7 @@ type Relay struct {
 	count                                     counters
 	echoIn, echoOut, errorsIn, errorsOut      atomic.Uint64
 	endMarkers, notified, faults, reassembled atomic.Uint64
+	redirected                                atomic.Uint64
 }
 
 // tunnel is an uplink tunnel, as an Error Indication names it.
@@ -60,6 +61,9 @@ func New(o Options) (*Relay, error) {
 	if o.Workers < 1 || o.Workers > MaxWorkers {
 		return nil, fmt.Errorf("relay: %d workers, allowed 1..%d", o.Workers, MaxWorkers)
 	}
+	if o.NodeBits < 0 || o.NodeBits > MaxNodeBits || o.Node < 0 || o.Node >= 1<<o.NodeBits {
+		return nil, fmt.Errorf("relay: node %d of %d bits", o.Node, o.NodeBits)
+	}
 	o.Quarantine = cmp.Or(o.Quarantine, 60*time.Second)
 	o.ErrorIndications = cmp.Or(o.ErrorIndications, 50)
 	o.Logger = cmp.Or(o.Logger, slog.Default())
@@ -70,6 +74,8 @@ func New(o Options) (*Relay, error) {
 		o.Now = time.Now
 	}
 	r := &Relay{options: o, log: o.Logger, stop: make(chan struct{}), tunnels: make(map[tunnel]*Session)}
+	r.table.room = MaxSessions >> o.NodeBits
+	r.table.node = uint32(o.Node * r.table.room)
 	r.peers = peers{r: r, wake: make(chan struct{}, 1), all: make(map[netip.AddrPort]*peer)}
 	for i, a := range o.Listen {
 		advertise := a.Addr()
@@ -136,8 +142,13 @@ func (r *Relay) Add(c Config) (*Session, error) {
 	if r.isClosed {
 		return nil, ErrClosed
 	}
-	worker := int(r.nextWork.Add(1)-1) % r.options.Workers
-	if err := r.table.add(s, worker, r.options.Rand, r.options.Now(), r.options.Quarantine); err != nil {
+	if c.TEID != 0 {
+		err = r.table.adopt(s, c.TEID)
+	} else {
+		worker := int(r.nextWork.Add(1)-1) % r.options.Workers
+		err = r.table.add(s, worker, r.options.Rand, r.options.Now(), r.options.Quarantine)
+	}
+	if err != nil {
 		return nil, err
 	}
 	r.tunnels[v.tunnel()] = s
@@ -230,7 +241,7 @@ func (r *Relay) Stats() Stats {
 		Traffic: r.count.read(), Peers: r.peers.stats(),
 		EchoRequestsIn: r.echoIn.Load(), EchoRequestsOut: r.echoOut.Load(),
 		ErrorIndicationsIn: r.errorsIn.Load(), ErrorIndicationsOut: r.errorsOut.Load(),
-		EndMarkers: r.endMarkers.Load(), ExtensionNotifications: r.notified.Load(), Faults: r.faults.Load(), Reassembled: r.reassembled.Load(),
+		EndMarkers: r.endMarkers.Load(), ExtensionNotifications: r.notified.Load(), Faults: r.faults.Load(), Reassembled: r.reassembled.Load(), Redirected: r.redirected.Load(),
 	}
 	r.mu.Lock()
 	st.Sessions = r.table.sessions

@@ -648,7 +648,7 @@ func TestNoAllocation(t *testing.T) {
 }
 
 func TestTable(t *testing.T) {
-	var tab table
+	tab := table{room: MaxSessions}
 	now := time.Unix(0, 0)
 	random := rand.NewChaCha8([32]byte{1})
 	add := func() (*Session, error) {

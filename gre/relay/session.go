@@ -3,6 +3,7 @@
 package relay
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"sync/atomic"
@@ -41,6 +42,14 @@ type view struct {
 	only       uint8 // the QFI when there is exactly one flow, else none
 	fallback   uint8 // the default child SA, or none
 	children   []childView
+	next       *tunnelEnd // where the session goes on, when that is not here
+	nextFamily int
+}
+
+// tunnelEnd is a downlink tunnel of another node.
+type tunnelEnd struct {
+	to   udpbatch.Address
+	teid uint32
 }
 
 type childView struct {
@@ -144,6 +153,32 @@ func (s *Session) Local() netip.Addr {
 		return s.relay.advertise[v.family]
 	}
 	return netip.Addr{}
+}
+
+// Redirect sends downlink packets on to another N3 tunnel (port 0: 2152) from now on, that of the node where the session goes on; Remove ends it. Uplink packets
+// are dropped. Errors: ErrRemoved, ErrInvalid.
+func (s *Session) Redirect(to netip.AddrPort, teid uint32) error {
+	r := s.relay
+	to = netip.AddrPortFrom(to.Addr().Unmap(), cmp.Or(to.Port(), gtpu.Port))
+	family := -1
+	if to.IsValid() {
+		family = r.family(to.Addr())
+	}
+	if family < 0 || teid == 0 {
+		return fmt.Errorf("%w: N3 tunnel %#x at %s", ErrInvalid, teid, to)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	old := s.view.Load()
+	if old == nil {
+		return fmt.Errorf("%w: TEID %#x", ErrRemoved, s.teid)
+	}
+	v := *old
+	v.exists, v.children = 0, nil
+	v.next = &tunnelEnd{to: udpbatch.Address{Remote: to}, teid: teid}
+	v.nextFamily = family
+	s.view.Store(&v)
+	return nil
 }
 
 // Stats gives the session's counts.

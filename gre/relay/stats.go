@@ -36,7 +36,9 @@ type Stats struct {
 	EndMarkers, ExtensionNotifications, Faults uint64
 	// Reassembled uplink packets, whose carrier came in fragments.
 	Reassembled uint64
-	Sockets     []udpbatch.Stats
+	// Redirected downlink packets, whose session goes on at another node.
+	Redirected uint64
+	Sockets    []udpbatch.Stats
 }
 
 // PeerStats tells of one UPF.

@@ -13,7 +13,8 @@ import (
 )
 
 // A downlink TEID is worker | slot | random, from the top. The worker steers the packet to a socket, the slot is the index of
-// the session, the random part (never zero) keeps a stale TEID from hitting the slot's next session.
+// the session, the random part (never zero) keeps a stale TEID from hitting the slot's next session. The upper bits of the slot are
+// the node that has chosen the TEID: sessions of other nodes that go on here under their TEID have places of their own.
 const (
 	randomBits = 10
 	slotBits   = 18
@@ -22,6 +23,8 @@ const (
 	// MaxWorkers and MaxSessions are what the TEID can name.
 	MaxWorkers  = 1 << workerBits
 	MaxSessions = 1 << slotBits
+	// MaxNodeBits leaves room for 4096 sessions of each node.
+	MaxNodeBits = 6
 
 	chunkBits = 10
 	chunkSize = 1 << chunkBits
@@ -40,7 +43,9 @@ type chunk [chunkSize]atomic.Pointer[Session]
 type table struct {
 	chunks [MaxSessions / chunkSize]atomic.Pointer[chunk]
 
-	used     int // slots that have ever been taken
+	node     uint32 // first slot of this node
+	room     int    // slots of each node
+	used     int    // slots that have ever been taken
 	freed    []freedSlot
 	sessions int
 }
@@ -70,8 +75,8 @@ func (t *table) add(s *Session, worker int, random io.Reader, now time.Time, qua
 	switch {
 	case len(t.freed) > 0 && now.Sub(t.freed[0].at) >= quarantine:
 		slot, t.freed = t.freed[0].slot, t.freed[1:]
-	case t.used < MaxSessions:
-		slot = uint32(t.used)
+	case t.used < t.room:
+		slot = t.node + uint32(t.used)
 		t.used++
 	default:
 		return fmt.Errorf("%w: %d sessions and %d TEIDs in quarantine", ErrNoTEID, t.sessions, len(t.freed))
@@ -83,12 +88,32 @@ func (t *table) add(s *Session, worker int, random io.Reader, now time.Time, qua
 	}
 	tail := uint32(binary.BigEndian.Uint16(b[:]))%(1<<randomBits-1) + 1
 	s.teid = uint32(worker)<<(slotBits+randomBits) | slot<<randomBits | tail
+	t.place(slot).Store(s)
+	t.sessions++
+	return nil
+}
+
+// place is where a slot's session stands.
+func (t *table) place(slot uint32) *atomic.Pointer[Session] {
 	c := t.chunks[slot>>chunkBits].Load()
 	if c == nil {
 		c = new(chunk)
 		t.chunks[slot>>chunkBits].Store(c)
 	}
-	c[slot&(chunkSize-1)].Store(s)
+	return &c[slot&(chunkSize-1)]
+}
+
+// adopt gives the session a TEID that another node has chosen.
+func (t *table) adopt(s *Session, teid uint32) error {
+	slot := teid >> randomBits & (MaxSessions - 1)
+	if slot-t.node < uint32(t.room) || teid&(1<<randomBits-1) == 0 {
+		return fmt.Errorf("%w: TEID %#x is not of another node", ErrInvalid, teid)
+	}
+	if t.place(slot).Load() != nil {
+		return fmt.Errorf("%w: the place of TEID %#x is taken", ErrNoTEID, teid)
+	}
+	s.teid = teid
+	t.place(slot).Store(s)
 	t.sessions++
 	return nil
 }
@@ -96,7 +121,9 @@ func (t *table) add(s *Session, worker int, random io.Reader, now time.Time, qua
 // remove takes the session out; its slot stays empty for the quarantine.
 func (t *table) remove(s *Session, now time.Time) {
 	slot := s.teid >> randomBits & (MaxSessions - 1)
-	t.chunks[slot>>chunkBits].Load()[slot&(chunkSize-1)].Store(nil)
-	t.freed = append(t.freed, freedSlot{slot, now})
+	t.place(slot).Store(nil)
+	if slot-t.node < uint32(t.room) {
+		t.freed = append(t.freed, freedSlot{slot, now})
+	}
 	t.sessions--
 }

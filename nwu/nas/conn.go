@@ -106,11 +106,13 @@ type conn struct {
 	scheduled atomic.Bool       // in the worker's queue
 	usable    atomic.Bool       // may be sent on
 	closing   atomic.Bool       // Disconnect was called
+	leaving   atomic.Bool       // Leave was called
 
 	// Of the worker.
 	dialing    bool // TCP handshake of our own not done
 	registered bool // is in the worker's map
 	ended      bool
+	finished   bool // our FIN is on its way, the peer's is awaited
 	splitter   Splitter
 
 	sendMu  sync.Mutex // orders Send of several goroutines
@@ -158,6 +160,7 @@ func (c *conn) serve(w *worker) {
 		c.end(w, err, true)
 		return
 	}
+	c.finish()
 	if err := c.read(w); err != nil {
 		c.end(w, err, errors.Is(err, ErrProtocol) || errors.Is(err, ErrReset))
 	}
@@ -298,6 +301,21 @@ func (c *conn) flush() error {
 	return nil
 }
 
+// finish sends FIN behind all that was sent, once, when the UE is leaving.
+func (c *conn) finish() {
+	c.sendMu.Lock()
+	defer c.sendMu.Unlock()
+	if !c.leaving.Load() || c.finished || len(c.pending) > 0 {
+		return
+	}
+	c.finished = true
+	c.usable.Store(false)
+	c.t.count.open.Add(^uint64(0))
+	if err := c.ep.Shutdown(tcpip.ShutdownWrite); err != nil {
+		c.t.log.Debug("shutdown", "ue", c.ue, "error", err.String())
+	}
+}
+
 // end ends the connection once and tells why. hard resets it at once, otherwise what was sent is still delivered.
 func (c *conn) end(w *worker, reason error, hard bool) {
 	if c.ended {
@@ -322,7 +340,7 @@ func (c *conn) end(w *worker, reason error, hard bool) {
 	if was {
 		c.t.count.open.Add(^uint64(0))
 	}
-	if !was && !c.dialing {
+	if !was && !c.dialing && !c.finished {
 		return
 	}
 	defer func() {

@@ -20,6 +20,7 @@ type link struct {
 	out        func(ue netip.Addr, packet []byte)
 	ueIsSource bool // of outbound packets: this is the UE's end
 	scratch    sync.Pool
+	held       sync.Map // netip.Addr of UEs whose new connections are ignored
 
 	packetsIn, packetsOut, rejected atomic.Uint64
 }
@@ -50,9 +51,31 @@ func (l *link) input(packet []byte) {
 		return
 	}
 	l.packetsIn.Add(1)
+	if ue, ok := opening(packet); ok {
+		if _, held := l.held.Load(ue); held {
+			return
+		}
+	}
 	p := stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: buffer.MakeWithData(packet)})
 	(*d).DeliverNetworkPacket(protocol, p)
 	p.DecRef()
+}
+
+// opening finds out whose the packet is when it opens a TCP connection (SYN without ACK). Extension headers do not occur: the selectors of
+// the signalling SA are for TCP.
+func opening(packet []byte) (ue netip.Addr, ok bool) {
+	const syn, ack, flags = 0x02, 0x10, 13
+	var at int
+	var source []byte
+	if packet[0]>>4 == 4 {
+		at, source = int(packet[0]&15)*4, packet[12:16]
+	} else {
+		at, source = header.IPv6MinimumSize, packet[8:24]
+	}
+	if len(packet) <= at+flags || packet[at+flags]&(syn|ack) != syn {
+		return netip.Addr{}, false
+	}
+	return netip.AddrFromSlice(source)
 }
 
 // WritePackets hands packets of the stack to the owner.

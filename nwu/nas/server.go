@@ -27,6 +27,27 @@ func NewServer(o Options) (*Server, error) {
 	return s, nil
 }
 
+// Leave ends the UE's connection without losing anything: what was sent is delivered, what the UE has sent until it closes its side is received, and
+// OnClosed follows then. New connections of the UE are ignored, until Stay, so that its attempts reach the node where it goes on. Without a connection
+// it tells false, and OnClosed does not follow.
+func (s *Server) Leave(ue netip.Addr) bool {
+	ue = ue.Unmap()
+	s.link.held.Store(ue, true)
+	w := s.worker(ue)
+	w.mu.Lock()
+	c := w.conns[ue]
+	w.mu.Unlock()
+	if c == nil {
+		return false
+	}
+	c.leaving.Store(true)
+	c.NotifyEvent(0)
+	return true
+}
+
+// Stay accepts new connections of the UE again.
+func (s *Server) Stay(ue netip.Addr) { s.link.held.Delete(ue.Unmap()) }
+
 // Client makes NAS connections for UEs.
 type Client struct{ *transport }
 
