@@ -16,6 +16,10 @@ const maxCerts = 8
 // authRequest works on an IKE_AUTH request.
 func (s *Session) authRequest(in []message.Payload) {
 	hs := s.hs
+	if im := &hs.intermediate; im.done < len(im.methods) {
+		s.invalidSyntax(s.sa) // the keys are not what was agreed
+		return
+	}
 	s.collect(in)
 	switch hs.phase {
 	case phaseFirst:

@@ -29,6 +29,7 @@ type handshake struct {
 	peerHashes        []suite.HashID
 	certWanted        bool // the peer sent CERTREQ
 	peerCerts         [][]byte
+	intermediate      intermediate
 	msk               []byte
 	mskKnown          bool
 
@@ -64,7 +65,7 @@ func (hs *handshake) octets(sa *ikeSA, ofInitiator bool) []byte {
 	if ofInitiator {
 		msg, nonce, id, key = hs.initReq, hs.nr, hs.idI, sa.keys.PI
 	}
-	return sa.suite.PRF.SignedOctets(msg, nonce, key, id.Body())
+	return append(sa.suite.PRF.SignedOctets(msg, nonce, key, id.Body()), hs.intermediate.intAuth()...)
 }
 
 // authContext is the context of the AUTH payload that we (ours) or the peer send.

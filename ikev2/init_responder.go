@@ -17,6 +17,7 @@ func (s *Session) initRequest(m *message.Message, data []byte, choice suite.Choi
 	s.state = stateInit
 	s.expires = s.now.Add(s.opt.HalfOpenTime)
 	s.learnInit(m.Payloads)
+	s.hs.intermediate.methods = choice.IKE.Additional.Methods()
 	s.detectNAT(m.Payloads, m.InitiatorSPI, 0, s.path)
 	natt := s.nat.Supported
 
@@ -59,6 +60,9 @@ func (s *Session) initAnswer(proposal message.Proposal, public, secret []byte, n
 			(n.Type == message.SIGNATURE_HASH_ALGORITHMS && hs.peerHashes != nil) {
 			payloads = append(payloads, n)
 		}
+	}
+	if len(hs.intermediate.methods) > 0 {
+		payloads = append(payloads, notify(message.INTERMEDIATE_EXCHANGE_SUPPORTED, nil))
 	}
 	m := message.Message{Header: sa.header(message.IKE_SA_INIT, true, 0), Payloads: payloads}
 	reply, err := m.Append(nil)

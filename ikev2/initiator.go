@@ -88,6 +88,9 @@ func (s *Session) sendInit() {
 		&message.Nonce{Data: hs.ni})
 	payloads = append(payloads, s.natNotifies(sa.spiI, 0, s.path)...)
 	payloads = append(payloads, abilities()...)
+	if suite.OffersAdditional(hs.offer) {
+		payloads = append(payloads, notify(message.INTERMEDIATE_EXCHANGE_SUPPORTED, nil))
+	}
 	m := message.Message{Header: sa.header(message.IKE_SA_INIT, false, 0), Payloads: payloads}
 	data, err := m.Append(nil)
 	if err != nil {
@@ -141,6 +144,11 @@ func (s *Session) initResponse(path Path, data []byte) {
 	if err != nil || choice.IKE.Group != hs.group || suite.GroupID(ke.Group) != hs.group {
 		return
 	}
+	methods := choice.IKE.Additional.Methods()
+	if len(methods) > 0 && message.GetNotify(m.Payloads, message.INTERMEDIATE_EXCHANGE_SUPPORTED) == nil {
+		return
+	}
+	hs.intermediate.methods = methods
 	sa.outstanding = nil
 	hs.busy = true
 	hs.initResp, hs.nr = bytes.Clone(data), bytes.Clone(nr.Data)
@@ -165,7 +173,7 @@ func (s *Session) initResponse(path Path, data []byte) {
 		hs.busy, hs.key = false, nil
 		s.float()
 		s.state = stateAuth
-		s.firstAuth()
+		s.nextExchange()
 	})
 }
 

@@ -99,7 +99,7 @@ func (s *Session) begun(sa *ikeSA, h message.Header, path Path, in []message.Pay
 	switch {
 	case errors.As(err, &critical):
 		s.respondError(sa, message.UNSUPPORTED_CRITICAL_PAYLOAD, byte(critical.Type))
-		if h.Exchange == message.IKE_AUTH {
+		if h.Exchange == message.IKE_AUTH || h.Exchange == message.IKE_INTERMEDIATE {
 			s.close(err, true)
 		}
 	case err != nil:
@@ -120,6 +120,8 @@ func (s *Session) request(sa *ikeSA, exchange message.ExchangeType, in []message
 	switch {
 	case exchange == message.IKE_AUTH && s.state == stateAuth && !s.origInitiator:
 		s.authRequest(in)
+	case exchange == message.IKE_INTERMEDIATE && s.state == stateAuth && !s.origInitiator && s.hs.phase == phaseFirst:
+		s.intermediateRequest(in)
 	case exchange == message.INFORMATIONAL && s.state >= stateEstablished:
 		s.informationalRequest(sa, in)
 	case exchange == message.CREATE_CHILD_SA && s.state >= stateEstablished:
@@ -172,7 +174,14 @@ func (s *Session) open(sa *ikeSA, h message.Header, data []byte) (in []message.P
 	}
 	switch p := m.Payloads[len(m.Payloads)-1].(type) {
 	case *message.Encrypted:
-		in, err = p.Open(sa.in)
+		plain, err := p.Decrypt(sa.in)
+		if err != nil {
+			return nil, 0, 0, err
+		}
+		if err := s.noteIntermediate(h, p, plain); err != nil {
+			return nil, 0, 0, err
+		}
+		in, err = message.DecodePayloads(p.First, plain)
 		return in, hash(data), 0, err
 	case *message.EncryptedFragment:
 		if !s.fragment {
@@ -192,12 +201,16 @@ func (s *Session) open(sa *ikeSA, h message.Header, data []byte) (in []message.P
 		if p.Number == 1 && !h.Response() {
 			sa.noteFirst(h.MessageID, hash(data))
 		}
+		s.noteFirstFragment(h, p, data)
 		first, whole, complete := sa.fragments.Add(s.now, h, p, plain)
 		if !complete {
 			return nil, 0, 0, errIncomplete
 		}
 		if sa.fragments.Pending() == 0 {
 			sa.fragments = nil
+		}
+		if err := s.noteIntermediate(h, nil, whole); err != nil {
+			return nil, 0, 0, err
 		}
 		in, err = message.DecodePayloads(first, whole)
 		return in, sa.dropFirst(h.MessageID), p.Total, err

@@ -23,6 +23,8 @@ type taken struct {
 	inner    []message.Payload
 	to       Path // where the response goes instead of to the source of the request; zero: to the source
 	copies   int  // of the response, so far
+	// in and out are the keys of the exchange where the IKE SA has others by now; nil: those of the IKE SA.
+	in, out message.Protector
 }
 
 // held is an authentic request that waits until the one before it is answered.
@@ -94,7 +96,11 @@ func (s *Session) repeat(sa *ikeSA, t *taken, path Path, data []byte) {
 	finer := false
 	if sum := hash(data); sum != t.sum {
 		// Split anew for a smaller path MTU, it is still the same request (RFC 7383 2.5.2).
-		total := s.firstOf(sa, data)
+		in := sa.in
+		if t.in != nil {
+			in = t.in
+		}
+		total := s.firstOf(in, data)
 		if total <= t.total {
 			return
 		}
@@ -111,7 +117,7 @@ func (s *Session) repeat(sa *ikeSA, t *taken, path Path, data []byte) {
 }
 
 // firstOf returns the number of fragments when data is an authentic first fragment, else 0.
-func (s *Session) firstOf(sa *ikeSA, data []byte) uint16 {
+func (s *Session) firstOf(in message.Protector, data []byte) uint16 {
 	m, err := message.Decode(data)
 	if err != nil || len(m.Payloads) == 0 || !s.fragment {
 		return 0
@@ -120,7 +126,7 @@ func (s *Session) firstOf(sa *ikeSA, data []byte) uint16 {
 	if !ok || f.Number != 1 {
 		return 0
 	}
-	if _, err := f.Decrypt(sa.in); err != nil {
+	if _, err := f.Decrypt(in); err != nil {
 		return 0
 	}
 	return f.Total

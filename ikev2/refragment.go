@@ -51,12 +51,12 @@ func (s *Session) splittable(datagrams [][]byte) bool {
 
 // smaller seals a message anew for path, or returns nil when it fits already. The receiver starts over only for more
 // fragments than before, so where the size alone does not make more of them it goes below.
-func (s *Session) smaller(sa *ikeSA, h message.Header, inner []message.Payload, now [][]byte, path Path) [][]byte {
+func (s *Session) smaller(out message.Protector, h message.Header, inner []message.Payload, now [][]byte, path Path) [][]byte {
 	if !slices.ContainsFunc(now, func(d []byte) bool { return len(d) > s.smallSize(path) }) {
 		return nil
 	}
 	for size := s.smallSize(path); size > smallIPv4/2; size -= 32 {
-		d, err := message.SealFragments(h, inner, sa.out, size)
+		d, err := message.SealFragments(h, inner, out, size)
 		if err != nil {
 			return nil
 		}
@@ -73,14 +73,18 @@ func (s *Session) shrink(sa *ikeSA, r *request) {
 	if r.inner == nil || r.tries < smallerAfter {
 		return
 	}
-	if d := s.smaller(sa, sa.header(r.exchange, false, r.mid), r.inner, r.datagrams, s.path); d != nil {
+	if d := s.smaller(sa.out, sa.header(r.exchange, false, r.mid), r.inner, r.datagrams, s.path); d != nil {
 		r.datagrams, r.inner = d, nil
 	}
 }
 
 // shrinkReply splits a response smaller that does not seem to arrive.
 func (s *Session) shrinkReply(sa *ikeSA, t *taken, path Path) {
-	if d := s.smaller(sa, sa.header(t.exchange, true, t.mid), t.inner, t.reply, path); d != nil {
+	out := sa.out
+	if t.out != nil {
+		out = t.out
+	}
+	if d := s.smaller(out, sa.header(t.exchange, true, t.mid), t.inner, t.reply, path); d != nil {
 		t.reply, t.inner = d, nil
 	}
 }

@@ -15,7 +15,8 @@ import (
 // Responder stands in front of a responder's sessions: it answers IKE_SA_INIT requests, statelessly where it can, and
 // bounds the half-open IKE SAs. It is safe for concurrent use, also with its sessions running elsewhere.
 type Responder struct {
-	opt *Options
+	opt   *Options
+	plain []message.Proposal // Options.IKE towards peers without RFC 9242
 
 	mu       sync.Mutex
 	cookies  cookieJar
@@ -29,6 +30,7 @@ func NewResponder(o Options) *Responder {
 	opt := o.withDefaults()
 	return &Responder{
 		opt:      opt,
+		plain:    suite.WithoutAdditional(opt.IKE),
 		cookies:  cookieJar{rand: opt.Rand, life: opt.Limits.SecretLife},
 		halfOpen: make(map[uint64]*Session),
 		sources:  make(map[netip.Prefix]int),
@@ -101,7 +103,11 @@ func (r *Responder) Init(now time.Time, path Path, data []byte) (s *Session, out
 			return nil, out, nil
 		}
 	}
-	choice, err := suite.SelectIKE(r.opt.IKE, sa.Proposals, 0, suite.GroupID(ke.Group))
+	policy := r.opt.IKE
+	if message.GetNotify(m.Payloads, message.INTERMEDIATE_EXCHANGE_SUPPORTED) == nil {
+		policy = r.plain
+	}
+	choice, err := suite.SelectIKE(policy, sa.Proposals, 0, suite.GroupID(ke.Group))
 	if err != nil {
 		out.Datagrams = plainAnswer(path, h, notify(message.NO_PROPOSAL_CHOSEN, nil))
 		return nil, out, err

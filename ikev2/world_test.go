@@ -42,6 +42,8 @@ type world struct {
 	delay     func() time.Duration
 	// translate is what lies between: it maps the path of a datagram as sent to the path as received, or drops it.
 	translate func(fromUE bool, p Path) (Path, bool)
+	// rewrite changes a datagram on its way, or drops it when it returns nil.
+	rewrite func(fromUE bool, data []byte) []byte
 	// sniff sees every datagram that is sent.
 	sniff func(fromUE bool, d Datagram)
 	// workDelay is how long public-key work takes.
@@ -214,6 +216,12 @@ func (w *world) transmit(fromUE bool, d Datagram) {
 			return
 		}
 	}
+	data := d.Data
+	if w.rewrite != nil {
+		if data = w.rewrite(fromUE, data); data == nil {
+			return
+		}
+	}
 	copies := 1
 	if w.rng.Float64() < w.dup {
 		copies = 2
@@ -222,7 +230,7 @@ func (w *world) transmit(fromUE bool, d Datagram) {
 		if w.rng.Float64() < w.loss {
 			continue
 		}
-		w.wire = append(w.wire, flight{at: w.now.Add(w.delay()), toGW: fromUE, path: reverse(p), data: slices.Clone(d.Data)})
+		w.wire = append(w.wire, flight{at: w.now.Add(w.delay()), toGW: fromUE, path: reverse(p), data: slices.Clone(data)})
 	}
 }
 
