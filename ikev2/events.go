@@ -112,6 +112,14 @@ type MoveRejected struct {
 	Err  error
 }
 
+// PathTested (initiator) is the outcome of TestPaths, or of the session's own search for a path.
+type PathTested struct {
+	// Path answered first. Its zero value: none did.
+	Path Path
+	// Tested are the paths that were tried.
+	Tested []Path
+}
+
 // NATChanged says that the NAT situation on the current path is another one than before.
 type NATChanged struct{ NAT NATStatus }
 
@@ -165,6 +173,7 @@ func (RoutabilityAnswered) event() {}
 func (MoveDone) event()            {}
 func (MoveRefused) event()         {}
 func (MoveRejected) event()        {}
+func (PathTested) event()          {}
 func (NATChanged) event()          {}
 func (PeerAddresses) event()       {}
 func (InfoReceived) event()        {}

@@ -79,20 +79,14 @@ func (s *Session) start(r *request) {
 
 // launch sends a request whose datagrams are ready and starts its timer.
 func (s *Session) launch(r *request) {
-	r.paths = append(r.paths[:0], s.path)
 	r.sent = s.now
 	r.wait = s.opt.Retransmit.First
 	r.next = s.now.Add(s.jitter(r.wait))
-	s.sa.outstanding = append(s.sa.outstanding, r)
-	s.send(s.path, r.datagrams)
-}
-
-// retransmit repeats a request, bit-identical, on the present path (RFC 7296 2.1, RFC 4555 3.5).
-func (s *Session) retransmit(r *request) {
-	if !slices.Contains(r.paths, s.path) {
-		r.paths = append(r.paths, s.path)
+	if s.test != nil {
+		r.next = s.now.Add(testInterval)
 	}
-	s.send(s.path, r.datagrams)
+	s.sa.outstanding = append(s.sa.outstanding, r)
+	s.transmit(r)
 }
 
 // retransmitDue repeats the requests whose time has come, and ends the session when one was not answered for too long.
@@ -114,7 +108,12 @@ func (s *Session) retransmitDue() {
 		r.next = s.now.Add(s.jitter(r.wait))
 		r.tries++
 		s.shrink(s.sa, r)
-		s.retransmit(r)
+		if s.test != nil {
+			r.next = s.now.Add(testInterval)
+		} else if s.testByItself(r); s.test != nil {
+			continue // has sent it
+		}
+		s.transmit(r)
 	}
 }
 

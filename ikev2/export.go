@@ -224,7 +224,7 @@ func (s *Session) blocker() string {
 // portable tells whether the request can be made again from its data; see restoreRequest.
 func (r *request) portable() bool {
 	switch r.kind {
-	case requestChild, requestDeleteChild, requestLiveness, requestRoutability, requestUpdate, requestNotify:
+	case requestChild, requestDeleteChild, requestLiveness, requestRoutability, requestUpdate, requestNotify, requestAddresses:
 		return true
 	}
 	return false

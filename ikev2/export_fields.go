@@ -45,6 +45,10 @@ func (m *mobility) fields(c *codec) {
 	field(c, "routabilityWanted", &m.rr.wanted)
 	field(c, "routabilityTarget", &m.rr.target)
 	c.time("routabilityDeadline", &m.rr.deadline)
+	field(c, "routabilityOctets", &m.rr.octets)
+	field(c, "ownAddresses", &m.own)
+	field(c, "localGone", &m.localGone)
+	field(c, "natRetries", &m.natRetries)
 	c.check(len(m.peerAddrs) <= maxAddresses, "too many peer addresses")
 }
 
@@ -174,7 +178,7 @@ func (s *Session) requestFields(c *codec, v **request) {
 // kindNames are the kinds that travel, see request.portable.
 var kindNames = map[requestKind]string{
 	requestChild: "child", requestDeleteChild: "delete", requestLiveness: "liveness",
-	requestRoutability: "routability", requestUpdate: "update", requestNotify: "notify",
+	requestRoutability: "routability", requestUpdate: "update", requestNotify: "notify", requestAddresses: "addresses",
 }
 
 func (s *Session) saveRequest(c *codec, r *request) {
@@ -208,6 +212,8 @@ func (s *Session) restoreRequest(c *codec, kind string) *request {
 		return s.routabilityRequest()
 	case "update":
 		return s.updateRequest()
+	case "addresses":
+		return s.addressesRequest()
 	case "notify":
 		p := &pendingNotify{}
 		p.fields(c)

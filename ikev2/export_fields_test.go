@@ -38,6 +38,7 @@ var transient = map[string]string{
 	"Session.now":       "of a call",
 	"Session.out":       "of a call",
 	"mobility.moved":    "of a call",
+	"mobility.test":     "the owner asks for it again",
 
 	"ikeSA.in":        "made from the keys; it has no state",
 	"ikeSA.out":       "made from the keys and the number of used IVs",
@@ -50,6 +51,8 @@ var transient = map[string]string{
 	"request.build":    "follows from the kind",
 	"request.done":     "follows from the kind",
 	"request.failed":   "follows from the kind",
+	"request.answered": "of a call",
+	"request.only":     "no export while it is set",
 }
 
 // richSession is a gateway's session in the middle of everything, with nothing left at its zero value that travels.
@@ -82,6 +85,7 @@ func richSession(t testing.TB) (*Session, Options) {
 	s.old = &old
 	// The rest, one by one.
 	s.sa.out.(*suite.Protector).SkipIVs(1000)
+	s.localGone, s.natRetries, s.rr.octets = true, 1, 300
 	s.sa.nextSend, s.natReference, s.lastSent = 12, []byte{1}, w.now
 	s.sa.outstanding[0].inner = []message.Payload{&message.Nonce{Data: make([]byte, 32)}}
 	s.sa.taken[0].inner, s.sa.taken[0].to = []message.Payload{&message.Nonce{Data: make([]byte, 16)}}, s.path

@@ -95,6 +95,8 @@ type request struct {
 	wait      time.Duration
 	notBefore time.Time // back-off after TEMPORARY_FAILURE; zero: as soon as there is room
 	cookie2   []byte
+	only      *Path // a check of this path, which goes nowhere else
+	answered  Path  // where the response came
 }
 
 type requestKind uint8
@@ -108,6 +110,7 @@ const (
 	requestRoutability
 	requestUpdate
 	requestNotify
+	requestAddresses
 )
 
 func (sa *ikeSA) queued(kind requestKind) bool {

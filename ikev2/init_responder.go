@@ -93,7 +93,7 @@ func (s *Session) detectNAT(payloads []message.Payload, spiI, spiR message.SPI, 
 			matchDestination = bytes.Equal(n.Data, suite.NATDetectionHash(spiI, spiR, path.Local))
 		}
 	}
-	if !sources || !destinations {
+	if !sources || !destinations || s.opt.NoNATTraversal {
 		return
 	}
 	s.nat = NATStatus{Supported: true, PeerBehindNAT: !matchSource, BehindNAT: !matchDestination}
@@ -104,6 +104,9 @@ var bogus = netip.AddrPortFrom(netip.IPv4Unspecified(), 0)
 
 // natNotifies are the NAT detection notifies of a message that we send on path.
 func (s *Session) natNotifies(spiI, spiR message.SPI, path Path) []message.Payload {
+	if s.opt.NoNATTraversal {
+		return nil
+	}
 	source := path.Local
 	if !s.opt.HonestNAT {
 		source = bogus

@@ -22,6 +22,7 @@ const maxRestarts = 5
 // s.SPI() and runs the work of the Output.
 func NewInitiator(now time.Time, o Options, want InitiatorOptions, path Path) (*Session, Output) {
 	s := &Session{opt: o.withDefaults(), origInitiator: true, path: path, espPath: path}
+	s.own = s.opt.AdditionalAddresses
 	s.begin(now)
 	s.sa = &ikeSA{initiator: true, spiI: s.newSPI(), window: 1}
 	s.hs = &handshake{want: want, ni: s.nonce(), offer: suite.Offer(s.opt.IKE, nil)}
@@ -252,7 +253,7 @@ func (s *Session) sendFirstAuth() {
 	}
 	if !s.opt.NoMOBIKE {
 		out = append(out, notify(message.MOBIKE_SUPPORTED, s.opt.MOBIKEData))
-		out = append(out, s.ownAddresses()...)
+		out = append(append(out, s.ownAddresses()...), s.noNATs()...)
 	}
 	out = append(out, s.windowNotify()...)
 	out = appendNotifies(appendNotifies(out, want.Notifies), want.Child.Notifies)

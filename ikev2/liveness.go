@@ -72,7 +72,7 @@ func (s *Session) compareNAT(r *request, in []message.Payload) {
 		return
 	}
 	if s.natReference != nil && !bytes.Equal(s.natReference, n.Data) {
-		s.enqueueUpdate()
+		s.enqueueUpdate(time.Time{})
 	}
 	s.natReference = bytes.Clone(n.Data)
 }

@@ -3,7 +3,6 @@
 package ikev2
 
 import (
-	"encoding/binary"
 	"errors"
 	"net/netip"
 	"slices"
@@ -23,6 +22,11 @@ type mobility struct {
 	proven       []provenPath
 	natReference []byte // what the peer said last about our address; nil when nothing comparable is known
 	moved        bool   // the request under way moved the session; requests follow its response
+
+	own        []netip.Addr // our further addresses
+	localGone  bool         // the local address of the path is not ours any more
+	test       *pathTest
+	natRetries int
 }
 
 // mobikeRequest works on the MOBIKE part of an INFORMATIONAL request. The result is the error to answer, or 0.
@@ -50,6 +54,7 @@ func (s *Session) mobikeRequest(in []message.Payload, path Path) message.NotifyT
 	}
 	if hasAddressList(in) && s.sa.lastList.newer(s.sa.pending.mid) && s.addressList(in, path) {
 		s.emit(PeerAddresses{Addresses: s.peerAddrs})
+		s.leaveGoneAddress()
 	}
 	return 0
 }
@@ -75,7 +80,7 @@ func (s *Session) setPath(path Path) {
 	old := s.path
 	s.path = path
 	s.natReference = nil
-	s.small = false
+	s.small, s.localGone = false, false
 	s.emit(PathChanged{Old: old, New: path, NAT: s.nat})
 }
 
@@ -87,7 +92,7 @@ func (s *Session) afterUpdate() {
 	}
 	s.moved = false
 	for _, r := range s.sa.outstanding {
-		s.retransmit(r)
+		s.transmit(r)
 	}
 }
 
@@ -121,19 +126,6 @@ func DefaultAcceptPath(p Path) error {
 }
 
 var errUnusable = errors.New("ikev2: not an address of a peer")
-
-// natsAllowed checks NO_NATS_ALLOWED (RFC 4555 3.9): the addresses in it must be those of the packet. What it says is
-// used for nothing else.
-func (s *Session) natsAllowed(in []message.Payload, path Path) bool {
-	n := message.GetNotify(in, message.NO_NATS_ALLOWED)
-	if n == nil {
-		return true
-	}
-	want := append(path.Remote.Addr().Unmap().AsSlice(), path.Local.Addr().Unmap().AsSlice()...)
-	want = binary.BigEndian.AppendUint16(want, path.Remote.Port())
-	want = binary.BigEndian.AppendUint16(want, path.Local.Port())
-	return slices.Equal(n.Data, want)
-}
 
 // latest is the message ID of the latest request of a kind, plus 1. With a window of several, requests come out of
 // order, and the one with the higher message ID counts.
@@ -175,18 +167,12 @@ func (s *Session) addressList(in []message.Payload, path Path) bool {
 	return found
 }
 
-// ownAddresses are our further addresses as notifies.
-func (s *Session) ownAddresses() []message.Payload {
-	var out []message.Payload
-	for _, a := range s.opt.AdditionalAddresses {
-		a = a.Unmap()
-		t := message.ADDITIONAL_IP6_ADDRESS
-		if a.Is4() {
-			t = message.ADDITIONAL_IP4_ADDRESS
-		}
-		out = append(out, notify(t, a.AsSlice()))
+// leaveGoneAddress lets an initiator that may move by itself do so when the peer's new list lacks the address that it
+// uses.
+func (s *Session) leaveGoneAddress() {
+	if s.opt.TestPathsAfter > 0 && s.mayTest() && !slices.Contains(s.peerAddrs, s.path.Remote.Addr().Unmap()) {
+		s.testPaths(s.pairs(), true)
 	}
-	return out
 }
 
 // followNAT lets the responder's path follow the peer's latest message where MOBIKE is not in use, the peer is behind a

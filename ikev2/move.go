@@ -14,24 +14,32 @@ import (
 func (s *Session) Move(now time.Time, path Path) Output {
 	s.begin(now)
 	if s.state == stateEstablished && s.origInitiator {
-		s.setPath(path)
-		s.moveChildren(path, false)
-		for _, r := range s.sa.outstanding {
-			s.retransmit(r)
-		}
-		if s.mobike {
-			s.enqueueUpdate()
-		}
+		s.test = nil
+		s.move(path)
 	}
 	return s.finish()
 }
 
+func (s *Session) move(path Path) {
+	s.setPath(path)
+	s.moveChildren(path, false)
+	s.natRetries, s.localGone = 0, false
+	for _, r := range s.sa.outstanding {
+		s.transmit(r)
+	}
+	if s.mobike {
+		s.enqueueUpdate(time.Time{})
+	}
+}
+
 // enqueueUpdate asks the peer to use the present path. An update that already waits for room in the window will do.
-func (s *Session) enqueueUpdate() {
+func (s *Session) enqueueUpdate(notBefore time.Time) {
 	if s.sa.queued(requestUpdate) {
 		return
 	}
-	s.enqueue(s.updateRequest(), true)
+	r := s.updateRequest()
+	r.notBefore = notBefore
+	s.enqueue(r, true)
 }
 
 func (s *Session) updateRequest() *request {
@@ -42,7 +50,11 @@ func (s *Session) updateRequest() *request {
 			r.cookie2 = make([]byte, 16)
 			s.random(r.cookie2)
 			out := append([]message.Payload{notify(message.UPDATE_SA_ADDRESSES, nil)}, s.natNotifies(s.sa.spiI, s.sa.spiR, s.path)...)
-			return append(out, notify(message.COOKIE2, r.cookie2))
+			out = append(append(out, notify(message.COOKIE2, r.cookie2)), s.noNATs()...)
+			if len(s.own) > 0 {
+				out = append(out, s.addressNotifies()...) // it is relative to the source, which may be another one now
+			}
+			return out
 		},
 		done: s.updateResponse,
 	}
@@ -53,10 +65,16 @@ func (s *Session) updateResponse(r *request, in []message.Payload) {
 		return
 	}
 	if len(r.paths) != 1 || r.paths[0] != s.path {
-		// We moved on meanwhile. The update for the present path is queued, and this answer means nothing.
+		// We moved on meanwhile, and the update for the present path is queued; or it went out on several paths of a
+		// test, and the peer took one of them. This answer means nothing.
+		s.enqueueUpdate(time.Time{})
 		return
 	}
-	if n := message.ErrorNotify(in); n != nil {
+	n := message.ErrorNotify(in)
+	if n != nil && n.Type == message.UNEXPECTED_NAT_DETECTED && s.retryNoNATs(s.enqueueUpdate) {
+		return
+	}
+	if n != nil {
 		s.emit(MoveRefused{Path: s.path, Err: received(n)})
 		return
 	}

@@ -44,8 +44,16 @@ type Options struct {
 	NoMOBIKE bool
 	// MOBIKEData is the content of our MOBIKE_SUPPORTED; peers ignore it (RFC 4555 3.5).
 	MOBIKEData []byte
-	// AdditionalAddresses are our further addresses, announced to MOBIKE peers (RFC 4555 3.4).
+	// AdditionalAddresses are our addresses, announced to MOBIKE peers (RFC 4555 3.4) without the one that is in use. See
+	// Session.SetAddresses.
 	AdditionalAddresses []netip.Addr
+	// TestPathsAfter lets an initiator with MOBIKE look for another path by itself after so many repetitions of a
+	// request in vain, or when the peer's list lacks the address that is used, and move to the first path that
+	// answers. 0: never; 3 is a good value. See Session.TestPaths.
+	TestPathsAfter int
+	// NoNATTraversal switches NAT traversal off: the session stays on its first port, and with MOBIKE each side refuses
+	// messages whose addresses a NAT has changed (RFC 4555 3.9).
+	NoNATTraversal bool
 	// HonestNAT switches the forced UDP encapsulation off. By default a constant bogus address is hashed into
 	// NAT_DETECTION_SOURCE_IP, so that the peer always encapsulates ESP in UDP.
 	HonestNAT bool

@@ -160,7 +160,9 @@ func (s *Session) receiveResponse(sa *ikeSA, h message.Header, path Path, data [
 		s.close(ErrSyntax, true)
 		return
 	}
+	r.answered = path
 	r.done(r, in)
+	s.testAnswered(path)
 }
 
 var errIncomplete = errors.New("more fragments to come")

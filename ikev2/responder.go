@@ -117,6 +117,7 @@ func (r *Responder) Init(now time.Time, path Path, data []byte) (s *Session, out
 		return nil, out, &NotifyError{Type: message.INVALID_KE_PAYLOAD, Data: groupData(group)}
 	}
 	s = &Session{opt: r.opt, front: r, frontKey: key, source: source, path: path, espPath: path}
+	s.own = r.opt.AdditionalAddresses
 	s.begin(now)
 	s.initRequest(m, data, choice, ke, ni)
 	r.halfOpen[key] = s

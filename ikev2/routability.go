@@ -19,6 +19,7 @@ type routability struct {
 	wanted   bool // target is not proven yet
 	target   Path
 	deadline time.Time // of RoutabilityFailed; zero: reported
+	octets   int       // sent to the target in requests
 }
 
 // provenPath is where the peer showed that it receives.
@@ -44,7 +45,8 @@ func (s *Session) isProven(path Path) bool {
 
 // checkRoutability decides what becomes of the Child SAs after the IKE SA has moved.
 func (s *Session) checkRoutability() {
-	if s.isProven(s.path) {
+	inUse := s.path.Remote == s.espPath.Remote && !s.rr.wanted
+	if inUse || s.isProven(s.path) {
 		s.rr = routability{}
 		s.moveChildren(s.path, false)
 		return

@@ -78,7 +78,7 @@ func TestCookie2Mismatch(t *testing.T) {
 		update := func() {
 			ue.s.begin(w.now)
 			ue.s.setPath(uePath(ueAddr2, 4500))
-			ue.s.enqueueUpdate()
+			ue.s.enqueueUpdate(time.Time{})
 			ue.take(ue.s.finish())
 		}
 		w.ue.on = nil

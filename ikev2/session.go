@@ -151,6 +151,7 @@ func (s *Session) Timeout(now time.Time) Output {
 	default:
 		s.retransmitDue()
 		if s.state == stateEstablished {
+			s.testDue()
 			s.routabilityDue()
 			s.livenessDue()
 			s.keepaliveDue()
@@ -233,6 +234,9 @@ func (s *Session) deadline() time.Time {
 			}
 		}
 		t = earliest(t, s.rr.deadline)
+		if s.test != nil {
+			t = earliest(t, s.test.deadline)
+		}
 		t = earliest(t, s.livenessAt())
 		t = earliest(t, s.keepaliveAt())
 	}
