@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/open-n3iwf/n3iwf/ikev2/message"
+	"github.com/open-n3iwf/n3iwf/ikev2/suite"
 )
 
 // maxCerts bounds the CERT payloads of a peer that are looked at.
@@ -33,11 +34,14 @@ func (s *Session) authRequest(in []message.Payload) {
 		s.emit(EAPReceived{Packet: eap.Packet})
 	case phaseFinal:
 		auth, ok := message.Get[*message.Authentication](in)
-		if !ok || auth.Method != message.AuthSharedKey || !hmac.Equal(auth.Data, s.mskAuth(false)) {
+		if ok {
+			auth, ok = s.takePPK(auth, in)
+		}
+		if !ok || auth.Method != message.AuthSharedKey || !hmac.Equal(auth.Data, s.mskAuth(false, s.sa.keys)) {
 			s.failAuthentication()
 			return
 		}
-		hs.method, hs.proof = message.AuthSharedKey, s.mskAuth(true)
+		hs.method, hs.proof = message.AuthSharedKey, s.mskAuth(true, s.sa.keys)
 		s.askOwner()
 	default:
 		s.invalidSyntax(s.sa)
@@ -107,6 +111,10 @@ func (s *Session) firstAuthRequest(in []message.Payload) {
 	switch {
 	case ok && s.opt.Verify != nil:
 		hs.phase = phaseAuthorize
+		if auth, ok = s.takePPK(auth, in); !ok {
+			s.failAuthentication()
+			return
+		}
 		s.verifyPeer(auth, func() { s.makeProof(s.askOwner) })
 	case !ok && s.opt.EAP:
 		hs.phase = phaseStart
@@ -128,7 +136,7 @@ func (s *Session) failAuthentication() {
 
 // verifyPeer checks the peer's AUTH payload and goes on with then.
 func (s *Session) verifyPeer(auth *message.Authentication, then func()) {
-	ctx := s.authContext(false)
+	ctx := s.authContext(false, s.sa.keys)
 	v, certs := s.opt.Verify, s.hs.peerCerts
 	s.inlineOrWork(v.Inline(), func() error {
 		return v.Verify(ctx, auth.Method, auth.Data, certs)
@@ -156,12 +164,19 @@ func (s *Session) refusePeer(err error) {
 
 // makeProof makes our AUTH payload and goes on with then.
 func (s *Session) makeProof(then func()) {
+	s.makeProofWith(s.sa.keys, func(method message.AuthMethod, proof []byte) {
+		s.hs.method, s.hs.proof = method, proof
+		then()
+	})
+}
+
+func (s *Session) makeProofWith(keys *suite.IKEKeys, then func(method message.AuthMethod, proof []byte)) {
 	p := s.opt.Prove
 	if p == nil {
-		then() // EAP alone proves both sides, with the MSK
+		then(0, nil) // EAP alone proves both sides, with the MSK
 		return
 	}
-	ctx := s.authContext(true)
+	ctx := s.authContext(true, keys)
 	var method message.AuthMethod
 	var data []byte
 	s.inlineOrWork(p.Inline(), func() (err error) {
@@ -175,8 +190,7 @@ func (s *Session) makeProof(then func()) {
 			s.close(&authError{err}, false)
 			return
 		}
-		s.hs.method, s.hs.proof = method, data
-		then()
+		then(method, data)
 	})
 }
 
@@ -283,6 +297,9 @@ func (s *Session) authorize(a Authorization) {
 		out = append(out, s.certificates()...)
 	}
 	out = append(out, &message.Authentication{Method: hs.method, Data: hs.proof})
+	if hs.ppk.used {
+		out = append(out, notify(message.PPK_IDENTITY, nil))
+	}
 	if a.Config != nil {
 		out = append(out, a.Config)
 	}

@@ -15,6 +15,7 @@ var (
 	ErrTimeout        = errors.New("ikev2: the peer does not answer any more")
 	ErrHalfOpenTime   = errors.New("ikev2: the peer did not finish authentication in time")
 	ErrAuthentication = errors.New("ikev2: authentication failed")
+	ErrPPK            = errors.New("ikev2: a post-quantum preshared key is mandatory here, and the peer does not use one")
 	ErrEAPFailure     = errors.New("ikev2: EAP failed")
 	ErrCookie2        = errors.New("ikev2: the peer answered COOKIE2 with another value")
 	ErrSyntax         = errors.New("ikev2: a protected message is malformed")

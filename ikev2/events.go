@@ -46,6 +46,8 @@ type Established struct {
 	Peer   Identity
 	Path   Path
 	MOBIKE bool
+	// PPK says that a post-quantum preshared key is in the keys (RFC 8784).
+	PPK bool
 	// Config is the responder's CFG_REPLY (initiator only), or nil.
 	Config   *message.Configuration
 	Notifies []*message.Notify

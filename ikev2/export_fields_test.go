@@ -46,6 +46,8 @@ var transient = map[string]string{
 	"ikeSA.fragments": "the peer repeats all fragments of a message",
 	"ikeSA.first":     "the peer repeats all fragments of a message",
 	"receiving.held":  "no export while it is not empty",
+	"taken.in":        "only of an IKE_INTERMEDIATE request, which IKE_AUTH has pushed out",
+	"taken.out":       "only of an IKE_INTERMEDIATE request, which IKE_AUTH has pushed out",
 
 	"request.exchange": "follows from the kind",
 	"request.build":    "follows from the kind",

@@ -30,6 +30,7 @@ type handshake struct {
 	certWanted        bool // the peer sent CERTREQ
 	peerCerts         [][]byte
 	intermediate      intermediate
+	ppk               ppkState
 	msk               []byte
 	mskKnown          bool
 
@@ -59,21 +60,21 @@ type handshake struct {
 	childESP []message.Proposal
 }
 
-// octets are the signed octets (RFC 7296 2.15) of the original initiator or of the responder.
-func (hs *handshake) octets(sa *ikeSA, ofInitiator bool) []byte {
-	msg, nonce, id, key := hs.initResp, hs.ni, hs.idR, sa.keys.PR
+// octets are the signed octets (RFC 7296 2.15) of the original initiator or of the responder, with SK_p of keys.
+func (hs *handshake) octets(sa *ikeSA, keys *suite.IKEKeys, ofInitiator bool) []byte {
+	msg, nonce, id, key := hs.initResp, hs.ni, hs.idR, keys.PR
 	if ofInitiator {
-		msg, nonce, id, key = hs.initReq, hs.nr, hs.idI, sa.keys.PI
+		msg, nonce, id, key = hs.initReq, hs.nr, hs.idI, keys.PI
 	}
 	return append(sa.suite.PRF.SignedOctets(msg, nonce, key, id.Body()), hs.intermediate.intAuth()...)
 }
 
-// authContext is the context of the AUTH payload that we (ours) or the peer send.
-func (s *Session) authContext(ours bool) *AuthContext {
+// authContext is the context of the AUTH payload that we (ours) or the peer send, made with keys.
+func (s *Session) authContext(ours bool, keys *suite.IKEKeys) *AuthContext {
 	hs := s.hs
 	ofInitiator := ours == s.origInitiator
 	ctx := &AuthContext{
-		Octets: hs.octets(s.sa, ofInitiator), PRF: s.sa.suite.PRF, Time: s.now, PeerHashes: hs.peerHashes,
+		Octets: hs.octets(s.sa, keys, ofInitiator), PRF: s.sa.suite.PRF, Time: s.now, PeerHashes: hs.peerHashes,
 	}
 	prover, verifier := hs.idR, hs.idI
 	if ofInitiator {
@@ -85,15 +86,15 @@ func (s *Session) authContext(ours bool) *AuthContext {
 }
 
 // mskAuth computes the AUTH payload after EAP (RFC 7296 2.16). A method without a key uses SK_pi and SK_pr.
-func (s *Session) mskAuth(ours bool) []byte {
+func (s *Session) mskAuth(ours bool, keys *suite.IKEKeys) []byte {
 	secret := s.hs.msk
 	if len(secret) == 0 {
-		secret = s.sa.keys.PR
+		secret = keys.PR
 		if ours == s.origInitiator {
-			secret = s.sa.keys.PI
+			secret = keys.PI
 		}
 	}
-	return s.sa.suite.PRF.SharedKeyMIC(secret, s.hs.octets(s.sa, ours == s.origInitiator))
+	return s.sa.suite.PRF.SharedKeyMIC(secret, s.hs.octets(s.sa, keys, ours == s.origInitiator))
 }
 
 func identityOf(id *message.Identification) Identity {
@@ -113,6 +114,8 @@ func (s *Session) learnInit(payloads []message.Payload) {
 		switch n.Type {
 		case message.IKEV2_FRAGMENTATION_SUPPORTED:
 			s.fragment = true
+		case message.USE_PPK:
+			s.hs.ppk.peer = true
 		case message.SIGNATURE_HASH_ALGORITHMS:
 			// A malformed list counts as none.
 			s.hs.peerHashes, _ = suite.ParseHashes(n.Data)
@@ -200,6 +203,7 @@ func groupData(g suite.GroupID) []byte { return []byte{byte(g >> 8), byte(g)} }
 // established ends the handshake.
 func (s *Session) established(e Established) {
 	s.state = stateEstablished
+	e.PPK = s.hs.ppk.used
 	s.hs = nil
 	s.leaveFront()
 	s.lastHeard = s.now

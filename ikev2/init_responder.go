@@ -61,6 +61,9 @@ func (s *Session) initAnswer(proposal message.Proposal, public, secret []byte, n
 			payloads = append(payloads, n)
 		}
 	}
+	if s.usePPK() {
+		payloads = append(payloads, notify(message.USE_PPK, nil))
+	}
 	if len(hs.intermediate.methods) > 0 {
 		payloads = append(payloads, notify(message.INTERMEDIATE_EXCHANGE_SUPPORTED, nil))
 	}

@@ -89,6 +89,9 @@ func (s *Session) sendInit() {
 		&message.Nonce{Data: hs.ni})
 	payloads = append(payloads, s.natNotifies(sa.spiI, 0, s.path)...)
 	payloads = append(payloads, abilities()...)
+	if s.opt.PPK != nil {
+		payloads = append(payloads, notify(message.USE_PPK, nil))
+	}
 	if suite.OffersAdditional(hs.offer) {
 		payloads = append(payloads, notify(message.INTERMEDIATE_EXCHANGE_SUPPORTED, nil))
 	}
@@ -202,6 +205,10 @@ func (s *Session) float() {
 // firstAuth sends the first IKE_AUTH request.
 func (s *Session) firstAuth() {
 	hs := s.hs
+	if p := s.opt.PPK; p != nil && p.Mandatory && !hs.ppk.peer {
+		s.close(ErrPPK, false)
+		return
+	}
 	hs.idI = s.opt.Identity.payload()
 	if hs.want.Peer.Data != nil {
 		hs.idR = hs.want.Peer.payload()
@@ -214,7 +221,7 @@ func (s *Session) firstAuth() {
 		s.close(fmt.Errorf("ikev2: Options has neither EAP nor both Prove and Verify: %w", ErrState), false)
 		return
 	}
-	s.makeProof(s.sendFirstAuth)
+	s.makePPKProof(s.sendFirstAuth)
 }
 
 func (s *Session) sendFirstAuth() {
@@ -231,6 +238,7 @@ func (s *Session) sendFirstAuth() {
 	}
 	if hs.proof != nil {
 		out = append(out, &message.Authentication{Method: hs.method, Data: hs.proof})
+		out = append(out, s.ppkNotifies(hs.ppk.without)...)
 	}
 	if want.Config != nil && !want.LateConfig {
 		out = append(out, want.Config)
@@ -305,6 +313,7 @@ func (s *Session) firstAuthResponse(in []message.Payload) {
 		then() // EAP alone: the MSK proves the responder
 	case !hasAuth:
 		s.refusePeer(errors.New("the responder sent no AUTH"))
+	case !isEAP && !s.settlePPK(in):
 	default:
 		s.verifyPeer(auth, then)
 	}
@@ -354,7 +363,12 @@ func (s *Session) SetMSK(now time.Time, msk []byte) Output {
 
 // finalAuth sends the AUTH payload that EAP's key makes.
 func (s *Session) finalAuth() {
-	out := []message.Payload{&message.Authentication{Method: message.AuthSharedKey, Data: s.mskAuth(true)}}
+	keys, ok := s.mixedKeys()
+	if !ok {
+		return
+	}
+	out := []message.Payload{&message.Authentication{Method: message.AuthSharedKey, Data: s.mskAuth(true, keys)}}
+	out = append(out, s.ppkNotifies(s.mskAuth(true, s.sa.keys))...)
 	if s.hs.want.LateConfig && s.hs.want.Config != nil {
 		out = append(out, s.hs.want.Config)
 	}
@@ -364,7 +378,10 @@ func (s *Session) finalAuth() {
 			s.authRefused(in, nil)
 			return
 		}
-		if auth.Method != message.AuthSharedKey || !hmac.Equal(auth.Data, s.mskAuth(false)) {
+		if !s.settlePPK(in) {
+			return
+		}
+		if auth.Method != message.AuthSharedKey || !hmac.Equal(auth.Data, s.mskAuth(false, s.sa.keys)) {
 			s.refusePeer(errors.New("the responder does not know the key that EAP made"))
 			return
 		}

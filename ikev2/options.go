@@ -35,6 +35,8 @@ type Options struct {
 	// EAP only leaves it nil.
 	Prove  Prover
 	Verify Verifier
+	// PPK mixes post-quantum preshared keys into the keys of the IKE SA; nil: not.
+	PPK *PPKPolicy
 	// EAP: a responder accepts initiators that send no AUTH, an initiator sends none.
 	EAP bool
 	// AlwaysSendCertificate sends CERT also to a peer that sent no CERTREQ.

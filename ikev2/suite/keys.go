@@ -42,6 +42,16 @@ func expandIKE(s IKE, skeyseed, nonces []byte, spiI, spiR message.SPI) *IKEKeys 
 	return &IKEKeys{D: cut(p), AI: cut(a), AR: cut(a), EI: cut(e), ER: cut(e), PI: cut(p), PR: cut(p)}
 }
 
+// WithPPK returns the keys with a post-quantum preshared key mixed into SK_d, SK_pi and SK_pr (RFC 8784 3), prf being
+// that of the IKE SA.
+func (k *IKEKeys) WithPPK(prf PRFID, ppk []byte) *IKEKeys {
+	mixed := *k
+	mixed.D = prf.Expand(len(k.D), ppk, k.D)
+	mixed.PI = prf.Expand(len(k.PI), ppk, k.PI)
+	mixed.PR = prf.Expand(len(k.PR), ppk, k.PR)
+	return &mixed
+}
+
 // Protectors returns what seals the messages that we send and opens those that we receive.
 // initiator says that we are the initiator of this IKE SA (after a rekey: of the rekey). random is
 // the source of CBC IVs.
