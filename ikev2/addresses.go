@@ -53,9 +53,7 @@ func (s *Session) LocalAddressGone(now time.Time, gone netip.Addr) Output {
 		s.setPath(p)
 		s.checkRoutability()
 		s.announce()
-		for _, r := range s.sa.outstanding {
-			s.transmit(r)
-		}
+		s.retransmitAll()
 	}
 	return s.finish()
 }

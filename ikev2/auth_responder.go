@@ -73,7 +73,7 @@ func (s *Session) collect(in []message.Payload) {
 			case message.MOBIKE_SUPPORTED:
 				hs.mobike, hs.mobikeData = !s.opt.NoMOBIKE, p.Data
 			case message.SET_WINDOW_SIZE:
-				s.setWindow(p.Data)
+				s.sa.setWindow(p.Data)
 			}
 			if len(hs.notifies) < maxNotifies {
 				hs.notifies = append(hs.notifies, p)
@@ -322,7 +322,7 @@ func (s *Session) authorize(a Authorization) {
 	out = appendNotifies(out, a.Notifies)
 	s.established(Established{Peer: identityOf(hs.idI), Notifies: hs.notifies})
 	if up != nil {
-		s.addChild(up.Child)
+		s.addChild(up.Child, s.espPolicy(a.ESP), nil)
 		s.emit(*up)
 	}
 	s.respond(s.sa, out)

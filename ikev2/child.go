@@ -49,24 +49,6 @@ func (s *Session) releaseSPI(spi uint32) {
 	}
 }
 
-// addChild takes a Child SA into the session, whose reserved SPI is used now.
-func (s *Session) addChild(c *ChildSA) {
-	if i := slices.Index(s.reserved, c.InboundSPI); i >= 0 {
-		s.reserved = slices.Delete(s.reserved, i, i+1)
-	}
-	s.children = append(s.children, &child{sa: c})
-	if s.opt.KeyLog != nil {
-		s.opt.KeyLog.Child(c)
-	}
-}
-
-func (s *Session) removeChild(c *child, byPeer bool) {
-	if i := slices.Index(s.children, c); i >= 0 {
-		s.children = slices.Delete(s.children, i, i+1)
-		s.emit(ChildDown{Child: c.sa, ByPeer: byPeer})
-	}
-}
-
 func (s *Session) childByOutbound(spi uint32) *child {
 	for _, c := range s.children {
 		if c.sa.OutboundSPI == spi {
@@ -92,9 +74,10 @@ func (s *Session) espPolicy(override []message.Proposal) []message.Proposal {
 	return s.opt.ESP
 }
 
-// childKeys derives the keys of c from the exchange's nonces and shared secret (nil without a key exchange).
-func (s *Session) childKeys(c *ChildSA, secret, ni, nr []byte) {
-	k := suite.NewChildKeys(s.sa.suite.PRF, s.sa.keys.D, c.Suite, secret, ni, nr)
+// childKeys derives the keys of c from the exchange's nonces and shared secret (nil without a key exchange). sa is the
+// IKE SA that the exchange ran in, which a rekey may have left behind meanwhile.
+func (s *Session) childKeys(sa *ikeSA, c *ChildSA, secret, ni, nr []byte) {
+	k := suite.NewChildKeys(sa.suite.PRF, sa.keys.D, c.Suite, secret, ni, nr)
 	c.OutboundKeys = Keys{Encr: k.InitiatorEncr, Integ: k.InitiatorInteg}
 	c.InboundKeys = Keys{Encr: k.ResponderEncr, Integ: k.ResponderInteg}
 	if !c.Initiator {
@@ -162,7 +145,7 @@ func (s *Session) firstChild(a Authorization) ([]message.Payload, *ChildSA, *Not
 	if refusal != nil {
 		return nil, nil, refusal
 	}
-	s.childKeys(c, nil, hs.ni, hs.nr)
+	s.childKeys(s.sa, c, nil, hs.ni, hs.nr)
 	return childPayloads(c, answer), c, nil
 }
 

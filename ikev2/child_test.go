@@ -95,8 +95,8 @@ func rekeyChild(w *world, ue, gw *node, c *ChildSA) *ChildSA {
 	require.NoError(w.t, err)
 	nr, _ := message.Get[*message.Nonce](in)
 	mine.InboundSPI = spi
-	ue.s.childKeys(mine, nil, ni, nr.Data)
-	ue.s.addChild(mine)
+	ue.s.childKeys(ue.s.sa, mine, nil, ni, nr.Data)
+	ue.s.addChild(mine, ue.s.opt.ESP, nil)
 	up := got[ChildUp](gw)
 	return up[len(up)-1].Child
 }
@@ -117,7 +117,8 @@ func TestChildRekeyByPeer(t *testing.T) {
 	d, ok := message.Get[*message.Delete](in)
 	require.True(t, ok)
 	require.Equal(t, []uint32{old.InboundSPI}, d.SPIs)
-	require.Equal(t, []ChildDown{{Child: old, ByPeer: true}}, got[ChildDown](gw))
+	require.Equal(t, []ChildSwitched{{Child: fresh}}, got[ChildSwitched](gw))
+	require.Equal(t, []ChildDown{{Child: old, ByPeer: true, Superseded: true}}, got[ChildDown](gw))
 	require.Equal(t, []*ChildSA{fresh}, gw.s.Children())
 }
 

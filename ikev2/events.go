@@ -57,7 +57,9 @@ type Established struct {
 // ChildUp says that a Child SA can be installed. Inbound must be ready before the datagrams of this Output leave.
 type ChildUp struct {
 	Child *ChildSA
-	// Replaces is the inbound SPI of the pair that this one rekeys, or 0. Its ChildDown follows when the peer deletes it.
+	// Replaces is the inbound SPI of the pair that this one rekeys, or 0. A new pair (0) is used in both directions at
+	// once. With a rekeyed one, go on sending on the old one until ChildSwitched: only then is the peer known to
+	// receive on it (RFC 7296 2.8). The old one ends with a ChildDown of its own.
 	Replaces uint32
 	// Notifies came with the peer's message.
 	Notifies []*message.Notify
@@ -69,10 +71,26 @@ type ChildFailed struct {
 	Err error
 }
 
-// ChildDown says that a Child SA must be removed.
+// ChildSwitched says that from now on Child, which a rekey made, is sent on instead of the pairs that it goes on for.
+type ChildSwitched struct{ Child *ChildSA }
+
+// ChildDown says that a Child SA must be removed. Late packets may still come on it for some seconds.
 type ChildDown struct {
 	Child  *ChildSA
 	ByPeer bool
+	// Superseded is set when another pair goes on in its place, or was never left: its rekey is complete, or two rekeys
+	// collided. Without it nothing is left of what Tag stands for.
+	Superseded bool
+	// Lost is set when the peer did not know the pair any more (CHILD_SA_NOT_FOUND): the owner may want to make
+	// another one.
+	Lost bool
+}
+
+// RekeyFailed says that the peer refused to rekey a Child SA, or the IKE SA when Child is nil. What is in use goes on
+// until its hard lifetime.
+type RekeyFailed struct {
+	Child *ChildSA
+	Err   error
 }
 
 // PathChanged says that the IKE SA itself uses another path. User data follows with ChildrenMoved only.
@@ -141,7 +159,11 @@ type InfoDone struct {
 // Alive says that a fresh protected message of the peer arrived after Probe was called.
 type Alive struct{}
 
-// SPIChanged says that a rekey of the IKE SA gave it another own SPI. Both must lead to the session until Forget.
+// SPIAdded says that messages for SPI must reach this session, too: two rekeys of the IKE SA collided, and it is not
+// known yet which one counts. SPIForgotten follows, perhaps after SPIChanged made it the current one.
+type SPIAdded struct{ SPI message.SPI }
+
+// SPIChanged says that a rekey of the IKE SA gave it another own SPI. Both must lead to the session until SPIForgotten.
 type SPIChanged struct{ Old, New message.SPI }
 
 // SPIForgotten says that messages for SPI need not reach this session any more.
@@ -166,7 +188,9 @@ func (AuthRequest) event()         {}
 func (Established) event()         {}
 func (ChildUp) event()             {}
 func (ChildFailed) event()         {}
+func (ChildSwitched) event()       {}
 func (ChildDown) event()           {}
+func (RekeyFailed) event()         {}
 func (PathChanged) event()         {}
 func (ChildrenMoved) event()       {}
 func (RoutabilityProven) event()   {}
@@ -181,6 +205,7 @@ func (PeerAddresses) event()       {}
 func (InfoReceived) event()        {}
 func (InfoDone) event()            {}
 func (Alive) event()               {}
+func (SPIAdded) event()            {}
 func (SPIChanged) event()          {}
 func (SPIForgotten) event()        {}
 func (Quiescent) event()           {}

@@ -31,9 +31,12 @@ func (s *Session) pump() {
 			i++
 			continue
 		}
+		if r.kind == requestRekeyIKE && len(sa.outstanding) > 0 {
+			return // nothing may be on its way in an IKE SA that is rekeyed (RFC 7296 2.25.2)
+		}
 		sa.queue = slices.Delete(sa.queue, i, i+1)
-		s.start(r)
-		if s.state == stateClosed {
+		s.start(sa, r)
+		if s.state == stateClosed || r.kind == requestRekeyIKE && len(sa.outstanding) > 0 {
 			return
 		}
 	}
@@ -52,16 +55,16 @@ func (sa *ikeSA) room() bool {
 
 // pumping tells whether requests may be started at all.
 func (s *Session) pumping() bool {
-	return (s.state == stateEstablished || s.state == stateDeleting) && !s.rekeying && s.quiet == quietNot
+	return (s.state == stateEstablished || s.state == stateDeleting) && !s.answering && !s.ikeRekey.underway() && s.quiet == quietNot
 }
 
-// start gives the request its message ID and sends it for the first time.
-func (s *Session) start(r *request) {
+// start gives the request its message ID in sa and sends it for the first time.
+func (s *Session) start(sa *ikeSA, r *request) {
+	r.sa = sa
 	inner := r.build(r)
 	if inner == nil || s.state == stateClosed {
 		return
 	}
-	sa := s.sa
 	if sa.nextSend == math.MaxUint32 {
 		s.close(ErrMessageIDs, false)
 		return
@@ -74,28 +77,48 @@ func (s *Session) start(r *request) {
 	if s.splittable(r.datagrams) {
 		r.inner = inner
 	}
-	s.launch(r)
+	s.launch(sa, r)
 }
 
 // launch sends a request whose datagrams are ready and starts its timer.
-func (s *Session) launch(r *request) {
+func (s *Session) launch(sa *ikeSA, r *request) {
 	r.sent = s.now
 	r.wait = s.opt.Retransmit.First
 	r.next = s.now.Add(s.jitter(r.wait))
 	if s.test != nil {
 		r.next = s.now.Add(testInterval)
 	}
-	s.sa.outstanding = append(s.sa.outstanding, r)
+	sa.outstanding = append(sa.outstanding, r)
 	s.transmit(r)
 }
 
+// retransmitAll repeats everything that is not answered yet, because the path is another one now.
+func (s *Session) retransmitAll() {
+	for sa := range s.eachIKESA() {
+		for _, r := range sa.outstanding {
+			s.transmit(r)
+		}
+	}
+}
+
 // retransmitDue repeats the requests whose time has come, and ends the session when one was not answered for too long.
+// One in an IKE SA that a rekey has left behind ends that one only.
 func (s *Session) retransmitDue() {
-	for _, r := range s.sa.outstanding {
+	for sa := range s.eachIKESA() {
+		s.retransmitDueIn(sa)
+	}
+}
+
+func (s *Session) retransmitDueIn(sa *ikeSA) {
+	for _, r := range sa.outstanding {
 		if !due(r.next, s.now) {
 			continue
 		}
 		if s.now.Sub(r.sent) >= s.patience(r) {
+			if sa != s.sa {
+				s.forget(sa)
+				return
+			}
 			reason := ErrTimeout
 			if s.state == stateDeleting {
 				reason = ErrDeleted
@@ -107,7 +130,7 @@ func (s *Session) retransmitDue() {
 		r.wait = min(time.Duration(float64(r.wait)*rt.Factor), rt.Max)
 		r.next = s.now.Add(s.jitter(r.wait))
 		r.tries++
-		s.shrink(s.sa, r)
+		s.shrink(sa, r)
 		if s.test != nil {
 			r.next = s.now.Add(testInterval)
 		} else if s.testByItself(r); s.test != nil {

@@ -102,7 +102,7 @@ func associatedData(version byte, associated []byte) []byte {
 func (s *Session) die() {
 	s.state = stateClosed
 	s.sa = &ikeSA{spiI: s.sa.spiI, spiR: s.sa.spiR, initiator: s.sa.initiator}
-	s.old, s.children, s.reserved, s.mobility = nil, nil, nil, mobility{}
+	s.others, s.children, s.reserved, s.mobility = nil, nil, nil, mobility{}
 }
 
 // ImportSession continues a session that Export made, exactly where it stood. o must be what the session had, as far as
@@ -145,11 +145,11 @@ func importSession(now time.Time, opt *Options, key *TransferKey, associated, bl
 	return s, Output{Deadline: s.deadline()}, nil
 }
 
-// LocalSPIs are our SPIs of the IKE SA and of the one that it has just replaced, if there is one.
+// LocalSPIs are our SPIs of the IKE SA and of those that it has replaced lately.
 func (s *Session) LocalSPIs() []message.SPI {
-	spis := []message.SPI{s.sa.local()}
-	if s.old != nil {
-		spis = append(spis, s.old.local())
+	var spis []message.SPI
+	for sa := range s.eachIKESA() {
+		spis = append(spis, sa.local())
 	}
 	return spis
 }
@@ -200,10 +200,7 @@ func (s *Session) blocker() string {
 	case s.working > 0:
 		return "public-key work is under way"
 	}
-	for _, sa := range []*ikeSA{s.sa, s.old} {
-		if sa == nil {
-			continue
-		}
+	for sa := range s.eachIKESA() {
 		if sa.pending != nil {
 			return fmt.Sprintf("%v request %d of the peer is not answered yet", sa.pending.exchange, sa.pending.mid)
 		}
@@ -212,13 +209,20 @@ func (s *Session) blocker() string {
 		}
 		for _, list := range [][]*request{sa.outstanding, sa.queue} {
 			for _, r := range list {
-				if !r.portable() {
+				if !r.portable() || !s.rekeyPortable(r) {
 					return fmt.Sprintf("our %v request (kind %d) is under way", r.exchange, r.kind)
 				}
 			}
 		}
 	}
 	return ""
+}
+
+// rekeyPortable tells whether a request that may be a rekey of a Child SA can travel: it can unless the pair has ended
+// or is rekeyed by the peer as well, where it soon comes to its end.
+func (s *Session) rekeyPortable(r *request) bool {
+	p, ok := r.carries.(*pendingChild)
+	return !ok || p.old == nil || p.old.rekey == p && p.peer == nil && s.alive(p.old)
 }
 
 // portable tells whether the request can be made again from its data; see restoreRequest.

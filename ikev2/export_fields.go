@@ -32,6 +32,67 @@ func (s *Session) fields(c *codec) {
 		}
 		(*v).fields(c)
 	})
+	s.links(c)
+}
+
+// links are what connects Child SAs with each other and with our rekeys of them.
+func (s *Session) links(c *codec) {
+	type link struct {
+		Out, ReplacedBy uint32 // inbound SPIs: of the pair of its line that is sent on; of what the peer replaced it by
+	}
+	var links []link
+	for _, v := range s.children {
+		if c.encoding {
+			l := link{}
+			if v.line.out != nil {
+				l.Out = v.line.out.sa.InboundSPI
+			}
+			if r := v.peerRekey; r != nil && r.pair != nil {
+				l.ReplacedBy = r.pair.sa.InboundSPI
+			}
+			links = append(links, l)
+		}
+	}
+	field(c, "links", &links)
+	if c.encoding || c.err != nil {
+		return
+	}
+	lines := map[uint32]*line{}
+	for i, v := range s.children {
+		l := link{Out: v.sa.InboundSPI}
+		if len(links) == len(s.children) {
+			l = links[i]
+		}
+		if lines[l.Out] == nil {
+			lines[l.Out] = &line{out: s.childByInbound(l.Out)}
+		}
+		v.line = lines[l.Out]
+		if next := s.childByInbound(l.ReplacedBy); next != nil && next != v {
+			v.peerRekey = &peerRekey{pair: next}
+			next.rekeys = v
+		}
+		if v.policy == nil {
+			v.policy = c.opt.ESP
+		}
+	}
+	for sa := range s.eachIKESA() {
+		for i, r := range append(slices.Clone(sa.outstanding), sa.queue...) {
+			r.sa = sa
+			p, ok := r.carries.(*pendingChild)
+			if !ok {
+				continue
+			}
+			p.sent = i < len(sa.outstanding)
+			if p.rekeys == 0 {
+				continue
+			}
+			if p.old = s.childByInbound(p.rekeys); p.old == nil {
+				c.fail("a rekey of a Child SA that is not there")
+				return
+			}
+			p.old.rekey = p
+		}
+	}
 }
 
 func (m *mobility) fields(c *codec) {
@@ -52,12 +113,14 @@ func (m *mobility) fields(c *codec) {
 	c.check(len(m.peerAddrs) <= maxAddresses, "too many peer addresses")
 }
 
-// ikeSAs are the IKE SA and the one that it replaces.
+// ikeSAs are the IKE SA and those that it has replaced.
 func (s *Session) ikeSAs(c *codec) {
 	if c.encoding {
 		c.object("ikeSA", func(c *codec) { s.ikeSA(c, s.sa) })
-		if s.old != nil {
-			c.object("oldIKESA", func(c *codec) { s.ikeSA(c, s.old) })
+		if len(s.others) > 0 {
+			c.object("oldIKESA", func(c *codec) { s.ikeSA(c, s.others[0]) })
+			further := s.others[1:]
+			list(c, "olderIKESAs", &further, maxOthers, func(c *codec, v **ikeSA) { s.ikeSA(c, *v) })
 		}
 		return
 	}
@@ -65,8 +128,19 @@ func (s *Session) ikeSAs(c *codec) {
 	s.sa = &ikeSA{}
 	c.object("ikeSA", func(c *codec) { s.ikeSA(c, s.sa) })
 	if hasOld {
-		s.old = &ikeSA{}
-		c.object("oldIKESA", func(c *codec) { s.ikeSA(c, s.old) })
+		old := &ikeSA{}
+		c.object("oldIKESA", func(c *codec) { s.ikeSA(c, old) })
+		var further []*ikeSA
+		list(c, "olderIKESAs", &further, maxOthers, func(c *codec, v **ikeSA) {
+			*v = &ikeSA{}
+			s.ikeSA(c, *v)
+		})
+		s.others = append([]*ikeSA{old}, further...)
+		for _, sa := range s.others {
+			if sa.until.IsZero() {
+				sa.until = c.now.Add(c.opt.Linger)
+			}
+		}
 	}
 }
 
@@ -79,6 +153,7 @@ func (s *Session) ikeSA(c *codec, sa *ikeSA) {
 	field(c, "nextSend", &sa.nextSend)
 	sa.receiving.fields(c)
 	field(c, "window", &sa.window)
+	c.time("until", &sa.until)
 	s.ivs(c, sa)
 	for _, l := range []struct {
 		name  string
@@ -245,6 +320,10 @@ func (p *pendingChild) fields(c *codec) {
 	field(c, "group", &p.group)
 	c.time("busySince", &p.since)
 	field(c, "regrouped", &p.regrouped)
+	field(c, "rekeys", &p.rekeys)
+	field(c, "inherit", &p.inherit)
+	field(c, "unwanted", &p.unwanted)
+	field(c, "expired", &p.expired)
 	keyExchange(c, "key", p.group, &p.key)
 }
 
@@ -275,6 +354,8 @@ func keyExchange(c *codec, name string, group suite.GroupID, k **suite.KeyExchan
 
 func (v *child) fields(c *codec) {
 	field(c, "deleting", &v.deleting)
+	field(c, "redundant", &v.redundant)
+	field(c, "policy", &v.policy)
 	v.sa.fields(c)
 }
 
@@ -305,7 +386,9 @@ func (s *Session) plausible() error {
 	if !s.path.Remote.IsValid() || !s.path.Local.IsValid() || !s.espPath.Remote.IsValid() || !s.espPath.Local.IsValid() {
 		return fmt.Errorf("%w: no path", ErrTransferContent)
 	}
-	if s.old != nil && s.old.local() == s.sa.local() {
+	spis := s.LocalSPIs()
+	slices.Sort(spis)
+	if len(slices.Compact(spis)) != len(s.others)+1 {
 		return fmt.Errorf("%w: two IKE SAs with one SPI", ErrTransferContent)
 	}
 	for i, a := range s.children {

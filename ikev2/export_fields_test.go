@@ -31,7 +31,8 @@ var transient = map[string]string{
 	"Session.initReply": "only of a half-open session",
 	"Session.state":     "established, always",
 	"Session.hs":        "only until the IKE SA is up",
-	"Session.rekeying":  "no export while it is set",
+	"Session.answering": "no export while it is set",
+	"Session.ikeRekey":  "no export while it is set",
 	"Session.expires":   "only of a half-open or closed session",
 	"Session.working":   "no export while it is not 0",
 	"Session.quiet":     "the session goes on at the other node",
@@ -48,6 +49,15 @@ var transient = map[string]string{
 	"receiving.held":  "no export while it is not empty",
 	"taken.in":        "only of an IKE_INTERMEDIATE request, which IKE_AUTH has pushed out",
 	"taken.out":       "only of an IKE_INTERMEDIATE request, which IKE_AUTH has pushed out",
+
+	"child.line":        "Session.links",
+	"child.rekey":       "Session.links",
+	"child.peerRekey":   "Session.links",
+	"child.rekeys":      "Session.links",
+	"pendingChild.old":  "Session.links",
+	"pendingChild.sent": "Session.links",
+	"pendingChild.peer": "no export while it is set",
+	"request.sa":        "the one that it hangs on",
 
 	"request.exchange": "follows from the kind",
 	"request.build":    "follows from the kind",
@@ -66,7 +76,8 @@ func richSession(t testing.TB) (*Session, Options) {
 	g.ESP = suite.WithGroups(g.ESP, suite.CURVE25519, suite.GroupNone)
 	tagged(&g)
 	ue, gw := w.up(o, g)
-	rekeyIKE(w, ue, gw)
+	ue.take(ue.s.RekeyIKE(w.now))
+	w.run(time.Second, nil)
 	s := gw.s
 	w.translate = func(fromUE bool, p Path) (Path, bool) { return p, fromUE } // the UE hears nothing any more
 	ue.take(ue.s.Move(w.now, uePath(ueAddr2, 4500)))
@@ -84,7 +95,10 @@ func richSession(t testing.TB) (*Session, Options) {
 	old := *ue.s.sa
 	old.spiI, old.spiR, old.initiator, old.outstanding = 5, 6, false, nil
 	require.NoError(t, s.useKeys(&old, old.keys))
-	s.old = &old
+	old.until = epoch.Add(time.Minute)
+	older := old
+	older.spiI = 7
+	s.others = []*ikeSA{&old, &older}
 	// The rest, one by one.
 	s.sa.out.(*suite.Protector).SkipIVs(1000)
 	s.localGone, s.natRetries, s.rr.octets = true, 1, 300

@@ -31,6 +31,7 @@ type ikeSA struct {
 	window      int // how many requests the peer can take at once
 	outstanding []*request
 	queue       []*request
+	until       time.Time            // of an IKE SA that a rekey has left behind: when to forget it; zero: it is ours to delete
 	fragments   *message.Reassembler // nil until a fragment comes
 
 	pending *pendingRequest // the peer's request that is worked on
@@ -84,6 +85,7 @@ type request struct {
 	// carries is what build and done work on, for the kinds that have such a thing; the export of a session needs it.
 	carries any
 
+	sa        *ikeSA // that it runs in, from build on
 	mid       uint32
 	datagrams [][]byte
 	inner     []message.Payload // kept while it may have to be split smaller
@@ -104,6 +106,7 @@ type requestKind uint8
 const (
 	requestOther requestKind = iota
 	requestChild
+	requestRekeyIKE
 	requestDeleteChild
 	requestDeleteIKE
 	requestLiveness

@@ -15,21 +15,16 @@ const deletePatience = 10 * time.Second
 // informationalRequest works on an INFORMATIONAL request.
 func (s *Session) informationalRequest(sa *ikeSA, in []message.Payload) {
 	path := sa.pending.path
-	if sa != s.sa {
-		// A rekeyed IKE SA is there to be deleted only.
-		for _, d := range message.All[*message.Delete](in) {
-			if d.Protocol == message.ProtocolIKE {
-				s.respond(sa, nil)
-				s.forgetOld()
-				return
-			}
-		}
-		s.respond(sa, nil)
+	if deletesIKE(in) {
+		s.deleteIKERequest(sa)
 		return
 	}
+	s.adoptUsed(sa)
+	current := sa == s.sa
 	var out []message.Payload
 	refused := message.NotifyType(0)
-	if s.mobike && s.state == stateEstablished {
+	// An IKE SA that a rekey has left behind does not move anything any more.
+	if current && s.mobike && s.state == stateEstablished {
 		refused = s.mobikeRequest(in, path)
 	}
 	if refused != 0 {
@@ -47,7 +42,7 @@ func (s *Session) informationalRequest(sa *ikeSA, in []message.Payload) {
 				s.emit(RoutabilityAnswered{Path: path})
 			}
 		case message.SET_WINDOW_SIZE:
-			s.setWindow(n.Data)
+			sa.setWindow(n.Data)
 		case message.AUTHENTICATION_FAILED:
 			// An initiator that does not believe us says so after IKE_AUTH (RFC 7296 2.21.2).
 			s.respond(sa, nil)
@@ -66,12 +61,7 @@ func (s *Session) informationalRequest(sa *ikeSA, in []message.Payload) {
 	}
 	var gone []uint32
 	for _, d := range message.All[*message.Delete](in) {
-		switch d.Protocol {
-		case message.ProtocolIKE:
-			s.respond(sa, nil)
-			s.close(ErrDeleted, true)
-			return
-		case message.ProtocolESP:
+		if d.Protocol == message.ProtocolESP {
 			gone = append(gone, s.deletedByPeer(d.SPIs)...)
 		}
 	}
@@ -104,15 +94,15 @@ func (s *Session) deletedByPeer(spis []uint32) (answer []uint32) {
 		if !c.deleting {
 			answer = append(answer, c.sa.InboundSPI)
 		}
-		s.removeChild(c, true)
+		s.removeChild(c, ChildDown{ByPeer: true})
 	}
 	return answer
 }
 
-func (s *Session) setWindow(data []byte) {
+func (sa *ikeSA) setWindow(data []byte) {
 	if len(data) == 4 {
 		// It only ever grows (RFC 7296 2.3).
-		s.sa.window = max(s.sa.window, int(min(binary.BigEndian.Uint32(data), maxWindow)))
+		sa.window = max(sa.window, int(min(binary.BigEndian.Uint32(data), maxWindow)))
 	}
 }
 
@@ -148,11 +138,28 @@ func (s *Session) Delete(now time.Time) Output {
 	return s.finish()
 }
 
-// DeleteChild deletes Child SAs by their inbound SPIs, all in one request. Each ends with ChildDown.
+// DeleteChild deletes Child SAs by their inbound SPIs, all in one request, with what a rekey under way replaces them by.
+// Each ends with ChildDown.
 func (s *Session) DeleteChild(now time.Time, inbound ...uint32) Output {
 	s.begin(now)
 	if s.state == stateEstablished {
-		s.enqueueDelete(inbound)
+		var spis []uint32
+		for _, spi := range inbound {
+			c := s.childByInbound(spi)
+			if c == nil {
+				continue
+			}
+			if c.rekey != nil {
+				c.rekey.unwanted = true
+			}
+			spis = append(spis, spi)
+			if r := c.peerRekey; r != nil && r.pair != nil && !r.pair.deleting {
+				spis = append(spis, r.pair.sa.InboundSPI)
+			}
+		}
+		if len(spis) > 0 {
+			s.enqueueDelete(spis)
+		}
 	}
 	return s.finish()
 }
@@ -178,7 +185,7 @@ func (s *Session) deleteChildRequest(spis []uint32) *request {
 			// The answer names the SPIs of the other direction, or ours again, or none: peers differ.
 			for _, spi := range spis {
 				if c := s.childByInbound(spi); c != nil {
-					s.removeChild(c, false)
+					s.removeChild(c, ChildDown{})
 				}
 			}
 		},

@@ -103,7 +103,7 @@ func (s *Session) sendInit() {
 	}
 	hs.initReq = data
 	sa.outstanding = nil
-	s.launch(&request{exchange: message.IKE_SA_INIT, datagrams: [][]byte{data}, giveUp: s.opt.HalfOpenTime})
+	s.launch(sa, &request{exchange: message.IKE_SA_INIT, datagrams: [][]byte{data}, giveUp: s.opt.HalfOpenTime})
 	sa.nextSend = 1
 }
 
@@ -273,7 +273,7 @@ func (s *Session) startAuth(out []message.Payload, done func(in []message.Payloa
 	if len(s.sa.outstanding) > 0 {
 		return
 	}
-	s.start(&request{
+	s.start(s.sa, &request{
 		exchange: message.IKE_AUTH,
 		build:    func(*request) []message.Payload { return out },
 		done:     func(_ *request, in []message.Payload) { done(in) },
@@ -413,7 +413,7 @@ func (s *Session) finalAuthResponse(in []message.Payload) {
 	}
 	s.mobike = !s.opt.NoMOBIKE && hasNotify(e.Notifies, message.MOBIKE_SUPPORTED)
 	if n := message.GetNotify(in, message.SET_WINDOW_SIZE); n != nil {
-		s.setWindow(n.Data)
+		s.sa.setWindow(n.Data)
 	}
 	s.addressList(in, s.path)
 	want, spi, offer := hs.want.Child, hs.childSPI, hs.childESP
@@ -429,7 +429,7 @@ func (s *Session) finalAuthResponse(in []message.Payload) {
 		return
 	}
 	child.InboundSPI, child.Tag = spi, want.Tag
-	s.childKeys(child, nil, ni, nr)
-	s.addChild(child)
+	s.childKeys(s.sa, child, nil, ni, nr)
+	s.addChild(child, s.espPolicy(want.ESP), nil)
 	s.emit(ChildUp{Child: child, Notifies: e.Notifies})
 }

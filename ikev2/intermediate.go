@@ -104,7 +104,7 @@ func (s *Session) sendIntermediate(key *suite.KeyExchange) {
 		build:    func(*request) []message.Payload { return inner },
 		done:     func(_ *request, in []message.Payload) { s.intermediateResponse(key, in) },
 	}
-	s.start(r)
+	s.start(s.sa, r)
 	if s.state != stateClosed {
 		s.coverOwn(false, r.mid, inner)
 	}

@@ -91,9 +91,7 @@ func (s *Session) afterUpdate() {
 		return
 	}
 	s.moved = false
-	for _, r := range s.sa.outstanding {
-		s.transmit(r)
-	}
+	s.retransmitAll()
 }
 
 // moveChildren makes all Child SAs send on path.

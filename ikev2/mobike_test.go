@@ -34,7 +34,7 @@ func watch(w *world, s *Session) *[]sent {
 	require.NoError(w.t, err)
 	w.sniff = func(fromUE bool, d Datagram) {
 		p := gwOut
-		if fromUE == sa.initiator == s.origInitiator {
+		if fromUE == s.origInitiator {
 			p = ueOut
 		}
 		m, err := message.Open(d.Data, p)

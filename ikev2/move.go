@@ -24,9 +24,7 @@ func (s *Session) move(path Path) {
 	s.setPath(path)
 	s.moveChildren(path, false)
 	s.natRetries, s.localGone = 0, false
-	for _, r := range s.sa.outstanding {
-		s.transmit(r)
-	}
+	s.retransmitAll()
 	if s.mobike {
 		s.enqueueUpdate(time.Time{})
 	}

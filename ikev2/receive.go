@@ -59,8 +59,8 @@ func (s *Session) receive(path Path, data []byte) {
 
 // find returns the IKE SA that the message belongs to.
 func (s *Session) find(h message.Header) *ikeSA {
-	for _, sa := range [2]*ikeSA{s.sa, s.old} {
-		if sa == nil || h.InitiatorSPI != sa.spiI {
+	for sa := range s.eachIKESA() {
+		if h.InitiatorSPI != sa.spiI {
 			continue
 		}
 		if h.ResponderSPI == sa.spiR || (s.state == stateInit && sa.initiator && h.Exchange == message.IKE_SA_INIT) {

@@ -134,8 +134,8 @@ func (s *Session) firstOf(in message.Protector, data []byte) uint16 {
 
 // resume works on requests that had to wait, now that the one before them is answered.
 func (s *Session) resume() {
-	for _, sa := range [2]*ikeSA{s.sa, s.old} {
-		for sa != nil && sa.pending == nil && len(sa.held) > 0 && s.state != stateClosed {
+	for sa := range s.eachIKESA() {
+		for sa.pending == nil && len(sa.held) > 0 && s.state != stateClosed {
 			next := sa.held[0]
 			sa.held = slices.Delete(sa.held, 0, 1)
 			s.begun(sa, next.h, next.path, next.in, next.err)

@@ -146,7 +146,8 @@ func TestWindowAfterRekey(t *testing.T) {
 	w := newWorld(t, 403)
 	ue, gw, _ := moved(w, RoutabilityOff, windows(4, 4))
 	require.Equal(t, 4, gw.s.sa.window)
-	rekeyIKE(w, ue, gw)
+	ue.take(ue.s.RekeyIKE(w.now))
+	w.run(time.Second, nil)
 	require.Equal(t, 1, gw.s.sa.window)
 	require.EqualValues(t, 1, gw.s.sa.receiving.window())
 }

@@ -4,71 +4,199 @@ package ikev2
 
 import (
 	"encoding/binary"
+	"time"
 
 	"github.com/open-n3iwf/n3iwf/ikev2/message"
 	"github.com/open-n3iwf/n3iwf/ikev2/suite"
 )
 
-// rekeyIKERequest answers the peer's rekey of the IKE SA (RFC 7296 2.18). The new one takes over at once with our
-// answer; the peer deletes the old one.
-func (s *Session) rekeyIKERequest(offer *message.SecurityAssociation, ni *message.Nonce, in []message.Payload) {
-	sa := s.sa
-	ke, ok := message.Get[*message.KeyExchange](in)
-	if !ok {
-		s.invalidSyntax(sa)
+// pendingIKE is our rekey of the IKE SA, from the wish to its outcome.
+type pendingIKE struct {
+	sa        *ikeSA // that is rekeyed; nil before the request is built
+	spi       message.SPI
+	ni, nr    []byte
+	proposals []message.Proposal // as offered
+	policy    []message.Proposal
+	group     suite.GroupID
+	key       *suite.KeyExchange
+	since     time.Time // of the first TEMPORARY_FAILURE
+	regrouped bool
+	sent      bool     // on its way, or its answer is being worked on
+	peer      *peerIKE // the peer's rekey of the same IKE SA that came meanwhile
+	waiting   func()   // what to do when our answer to the peer's rekey is made
+	adopted   bool     // the peer's IKE SA is in use already: ours is to be deleted
+}
+
+// peerIKE is the peer's rekey of the IKE SA.
+type peerIKE struct {
+	sa     *ikeSA
+	ni, nr []byte
+	ready  bool // our answer is made
+}
+
+func (p *pendingIKE) underway() bool { return p != nil && p.sent }
+
+// RekeyIKE replaces the IKE SA by a new one with other keys (RFC 7296 2.18). Both roles may: who did not start the
+// first IKE SA becomes the initiator of the new one, but what belongs to the original initiator, as moving, stays with
+// it. Child SAs, addresses, and requests that wait go on in the new one. It ends with SPIChanged, or RekeyFailed.
+func (s *Session) RekeyIKE(now time.Time) Output {
+	s.begin(now)
+	s.rekeyIKE()
+	return s.finish()
+}
+
+func (s *Session) rekeyIKE() {
+	if s.state != stateEstablished || s.ikeRekey != nil {
 		return
 	}
-	// A request of ours that is under way would be lost between the two; the peer repeats its wish (2.25.2).
-	if len(sa.outstanding) > 0 || s.old != nil {
-		s.respondError(sa, message.TEMPORARY_FAILURE)
-		return
+	p := &pendingIKE{policy: preferred(s.opt.IKE, s.sa.suite.Proposal(0, nil)), group: s.sa.suite.Group}
+	if !offersGroup(p.policy, p.group) {
+		p.group, _ = firstGroup(p.policy)
 	}
-	choice, err := suite.SelectIKE(s.opt.IKE, offer.Proposals, 8, suite.GroupID(ke.Group))
-	if err != nil {
-		s.respondError(sa, message.NO_PROPOSAL_CHOSEN)
-		return
-	}
-	if g := choice.IKE.Group; g != suite.GroupID(ke.Group) {
-		s.respondError(sa, message.INVALID_KE_PAYLOAD, groupData(g)...)
-		return
-	}
-	spi := message.SPI(binary.BigEndian.Uint64(choice.Peer.SPI))
-	if spi == 0 {
-		s.respondError(sa, message.NO_PROPOSAL_CHOSEN)
-		return
-	}
-	next := &ikeSA{spiI: spi, spiR: s.newSPI(), suite: choice.IKE, window: 1}
-	nr, random := s.nonce(), s.opt.Rand
-	s.rekeying = true
-	var public, secret []byte
+	s.ikeRekey = p
+	s.ikeKey(p, func() { s.enqueueRekeyIKE(p, time.Time{}) })
+}
+
+// ikeKey generates the key for p's key exchange and goes on with then.
+func (s *Session) ikeKey(p *pendingIKE, then func()) {
+	group, random := p.group, s.opt.Rand
 	s.work(func() (err error) {
-		public, secret, err = suite.Respond(next.suite.Group, random, ke.Data)
+		p.key, err = suite.GenerateKey(group, random)
 		return err
 	}, func(err error) {
-		s.rekeying = false
 		if err != nil {
-			s.invalidSyntax(sa)
+			s.ikeRekeyFailed(p, err)
 			return
 		}
-		keys := suite.RekeyIKE(sa.suite.PRF, sa.keys.D, next.suite, secret, ni.Data, nr, next.spiI, next.spiR)
-		if err := s.useKeys(next, keys); err != nil {
-			s.close(err, false)
-			return
-		}
-		next.queue, sa.queue = sa.queue, nil
-		s.sa, s.old = next, sa
-		s.natReference = nil // the hashes are over the SPIs
-		s.emit(SPIChanged{Old: sa.local(), New: next.local()})
-		s.respond(sa, []message.Payload{
-			&message.SecurityAssociation{Proposals: []message.Proposal{choice.Answer(next.spiR.Bytes())}},
-			&message.Nonce{Data: nr},
-			&message.KeyExchange{Group: uint16(next.suite.Group), Data: public},
-		})
+		then()
 	})
 }
 
-// forgetOld ends the IKE SA that was rekeyed; it still answers retransmissions until the next rekey.
-func (s *Session) forgetOld() {
-	s.emit(SPIForgotten{SPI: s.old.local()})
-	s.old = nil
+func (s *Session) enqueueRekeyIKE(p *pendingIKE, notBefore time.Time) {
+	s.enqueue(&request{
+		kind:      requestRekeyIKE,
+		exchange:  message.CREATE_CHILD_SA,
+		notBefore: notBefore,
+		build: func(r *request) []message.Payload {
+			if s.ikeRekey != p || s.state != stateEstablished {
+				return nil // the peer was faster
+			}
+			p.sa, p.sent = r.sa, true
+			if p.spi == 0 {
+				p.spi = s.newSPI()
+			}
+			p.ni = s.nonce()
+			p.proposals = suite.Offer(p.policy, p.spi.Bytes())
+			return []message.Payload{
+				&message.SecurityAssociation{Proposals: p.proposals},
+				&message.Nonce{Data: p.ni},
+				&message.KeyExchange{Group: uint16(p.group), Data: p.key.Public()},
+			}
+		},
+		done: func(_ *request, in []message.Payload) { s.rekeyIKEResponse(p, in) },
+	}, false)
+}
+
+func (s *Session) rekeyIKEResponse(p *pendingIKE, in []message.Payload) {
+	answer, ok1 := message.Get[*message.SecurityAssociation](in)
+	nr, ok2 := message.Get[*message.Nonce](in)
+	ke, ok3 := message.Get[*message.KeyExchange](in)
+	if n := message.ErrorNotify(in); n != nil && !ok1 {
+		s.rekeyIKERefused(p, received(n))
+		return
+	}
+	if !ok1 || !ok2 || !ok3 || len(nr.Data) < message.MinNonceLen || len(nr.Data) > message.MaxNonceLen {
+		s.ikeRekeyFailed(p, ErrSyntax)
+		return
+	}
+	choice, err := suite.AcceptIKE(p.proposals, answer.Proposals, 8)
+	if err == nil && (choice.IKE.Group != p.group || suite.GroupID(ke.Group) != p.group) {
+		err = ErrSyntax
+	}
+	var spi message.SPI
+	if err == nil {
+		if spi = message.SPI(binary.BigEndian.Uint64(choice.Peer.SPI)); spi == 0 {
+			err = ErrSyntax
+		}
+	}
+	if err != nil {
+		s.ikeRekeyFailed(p, err)
+		return
+	}
+	p.nr = nr.Data
+	next := &ikeSA{initiator: true, spiI: p.spi, spiR: spi, suite: choice.IKE, window: 1}
+	var secret []byte
+	s.work(func() (err error) {
+		secret, err = p.key.Shared(ke.Data)
+		return err
+	}, func(err error) {
+		if err == nil {
+			keys := suite.RekeyIKE(p.sa.suite.PRF, p.sa.keys.D, next.suite, secret, p.ni, p.nr, next.spiI, next.spiR)
+			err = s.useKeys(next, keys)
+		}
+		if err != nil {
+			s.ikeRekeyFailed(p, err)
+			return
+		}
+		s.settleIKE(p, next, nil)
+	})
+}
+
+// rekeyIKERefused works on an error notify in answer to p.
+func (s *Session) rekeyIKERefused(p *pendingIKE, refused *NotifyError) {
+	switch {
+	case p.peer != nil || p.adopted:
+	case refused.Type == message.TEMPORARY_FAILURE:
+		if p.since.IsZero() {
+			p.since = s.now
+		}
+		if s.now.Sub(p.since) >= busyLimit {
+			s.abort(ErrBusy)
+			return
+		}
+		p.sent = false
+		s.enqueueRekeyIKE(p, s.now.Add(s.backOff()))
+		return
+	case refused.Type == message.INVALID_KE_PAYLOAD && len(refused.Data) == 2 && !p.regrouped:
+		g := suite.GroupID(binary.BigEndian.Uint16(refused.Data))
+		if offersGroup(p.policy, g) {
+			p.group, p.regrouped, p.sent = g, true, false
+			s.ikeKey(p, func() { s.enqueueRekeyIKE(p, time.Time{}) })
+			return
+		}
+	}
+	s.ikeRekeyFailed(p, refused)
+}
+
+func (s *Session) ikeRekeyFailed(p *pendingIKE, err error) { s.settleIKE(p, nil, err) }
+
+// settleIKE ends our rekey of the IKE SA, with the new one or the error that there is instead, against a rekey of the
+// peer's that came meanwhile (RFC 7296 2.8.1).
+func (s *Session) settleIKE(p *pendingIKE, mine *ikeSA, err error) {
+	if p.peer != nil && !p.peer.ready {
+		p.waiting = func() { s.settleIKE(p, mine, err) }
+		return
+	}
+	if s.ikeRekey == p {
+		s.ikeRekey = nil
+	}
+	switch {
+	case mine == nil && p.adopted:
+	case mine == nil && p.peer != nil:
+		// The peer did not notice our exchange, or refused it for its own.
+		s.succeed(p.peer.sa)
+	case mine == nil:
+		if s.state == stateEstablished {
+			s.emit(RekeyFailed{Err: err})
+		}
+	case p.adopted || p.peer != nil && loses(p.ni, p.nr, p.peer.ni, p.peer.nr):
+		s.addOther(mine)
+		if !p.adopted {
+			s.succeed(p.peer.sa)
+		}
+		s.deleteOther(mine)
+	default:
+		s.succeed(mine)
+		s.deleteOther(p.sa)
+	}
 }

@@ -3,7 +3,6 @@
 package ikev2
 
 import (
-	"encoding/binary"
 	"testing"
 	"time"
 
@@ -13,39 +12,15 @@ import (
 	"github.com/open-n3iwf/n3iwf/ikev2/suite"
 )
 
-// rekeyIKE plays the UE's side of a rekey of the IKE SA and deletes the old one.
-func rekeyIKE(w *world, ue, gw *node) {
-	w.t.Helper()
-	old := ue.s.sa
-	key, err := suite.GenerateKey(suite.CURVE25519, ue.s.opt.Rand)
-	require.NoError(w.t, err)
-	next := &ikeSA{initiator: true, spiI: ue.s.newSPI(), window: 1}
-	ni := ue.s.nonce()
-	offer := suite.Offer(ue.s.opt.IKE, next.spiI.Bytes())
-	in := ask(w, ue, message.CREATE_CHILD_SA, &message.SecurityAssociation{Proposals: offer}, &message.Nonce{Data: ni},
-		&message.KeyExchange{Group: uint16(suite.CURVE25519), Data: key.Public()})
-	require.Nil(w.t, message.ErrorNotify(in))
-	answer, _ := message.Get[*message.SecurityAssociation](in)
-	nr, _ := message.Get[*message.Nonce](in)
-	ke, _ := message.Get[*message.KeyExchange](in)
-	choice, err := suite.AcceptIKE(offer, answer.Proposals, 8)
-	require.NoError(w.t, err)
-	secret, err := key.Shared(ke.Data)
-	require.NoError(w.t, err)
-	next.suite = choice.IKE
-	next.spiR = message.SPI(binary.BigEndian.Uint64(choice.Peer.SPI))
-	require.NoError(w.t, ue.s.useKeys(next, suite.RekeyIKE(old.suite.PRF, old.keys.D, next.suite, secret, ni, nr.Data, next.spiI, next.spiR)))
-	// Delete the old one in the old one, then go over.
-	ask(w, ue, message.INFORMATIONAL, deleteIKE())
-	ue.s.sa = next
-}
-
 func TestIKERekeyByPeer(t *testing.T) {
 	w := newWorld(t, 70)
 	ue, gw, _ := moved(w, RoutabilityBefore, nil)
 	old := gw.s.SPI()
-	rekeyIKE(w, ue, gw)
+	ue.take(ue.s.RekeyIKE(w.now))
+	w.run(time.Second, nil)
 	require.Equal(t, []SPIChanged{{Old: old, New: gw.s.SPI()}}, got[SPIChanged](gw))
+	require.Empty(t, got[SPIForgotten](gw), "it answers a repeated Delete for a while")
+	w.run(time.Minute, nil)
 	require.Equal(t, []SPIForgotten{{SPI: old}}, got[SPIForgotten](gw))
 	require.NotEqual(t, old, gw.s.SPI())
 	require.False(t, gw.s.Closed())

@@ -32,7 +32,7 @@ type Session struct {
 	origInitiator bool         // never changes, also not when the responder rekeys the IKE SA
 	state         state
 	sa            *ikeSA
-	old           *ikeSA // rekeyed by the peer, until it deletes it
+	others        []*ikeSA // those that a rekey has left behind, until they are deleted and forgotten
 	hs            *handshake
 	children      []*child
 
@@ -46,20 +46,15 @@ type Session struct {
 	lastHeard time.Time
 	probing   bool
 	lastSent  time.Time
-	rekeying  bool // the answer to the peer's rekey of the IKE SA is being made
-	working   int  // public-key works that are not back yet
+	answering bool        // the answer to the peer's rekey of the IKE SA is being made
+	ikeRekey  *pendingIKE // our rekey of the IKE SA, from the wish to its outcome
+	working   int         // public-key works that are not back yet
 	quiet     quietness
 	expires   time.Time // of the half-open state or of the lingering
 	reserved  []uint32  // child SPIs not yet in use
 
 	now time.Time // of the call under way
 	out Output    // of the call under way
-}
-
-// child is a Child SA and what is going on with it.
-type child struct {
-	sa       *ChildSA
-	deleting bool // our Delete is queued or on its way
 }
 
 // SPI is our current SPI of the IKE SA: the owner's key to the session.
@@ -150,6 +145,7 @@ func (s *Session) Timeout(now time.Time) Output {
 		s.close(ErrHalfOpenTime, false)
 	default:
 		s.retransmitDue()
+		s.forgetDue()
 		if s.state == stateEstablished {
 			s.testDue()
 			s.routabilityDue()
@@ -168,10 +164,7 @@ func (s *Session) closeWith(reason error, byPeer bool, notifies []*message.Notif
 		return
 	}
 	s.state = stateClosed
-	for _, sa := range []*ikeSA{s.sa, s.old} {
-		if sa == nil {
-			continue
-		}
+	for sa := range s.eachIKESA() {
 		for _, r := range append(sa.outstanding, sa.queue...) {
 			if r.failed != nil {
 				r.failed(reason)
@@ -182,7 +175,7 @@ func (s *Session) closeWith(reason error, byPeer bool, notifies []*message.Notif
 	for _, spi := range s.reserved {
 		s.releaseSPI(spi)
 	}
-	s.reserved, s.children, s.hs = nil, nil, nil
+	s.reserved, s.children, s.hs, s.ikeRekey = nil, nil, nil, nil
 	s.leaveFront()
 	s.expires = s.now.Add(s.opt.Linger)
 	s.emit(Closed{Reason: reason, ByPeer: byPeer, Notifies: notifies})
@@ -224,8 +217,11 @@ func (s *Session) deadline() time.Time {
 	if s.state < stateEstablished {
 		t = s.expires
 	}
-	for _, r := range s.sa.outstanding {
-		t = earliest(t, r.next)
+	for sa := range s.eachIKESA() {
+		for _, r := range sa.outstanding {
+			t = earliest(t, r.next)
+		}
+		t = earliest(t, sa.until)
 	}
 	if s.state == stateEstablished {
 		if s.pumping() && s.sa.room() {

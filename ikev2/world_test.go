@@ -193,8 +193,15 @@ func (n *node) take(out Output) {
 	}
 	for _, e := range out.Events {
 		n.events = append(n.events, e)
-		if c, ok := e.(SPIChanged); ok && n.name == "gw" {
-			n.w.gw.sessions[c.New] = n
+		if n.name == "gw" {
+			switch e := e.(type) {
+			case SPIChanged:
+				n.w.gw.sessions[e.New] = n
+			case SPIAdded:
+				n.w.gw.sessions[e.SPI] = n
+			case SPIForgotten:
+				delete(n.w.gw.sessions, e.SPI)
+			}
 		}
 		if n.on != nil {
 			n.on(n, e)

@@ -21,7 +21,7 @@ type childSA struct {
 	qfis    []uint8
 	dflt    bool // the session's default child SA
 	up      netip.Addr
-	current *ikev2.ChildSA // nil until it is up
+	current *ikev2.ChildSA // the pair that is sent on; nil until the child SA is up
 	release *sessionRelease
 }
 
@@ -56,12 +56,13 @@ func (u *ue) childUp(ev ikev2.ChildUp) {
 		}
 		return
 	}
-	rekeyed := c.current != nil // the UE started it, so it knows the new keys only with our answer: see childDown
+	u.nf.counters.ChildSAs.Add(1)
+	if ev.Replaces != 0 {
+		return // childSwitched follows
+	}
 	c.current = ev.Child
 	u.children[c.id] = c
-	u.nf.counters.ChildSAs.Add(1)
 	switch {
-	case rekeyed:
 	case c.session == nil:
 		u.signalling = c.id
 		if h, err := u.nf.dataPlane.Handle(c.id); err == nil {
@@ -124,14 +125,25 @@ func (u *ue) childLost(c *childSA) {
 	u.sessionChildFailed(c)
 }
 
-// childDown removes a child SA, or the older generation of one that was rekeyed.
+// childSwitched sends on a rekeyed pair from now on.
+func (u *ue) childSwitched(ev ikev2.ChildSwitched) {
+	c, ok := ev.Child.Tag.(*childSA)
+	if !ok || c.current == nil {
+		return
+	}
+	c.current = ev.Child
+	if err := u.nf.dataPlane.SwitchOutbound(c.id, c.current.InboundSPI); err != nil {
+		u.log.Error("rekeyed child SA not switched", slog.Any("error", err))
+	}
+}
+
+// childDown removes a child SA, or one of its pairs that a rekey has superseded.
 func (u *ue) childDown(ev ikev2.ChildDown) {
 	c, ok := ev.Child.Tag.(*childSA)
 	if !ok || c.current == nil {
 		return
 	}
-	if c.current.InboundSPI != ev.Child.InboundSPI {
-		u.switchOutbound(c)
+	if ev.Superseded {
 		if err := u.nf.dataPlane.DeleteSA(c.id, ev.Child.InboundSPI, childGrace); err != nil {
 			u.log.Debug("old SA", slog.Any("error", err))
 		}
@@ -145,13 +157,6 @@ func (u *ue) childDown(ev ikev2.ChildDown) {
 		// Without signalling SA there is no way for NAS.
 		u.requestRelease(ngap.CauseRadioNetworkRadioConnectionWithUeLost.Cause())
 		u.endIKE()
-	}
-}
-
-// switchOutbound sends with the newest generation from now on: the peer has shown that it has it (RFC 7296 2.8), or the older one is used up.
-func (u *ue) switchOutbound(c *childSA) {
-	if err := u.nf.dataPlane.SwitchOutbound(c.id, c.current.InboundSPI); err != nil {
-		u.log.Error("rekeyed child SA not switched", slog.Any("error", err))
 	}
 }
 

@@ -124,22 +124,16 @@ const (
 	lingerLimit = 4096
 )
 
-// expired: an SA has used up what it may carry. Without rekeying the UE is released before the sequence number runs out.
+// expired: an SA is near the end of what it may carry, or has used it up.
 func (u *ue) expired(ev ipsec.Expire) {
 	c := u.children[ev.ID]
 	if c == nil || c.current == nil {
 		return
 	}
-	if c.current.InboundSPI != ev.SPI {
-		u.switchOutbound(c)
-		return
+	if ev.Hard {
+		u.log.Warn("child SA has used up its lifetime; it is deleted", slog.Uint64("spi", uint64(ev.SPI)))
 	}
-	if !ev.Hard {
-		u.log.Warn("child SA is near the end of its lifetime; the UE should rekey it", slog.Uint64("spi", uint64(ev.SPI)))
-		return
-	}
-	u.log.Warn("child SA has used up its lifetime; it is deleted", slog.Uint64("spi", uint64(ev.SPI)))
-	u.dropChildren(c)
+	u.apply(u.session.Expire(time.Now(), ev.SPI, ev.Hard))
 }
 
 // sessionBroken gives a PDU session up that cannot work any more and tells the AMF.

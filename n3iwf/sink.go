@@ -3,7 +3,6 @@
 package n3iwf
 
 import (
-	"encoding/binary"
 	"log/slog"
 	"net/netip"
 	"sync"
@@ -46,12 +45,11 @@ func (r *receiver) Inbound(batch []ipsec.Inbound) {
 // IKE posts a message to the owner of its session: our own SPI names the owner in its last octet. Messages that start a session
 // have none yet; any owner will do, but retransmissions must come to the same one.
 func (s sink) IKE(path ipsec.Path, data []byte) {
-	const spiR, header = 8, 28
-	if len(data) < header {
+	spi, ok := ikev2.LocalSPI(data) // in a rekey of ours by the place of the initiator's
+	if !ok {
 		s.nf.counters.IKEMalformed.Add(1)
 		return
 	}
-	spi := message.SPI(binary.BigEndian.Uint64(data[spiR:]))
 	n := len(s.nf.owners)
 	index := int(data[0]^data[3]^data[7]) % n
 	if spi != 0 {

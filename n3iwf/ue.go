@@ -191,6 +191,8 @@ func (u *ue) event(ev ikev2.Event) {
 		u.childUp(ev)
 	case ikev2.ChildFailed:
 		u.childFailed(ev)
+	case ikev2.ChildSwitched:
+		u.childSwitched(ev)
 	case ikev2.ChildDown:
 		u.childDown(ev)
 	case ikev2.PathChanged:
@@ -204,9 +206,12 @@ func (u *ue) event(ev ikev2.Event) {
 	case ikev2.MoveRejected:
 		u.nf.counters.MovesRejected.Add(1)
 		u.log.Warn("move refused; the UE stays where it was", slog.String("to", ev.Path.String()), slog.Any("error", ev.Err))
+	case ikev2.SPIAdded:
+		u.owner.ues[ev.SPI] = u
+		u.formerSPIs = append(u.formerSPIs, ev.SPI)
 	case ikev2.SPIChanged:
 		u.owner.ues[ev.New] = u
-		u.formerSPIs = append(u.formerSPIs, u.spi)
+		u.formerSPIs = append(slices.DeleteFunc(u.formerSPIs, func(spi message.SPI) bool { return spi == ev.New }), u.spi)
 		u.spi = ev.New
 	case ikev2.SPIForgotten:
 		delete(u.owner.ues, ev.SPI)

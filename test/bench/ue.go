@@ -196,9 +196,15 @@ func (u *simUE) event(ev ikev2.Event) {
 	case ikev2.Established:
 		u.established(ev)
 	case ikev2.ChildUp:
-		u.childUp(ev.Child)
-	case ikev2.ChildDown:
+		u.childUp(ev)
+	case ikev2.ChildSwitched:
 		if c, ok := ev.Child.Tag.(*child); ok {
+			_ = u.fleet.dataPlane.SwitchOutbound(c.id, ev.Child.InboundSPI) // it may be gone already
+		}
+	case ikev2.ChildDown:
+		if c, ok := ev.Child.Tag.(*child); ok && ev.Superseded {
+			_ = u.fleet.dataPlane.DeleteSA(c.id, ev.Child.InboundSPI, time.Second)
+		} else if ok {
 			delete(u.children, c.id)
 			_ = u.fleet.dataPlane.Delete(c.id, 0) // it may be gone already
 		}
@@ -302,7 +308,8 @@ func (u *simUE) acceptChild(_ *ikev2.Session, offer *ikev2.ChildOffer) (ikev2.Ch
 	return ikev2.ChildAnswer{Tag: c}, nil
 }
 
-func (u *simUE) childUp(sa *ikev2.ChildSA) {
+func (u *simUE) childUp(ev ikev2.ChildUp) {
+	sa := ev.Child
 	c, ok := sa.Tag.(*child)
 	if !ok {
 		u.fail(errors.New("child SA without purpose"))
@@ -317,6 +324,9 @@ func (u *simUE) childUp(sa *ikev2.ChildSA) {
 	})
 	if err != nil {
 		u.fail(err)
+		return
+	}
+	if ev.Replaces != 0 {
 		return
 	}
 	u.children[c.id] = c

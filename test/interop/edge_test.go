@@ -150,8 +150,11 @@ func (e *edge) take(out ikev2.Output) {
 		e.mu.Lock()
 		e.events = append(e.events, ev)
 		e.mu.Unlock()
-		if c, ok := ev.(ikev2.SPIChanged); ok {
-			e.bySPI[c.New] = e.s
+		switch ev := ev.(type) {
+		case ikev2.SPIChanged:
+			e.bySPI[ev.New] = e.s
+		case ikev2.SPIAdded:
+			e.bySPI[ev.SPI] = e.s
 		}
 	}
 	for _, d := range out.Datagrams {

@@ -85,7 +85,7 @@ func gwID() ikev2.Identity {
 func options(id ikev2.Identity) ikev2.Options {
 	profile := suite.Default()
 	psk := &ikev2.PSK{Secret: func(ikev2.Identity) ([]byte, error) { return []byte(secret), nil }}
-	return ikev2.Options{IKE: profile.IKE, ESP: profile.ESP, Identity: id, Prove: psk, Verify: psk}
+	return ikev2.Options{IKE: profile.IKE, ESP: profile.ESP, Identity: id, Prove: psk, Verify: psk, Linger: time.Second}
 }
 
 var (

@@ -68,7 +68,9 @@ func (u *UE) childUp(ev ikev2.ChildUp) {
 		u.log.Error("child SA not installed", slog.Any("error", err))
 		return
 	}
-	rekeyed := c.current != nil
+	if ev.Replaces != 0 {
+		return // childSwitched follows
+	}
 	c.current = sa
 	u.children[c.id] = c
 	h, err := u.dataPlane.Handle(c.id)
@@ -77,7 +79,6 @@ func (u *UE) childUp(ev ikev2.ChildUp) {
 		return
 	}
 	switch {
-	case rekeyed: // the N3IWF can receive on it only after our answer: see childDown
 	case c.info == nil:
 		u.signalling.Store(&h)
 		u.o.Step("signalling SA up")
@@ -88,15 +89,24 @@ func (u *UE) childUp(ev ikev2.ChildUp) {
 	}
 }
 
+// childSwitched sends on a rekeyed pair from now on.
+func (u *UE) childSwitched(ev ikev2.ChildSwitched) {
+	c, ok := ev.Child.Tag.(*child)
+	if !ok {
+		return
+	}
+	c.current = ev.Child
+	if err := u.dataPlane.SwitchOutbound(c.id, c.current.InboundSPI); err != nil {
+		u.log.Error("rekeyed child SA not switched", slog.Any("error", err))
+	}
+}
+
 func (u *UE) childDown(ev ikev2.ChildDown) {
 	c, ok := ev.Child.Tag.(*child)
 	if !ok {
 		return
 	}
-	if c.current != nil && c.current.InboundSPI != ev.Child.InboundSPI {
-		if err := u.dataPlane.SwitchOutbound(c.id, c.current.InboundSPI); err != nil {
-			u.log.Error("rekeyed child SA not switched", slog.Any("error", err))
-		}
+	if ev.Superseded {
 		_ = u.dataPlane.DeleteSA(c.id, ev.Child.InboundSPI, childGrace) // gone already is as good
 		return
 	}

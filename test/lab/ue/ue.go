@@ -319,6 +319,8 @@ func (u *UE) event(ev ikev2.Event) {
 		u.childUp(ev)
 	case ikev2.ChildFailed:
 		u.failRegistration(fmt.Errorf("no signalling SA: %w", ev.Err)) // the UE asks for no other one
+	case ikev2.ChildSwitched:
+		u.childSwitched(ev)
 	case ikev2.ChildDown:
 		u.childDown(ev)
 	case ikev2.PathChanged:

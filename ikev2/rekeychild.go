@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ikev2
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/open-n3iwf/n3iwf/ikev2/message"
+)
+
+// peerRekey is the peer's rekey of a pair.
+type peerRekey struct {
+	ni, nr []byte
+	pair   *child // the new one; nil while our answer is being made
+}
+
+// RekeyChild replaces Child SAs by new ones with other keys (RFC 7296 2.8), given by their inbound SPIs: the new pair
+// comes with ChildUp, ChildSwitched and the ChildDown of the old one, or RekeyFailed tells why there is none. What the
+// Child SA is for stays: selectors, algorithms if the peer still wants them, Tag. Pairs that are being rekeyed or
+// deleted already, by either side, are left alone.
+func (s *Session) RekeyChild(now time.Time, inbound ...uint32) Output {
+	s.begin(now)
+	for _, spi := range inbound {
+		if c := s.childByInbound(spi); c != nil && s.state == stateEstablished {
+			s.rekeyChild(c)
+		}
+	}
+	return s.finish()
+}
+
+func (s *Session) rekeyChild(c *child) {
+	if c.rekey != nil || c.peerRekey != nil || c.deleting || c.redundant {
+		return
+	}
+	p := &pendingChild{
+		req:     ChildRequest{LocalTS: c.sa.LocalTS, RemoteTS: c.sa.RemoteTS, Tag: c.sa.Tag},
+		old:     c,
+		rekeys:  c.sa.InboundSPI,
+		policy:  preferred(c.policy, c.sa.Suite.Proposal(0, nil)),
+		inherit: c.policy,
+	}
+	p.group, _ = firstGroup(p.policy)
+	if g := c.sa.Suite.Group; offersGroup(p.policy, g) {
+		p.group = g // the peer took it before
+	}
+	c.rekey = p
+	s.withKey(p, func() { s.enqueueChild(p, time.Time{}) })
+}
+
+// rekeyWanted is asked when p is about to be sent: the pair may have ended, or been rekeyed by the peer, while it waited.
+func (s *Session) rekeyWanted(p *pendingChild) bool {
+	if p.old.rekey == p && !p.old.deleting && !s.rekeyObsolete(p) {
+		return true
+	}
+	s.dropSPI(p.spi)
+	if p.old.rekey == p {
+		p.old.rekey = nil
+	}
+	return false
+}
+
+// rekeyObsolete tells whether a refusal of p means nothing: the peer has rekeyed or deleted the pair itself, without
+// having noticed our exchange (RFC 7296 2.25.1), or the owner does not want it any more.
+func (s *Session) rekeyObsolete(p *pendingChild) bool {
+	return p.peer != nil || p.unwanted || p.old.peerRekey != nil || !s.alive(p.old)
+}
+
+// rekeyFailed ends a rekey that did not come about. The SPI is given back already.
+func (s *Session) rekeyFailed(p *pendingChild, err error) {
+	old := p.old
+	if old.rekey == p {
+		old.rekey = nil
+	}
+	var refused *NotifyError
+	switch {
+	case s.rekeyObsolete(p):
+	case errors.As(err, &refused) && refused.Type == message.CHILD_SA_NOT_FOUND:
+		s.removeChild(old, ChildDown{ByPeer: true, Lost: true})
+	case p.expired:
+		s.enqueueDelete([]uint32{old.sa.InboundSPI})
+	default:
+		s.emit(RekeyFailed{Child: old.sa, Err: err})
+	}
+}
+
+// rekeyed ends a rekey whose new pair is ready (RFC 7296 2.8, 2.8.1).
+func (s *Session) rekeyed(p *pendingChild, up ChildUp, nr []byte) {
+	old := p.old
+	if old.rekey == p {
+		old.rekey = nil
+	}
+	if p.unwanted || p.peer == nil && !s.alive(old) {
+		s.dropSPI(p.spi)
+		s.enqueueDelete([]uint32{p.spi}) // nobody needs it any more
+		return
+	}
+	c := s.addChild(up.Child, p.inherit, old.line)
+	up.Replaces = old.sa.InboundSPI
+	s.emit(up)
+	if p.peer != nil && loses(p.ni, nr, p.peer.ni, p.peer.nr) {
+		// The peer's pair survives, and the peer deletes the old one. Ours can be received on until it is gone.
+		c.redundant = true
+		s.enqueueDelete([]uint32{c.sa.InboundSPI})
+		return
+	}
+	if p.peer != nil && p.peer.pair != nil {
+		p.peer.pair.redundant = true
+	}
+	s.sendOn(c)
+	if s.alive(old) && !old.deleting {
+		s.enqueueDelete([]uint32{old.sa.InboundSPI})
+	}
+}
+
+// loses tells whether the exchange with the nonces a and b loses against the one with c and d: it has the lowest of the
+// four (RFC 7296 2.8.1). Octets are compared one by one, and a prefix is the lower.
+func loses(a, b, c, d []byte) bool {
+	low := func(x, y []byte) []byte {
+		if bytes.Compare(y, x) < 0 {
+			return y
+		}
+		return x
+	}
+	return bytes.Compare(low(a, b), low(c, d)) < 0
+}
+
+// rekeyByPeer notes that the peer rekeys the pair. A rekey of our own that is on its way has met it.
+func (c *child) rekeyByPeer(ni, nr []byte) {
+	c.peerRekey = &peerRekey{ni: ni, nr: nr}
+	if c.rekey != nil && c.rekey.sent {
+		c.rekey.peer = c.peerRekey
+	}
+}
+
+// succeededBy notes the pair that the peer's rekey has made.
+func (c *child) succeededBy(next *child) {
+	next.rekeys = c
+	c.peerRekey.pair = next
+}
+
+// forgetRekey undoes succeededBy when the pair is gone: the old one is as before, and so is our own rekey of it.
+func (c *child) forgetRekey() {
+	old := c.rekeys
+	if old == nil || old.peerRekey == nil || old.peerRekey.pair != c {
+		return
+	}
+	if old.rekey != nil && old.rekey.peer == old.peerRekey {
+		old.rekey.peer = nil
+	}
+	old.peerRekey = nil
+}
+
+// preferred puts what is in use now before everything else that policy allows: of each proposal of policy that allows
+// it a copy that allows nothing else, but all the groups of that proposal.
+func preferred(policy []message.Proposal, now message.Proposal) []message.Proposal {
+	var out []message.Proposal
+	for _, p := range policy {
+		only := p
+		only.Transforms = nil
+		for _, t := range p.Transforms {
+			if isKeyExchange(t) || slices.Contains(now.Transforms, t) {
+				only.Transforms = append(only.Transforms, t)
+			}
+		}
+		complete := !slices.ContainsFunc(now.Transforms, func(t message.Transform) bool {
+			return !isKeyExchange(t) && t.ID != 0 && !slices.Contains(p.Transforms, t)
+		})
+		if complete && len(only.Transforms) < len(p.Transforms) {
+			out = append(out, only)
+		}
+	}
+	return append(out, policy...)
+}
+
+// isKeyExchange tells whether t is a group or an additional key exchange: all types above ESN are (RFC 9370 2.2.1).
+func isKeyExchange(t message.Transform) bool {
+	return t.Type == message.TransformKE || t.Type > message.TransformESN
+}
