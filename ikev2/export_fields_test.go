@@ -111,6 +111,8 @@ func richSession(t testing.TB) (*Session, Options) {
 	p.since, p.regrouped, p.ni, p.spi = w.now, true, s.nonce(), 4000
 	p.proposals = suite.Offer(p.policy, spiBytes(p.spi))
 	s.reserved = append(s.reserved, 4000)
+	p.old, p.rekeys = s.children[0], s.children[0].sa.InboundSPI
+	p.old.rekey = p
 	s.now = epoch
 	return s, g
 }
