@@ -62,7 +62,7 @@ func getKernel(cache string) (*kernel, error) {
 	if _, err := output(tmp, "dpkg-deb", "-x", debs[0], "."); err != nil {
 		return nil, err
 	}
-	versions, err := os.ReadDir(filepath.Join(tmp, "lib/modules"))
+	versions, err := os.ReadDir(filepath.Join(tmp, "lib", "modules"))
 	if err != nil || len(versions) != 1 {
 		return nil, fmt.Errorf("%s has %d sets of modules (%w)", name, len(versions), err)
 	}
@@ -77,13 +77,13 @@ func getKernel(cache string) (*kernel, error) {
 }
 
 func openKernel(root string) (*kernel, error) {
-	images, err := filepath.Glob(filepath.Join(root, "boot/vmlinuz-*"))
+	images, err := filepath.Glob(filepath.Join(root, "boot", "vmlinuz-*"))
 	if err != nil || len(images) != 1 {
 		return nil, fmt.Errorf("no kernel in %s", root)
 	}
 	k := &kernel{image: images[0], deps: map[string][]string{}}
 	k.version = strings.TrimPrefix(filepath.Base(k.image), "vmlinuz-")
-	k.modules = filepath.Join(root, "lib/modules", k.version)
+	k.modules = filepath.Join(root, "lib", "modules", k.version)
 	index, err := os.ReadFile(filepath.Join(k.modules, "modules.dep"))
 	if err != nil {
 		return nil, err

@@ -29,12 +29,12 @@ func (a *archive) linked(from string) error {
 	if a.made[filepath.Clean(from)] {
 		return nil
 	}
-	real, err := filepath.EvalSymlinks(from)
+	target, err := filepath.EvalSymlinks(from)
 	if err != nil {
 		return err
 	}
-	a.file(from, real)
-	f, err := elf.Open(real)
+	a.file(from, target)
+	f, err := elf.Open(target)
 	if err != nil {
 		var format *elf.FormatError
 		if errors.As(err, &format) {

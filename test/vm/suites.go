@@ -16,6 +16,7 @@ type suite struct {
 // suites are what `make test-kernel` runs, in this order.
 var suites = []suite{
 	{name: "sctp", pkg: "./ngap/transport", tags: "kernelsctp", args: []string{"-test.run", "Kernel|Linux"}, seconds: 200},
+	{name: "xfrm", pkg: "./nwu/ipsec/kernel/xfrm", tags: "kernelipsec", seconds: 60},
 }
 
 // commonTools are in every guest. dash is there because busybox's shell prefers its own ip to iproute2's.

@@ -40,10 +40,10 @@ func TestArchiveUnpacks(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, content, string(got))
 	}
-	st, err := os.Stat(filepath.Join(to, "deep/in/it/program"))
+	st, err := os.Stat(filepath.Join(to, filepath.FromSlash("deep/in/it/program")))
 	require.NoError(t, err)
 	require.EqualValues(t, 0o750, st.Mode().Perm())
-	target, err := os.Readlink(filepath.Join(to, "bin/sh"))
+	target, err := os.Readlink(filepath.Join(to, "bin", "sh"))
 	require.NoError(t, err)
 	require.Equal(t, "/deep/in/it/program", target)
 
@@ -74,12 +74,12 @@ func TestProgramsComeWithTheirLibraries(t *testing.T) {
 
 func TestModulesComeWithTheirNeeds(t *testing.T) {
 	root := t.TempDir()
-	dir := filepath.Join(root, "lib/modules/6.1.0-test")
+	dir := filepath.Join(root, "lib", "modules", "6.1.0-test")
 	require.NoError(t, os.MkdirAll(dir, 0o755))
 	require.NoError(t, os.MkdirAll(filepath.Join(root, "boot"), 0o755))
 	_, err := openKernel(root)
 	require.Error(t, err)
-	require.NoError(t, os.WriteFile(filepath.Join(root, "boot/vmlinuz-6.1.0-test"), nil, 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(root, "boot", "vmlinuz-6.1.0-test"), nil, 0o644))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "modules.dep"),
 		[]byte("kernel/a-b.ko: kernel/c.ko.xz kernel/d.ko\nkernel/c.ko.xz:\nkernel/d.ko: kernel/c.ko.xz\n"), 0o644))
 	k, err := openKernel(root)
@@ -144,7 +144,7 @@ func TestCollect(t *testing.T) {
 	outcomes, err := v.collect(disk)
 	require.NoError(t, err)
 	require.Equal(t, []job.Outcome{{Name: "a", Exit: 3}}, outcomes)
-	x, err := os.ReadFile(filepath.Join(v.artefacts, "deep/x"))
+	x, err := os.ReadFile(filepath.Join(v.artefacts, "deep", "x"))
 	require.NoError(t, err)
 	require.Equal(t, "1", string(x))
 	require.NoFileExists(t, filepath.Join(dir, "y"))
