@@ -3,6 +3,7 @@
 package ikev2
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"slices"
 	"time"
@@ -314,8 +315,9 @@ func (s *Session) authorize(a Authorization) {
 		}
 	}
 	s.mobike = hs.mobike
+	s.canSwitch = s.canSwitch && bytes.Equal(hs.mobikeData, s.opt.Switch.Capability)
 	if s.mobike {
-		out = append(out, notify(message.MOBIKE_SUPPORTED, s.opt.MOBIKEData))
+		out = append(out, s.mobikeSupported())
 		out = append(out, s.ownAddresses()...)
 	}
 	out = append(out, s.windowNotify()...)

@@ -140,6 +140,15 @@ type PathTested struct {
 	Tested []Path
 }
 
+// SwitchDone (responder) is the outcome of SwitchTo.
+type SwitchDone struct {
+	To      netip.AddrPort
+	Outcome SwitchOutcome
+}
+
+// SwitchFollowed (initiator) says that the peer asked us to move to another address of its, and that we do.
+type SwitchFollowed struct{ Path Path }
+
 // NATChanged says that the NAT situation on the current path is another one than before.
 type NATChanged struct{ NAT NATStatus }
 
@@ -200,6 +209,8 @@ func (MoveDone) event()            {}
 func (MoveRefused) event()         {}
 func (MoveRejected) event()        {}
 func (PathTested) event()          {}
+func (SwitchDone) event()          {}
+func (SwitchFollowed) event()      {}
 func (NATChanged) event()          {}
 func (PeerAddresses) event()       {}
 func (InfoReceived) event()        {}

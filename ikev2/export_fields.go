@@ -4,6 +4,7 @@ package ikev2
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"github.com/open-n3iwf/n3iwf/ikev2/message"
@@ -110,6 +111,17 @@ func (m *mobility) fields(c *codec) {
 	field(c, "ownAddresses", &m.own)
 	field(c, "localGone", &m.localGone)
 	field(c, "natRetries", &m.natRetries)
+	field(c, "rebindingTarget", &m.rebinding.target)
+	c.time("rebindingDeadline", &m.rebinding.deadline)
+	c.time("rebindingNotBefore", &m.rebinding.notBefore)
+	field(c, "moveLimit", &m.moveLimit)
+	c.time("movesSince", &m.moveCount.since)
+	field(c, "moves", &m.moveCount.moves)
+	field(c, "canSwitch", &m.canSwitch)
+	field(c, "switchPhase", &m.switching.phase)
+	field(c, "switchTo", &m.switching.to)
+	field(c, "switchAgain", &m.switching.again)
+	c.time("switchDeadline", &m.switching.deadline)
 	c.check(len(m.peerAddrs) <= maxAddresses, "too many peer addresses")
 }
 
@@ -247,6 +259,7 @@ func (s *Session) requestFields(c *codec, v **request) {
 	field(c, "wait", &r.wait)
 	c.time("notBefore", &r.notBefore)
 	field(c, "cookie2", &r.cookie2)
+	field(c, "only", &r.only)
 	field(c, "giveUp", &r.giveUp)
 }
 
@@ -254,6 +267,7 @@ func (s *Session) requestFields(c *codec, v **request) {
 var kindNames = map[requestKind]string{
 	requestChild: "child", requestDeleteChild: "delete", requestLiveness: "liveness",
 	requestRoutability: "routability", requestUpdate: "update", requestNotify: "notify", requestAddresses: "addresses",
+	requestRebinding: "rebinding", requestSwitch: "switch",
 }
 
 func (s *Session) saveRequest(c *codec, r *request) {
@@ -264,6 +278,10 @@ func (s *Session) saveRequest(c *codec, r *request) {
 		p.fields(c)
 	case []uint32:
 		field(c, "spis", &p)
+	case Path:
+		field(c, "path", &p)
+	case netip.AddrPort:
+		field(c, "switchTo", &p)
 	case bool:
 		field(c, "compare", &p)
 	}
@@ -287,6 +305,14 @@ func (s *Session) restoreRequest(c *codec, kind string) *request {
 		return s.routabilityRequest()
 	case "update":
 		return s.updateRequest()
+	case "rebinding":
+		var path Path
+		field(c, "path", &path)
+		return s.rebindingRequest(path)
+	case "switch":
+		var to netip.AddrPort
+		field(c, "switchTo", &to)
+		return s.switchRequest(to)
 	case "addresses":
 		return s.addressesRequest()
 	case "notify":

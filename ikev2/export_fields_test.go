@@ -64,7 +64,6 @@ var transient = map[string]string{
 	"request.done":     "follows from the kind",
 	"request.failed":   "follows from the kind",
 	"request.answered": "of a call",
-	"request.only":     "no export while it is set",
 }
 
 // richSession is a gateway's session in the middle of everything, with nothing left at its zero value that travels.
@@ -101,6 +100,10 @@ func richSession(t testing.TB) (*Session, Options) {
 	s.others = []*ikeSA{&old, &older}
 	// The rest, one by one.
 	s.sa.out.(*suite.Protector).SkipIVs(1000)
+	s.rebinding = rebinding{s.path, w.now, w.now}
+	s.moveLimit, s.moveCount, s.canSwitch = 9, moveCount{w.now, 3}, true
+	s.switching = switching{switchWaiting, ap(gwAddr2, 4500), true, w.now}
+	s.sa.outstanding[0].only = &s.sa.outstanding[0].paths[0]
 	s.localGone, s.natRetries, s.rr.octets = true, 1, 300
 	s.sa.nextSend, s.natReference, s.lastSent = 12, []byte{1}, w.now
 	s.sa.outstanding[0].inner = []message.Payload{&message.Nonce{Data: make([]byte, 32)}}
@@ -119,7 +122,7 @@ func richSession(t testing.TB) (*Session, Options) {
 
 // fieldTypes are the structs whose fields are looked at one by one; all others count as one value.
 var fieldTypes = []reflect.Type{
-	reflect.TypeFor[Session](), reflect.TypeFor[mobility](), reflect.TypeFor[routability](), reflect.TypeFor[provenPath](),
+	reflect.TypeFor[Session](), reflect.TypeFor[mobility](), reflect.TypeFor[routability](), reflect.TypeFor[provenPath](), reflect.TypeFor[rebinding](), reflect.TypeFor[moveCount](), reflect.TypeFor[switching](),
 	reflect.TypeFor[ikeSA](), reflect.TypeFor[request](), reflect.TypeFor[child](), reflect.TypeFor[ChildSA](),
 	reflect.TypeFor[receiving](), reflect.TypeFor[taken](), reflect.TypeFor[pendingChild](), reflect.TypeFor[pendingNotify](), reflect.TypeFor[ChildRequest](),
 }

@@ -110,6 +110,7 @@ func (id Identity) payload() *message.Identification {
 
 // learnInit takes what both IKE_SA_INIT messages can carry.
 func (s *Session) learnInit(payloads []message.Payload) {
+	s.learnVendor(payloads)
 	for _, n := range message.All[*message.Notify](payloads) {
 		switch n.Type {
 		case message.IKEV2_FRAGMENTATION_SUPPORTED:

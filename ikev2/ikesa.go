@@ -114,6 +114,8 @@ const (
 	requestUpdate
 	requestNotify
 	requestAddresses
+	requestRebinding
+	requestSwitch
 )
 
 func (sa *ikeSA) queued(kind requestKind) bool {

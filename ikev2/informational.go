@@ -27,6 +27,12 @@ func (s *Session) informationalRequest(sa *ikeSA, in []message.Payload) {
 	if current && s.mobike && s.state == stateEstablished {
 		refused = s.mobikeRequest(in, path)
 	}
+	to, switchAsked, switchRefused := s.switchAsk(in)
+	if switchAsked && !switchRefused {
+		sa.find(sa.pending.mid).to = to // the answer goes there, which opens our NAT for the peer
+	} else if switchRefused {
+		refused = message.UNACCEPTABLE_ADDRESSES
+	}
 	if refused != 0 {
 		out = append(out, notify(refused, nil))
 	}
@@ -51,6 +57,9 @@ func (s *Session) informationalRequest(sa *ikeSA, in []message.Payload) {
 		case message.UPDATE_SA_ADDRESSES, message.NO_NATS_ALLOWED,
 			message.ADDITIONAL_IP4_ADDRESS, message.ADDITIONAL_IP6_ADDRESS, message.NO_ADDITIONAL_ADDRESSES:
 		default:
+			if switchAsked && n.Type == s.opt.Switch.Notify {
+				continue
+			}
 			if len(rest) < maxNotifies {
 				rest = append(rest, n)
 			}
@@ -73,6 +82,10 @@ func (s *Session) informationalRequest(sa *ikeSA, in []message.Payload) {
 	}
 	s.respond(sa, out)
 	s.afterUpdate()
+	if switchAsked && !switchRefused {
+		s.emit(SwitchFollowed{Path: to})
+		s.move(to)
+	}
 }
 
 // earlyInformational works on an INFORMATIONAL request before the IKE SA is up: a peer can end it.

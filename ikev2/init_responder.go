@@ -67,6 +67,7 @@ func (s *Session) initAnswer(proposal message.Proposal, public, secret []byte, n
 	if len(hs.intermediate.methods) > 0 {
 		payloads = append(payloads, notify(message.INTERMEDIATE_EXCHANGE_SUPPORTED, nil))
 	}
+	payloads = append(payloads, s.vendorIDs()...)
 	m := message.Message{Header: sa.header(message.IKE_SA_INIT, true, 0), Payloads: payloads}
 	reply, err := m.Append(nil)
 	if err == nil {

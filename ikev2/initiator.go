@@ -89,6 +89,7 @@ func (s *Session) sendInit() {
 		&message.Nonce{Data: hs.ni})
 	payloads = append(payloads, s.natNotifies(sa.spiI, 0, s.path)...)
 	payloads = append(payloads, abilities()...)
+	payloads = append(payloads, s.vendorIDs()...)
 	if s.opt.PPK != nil {
 		payloads = append(payloads, notify(message.USE_PPK, nil))
 	}
@@ -260,7 +261,7 @@ func (s *Session) sendFirstAuth() {
 		out = append(out, notify(message.INITIAL_CONTACT, nil))
 	}
 	if !s.opt.NoMOBIKE {
-		out = append(out, notify(message.MOBIKE_SUPPORTED, s.opt.MOBIKEData))
+		out = append(out, s.mobikeSupported())
 		out = append(append(out, s.ownAddresses()...), s.noNATs()...)
 	}
 	out = append(out, s.windowNotify()...)

@@ -27,6 +27,11 @@ type mobility struct {
 	localGone  bool         // the local address of the path is not ours any more
 	test       *pathTest
 	natRetries int
+	rebinding  rebinding
+	moveLimit  int // 0: Options.MovesPerMinute
+	moveCount  moveCount
+	canSwitch  bool // the peer knows SWITCH_TO_IP_ADDRESS
+	switching  switching
 }
 
 // mobikeRequest works on the MOBIKE part of an INFORMATIONAL request. The result is the error to answer, or 0.
@@ -42,11 +47,7 @@ func (s *Session) mobikeRequest(in []message.Payload, path Path) message.NotifyT
 	}
 	// Only the original initiator moves; an update from the original responder means nothing (RFC 4555 2.1).
 	if update && !s.origInitiator {
-		err := DefaultAcceptPath(path)
-		if err == nil && s.opt.AcceptPath != nil {
-			err = s.opt.AcceptPath(s, path)
-		}
-		if err != nil {
+		if err := s.acceptPath(path); err != nil {
 			s.emit(MoveRejected{Path: path, Err: err})
 			return message.UNACCEPTABLE_ADDRESSES
 		}
@@ -70,6 +71,7 @@ func (s *Session) update(in []message.Payload, path Path) {
 	}
 	s.moved = true
 	s.checkRoutability()
+	s.switchMoved(path)
 }
 
 // setPath changes the path of the IKE SA.
@@ -81,6 +83,7 @@ func (s *Session) setPath(path Path) {
 	s.path = path
 	s.natReference = nil
 	s.small, s.localGone = false, false
+	s.endRebinding()
 	s.emit(PathChanged{Old: old, New: path, NAT: s.nat})
 }
 
@@ -173,30 +176,21 @@ func (s *Session) leaveGoneAddress() {
 	}
 }
 
-// followNAT lets the responder's path follow the peer's latest message where MOBIKE is not in use, the peer is behind a
-// NAT and we are not (RFC 7296 2.23). An initiator knows by itself where it is, and its peer only looks as if it were
-// behind a NAT when it forces encapsulation.
-func (s *Session) followNAT(path Path) {
-	if s.origInitiator || s.mobike || s.state != stateEstablished || !s.nat.PeerBehindNAT || s.nat.BehindNAT || path == s.path {
-		return
+// mobilityAt is when mobilityDue has something to do.
+func (s *Session) mobilityAt() time.Time {
+	t := earliest(s.rr.deadline, s.rebinding.deadline)
+	if s.test != nil {
+		t = earliest(t, s.test.deadline)
 	}
-	s.setPath(path)
-	s.moveChildren(path, false)
+	if s.switching.phase != switchIdle {
+		t = earliest(t, s.switching.deadline)
+	}
+	return t
 }
 
-// Rebind tells the session that fresh ESP of the peer came from another path than the Child SAs' own: a NAT has given
-// the peer another mapping. Only a new port of the same address is followed. A new address is not, because whoever
-// forwards a packet can make it look so: it needs the peer's own UPDATE_SA_ADDRESSES, or its next IKE message where
-// MOBIKE is not in use.
-func (s *Session) Rebind(now time.Time, path Path) Output {
-	s.begin(now)
-	p := s.espPath
-	if s.state == stateEstablished && !s.origInitiator && p.NATT && path.NATT && p == s.path && path.Local == p.Local &&
-		path.Remote.Addr() == p.Remote.Addr() && path.Remote.Port() != p.Remote.Port() {
-		s.setPath(path)
-		s.moveChildren(path, false)
-		s.moved = true
-		s.afterUpdate()
-	}
-	return s.finish()
+func (s *Session) mobilityDue() {
+	s.testDue()
+	s.routabilityDue()
+	s.rebindingDue()
+	s.switchDue()
 }

@@ -14,13 +14,13 @@ import (
 func (s *Session) Move(now time.Time, path Path) Output {
 	s.begin(now)
 	if s.state == stateEstablished && s.origInitiator {
-		s.test = nil
 		s.move(path)
 	}
 	return s.finish()
 }
 
 func (s *Session) move(path Path) {
+	s.test = nil
 	s.setPath(path)
 	s.moveChildren(path, false)
 	s.natRetries, s.localGone = 0, false

@@ -53,6 +53,13 @@ type Options struct {
 	// request in vain, or when the peer's list lacks the address that is used, and move to the first path that
 	// answers. 0: never; 3 is a good value. See Session.TestPaths.
 	TestPathsAfter int
+	// Rebind says what ESP of the peer from another path does (responder).
+	Rebind Rebinding
+	// MovesPerMinute bounds how often a peer may change its path; more moves are answered with UNACCEPTABLE_ADDRESSES.
+	// 0: no limit.
+	MovesPerMinute int
+	// Switch lets the responder ask the initiator to move to another of its addresses; nil: neither asks nor follows.
+	Switch *SwitchExtension
 	// NoNATTraversal switches NAT traversal off: the session stays on its first port, and with MOBIKE each side refuses
 	// messages whose addresses a NAT has changed (RFC 4555 3.9).
 	NoNATTraversal bool
@@ -66,7 +73,8 @@ type Options struct {
 	// RoutabilityTimeout is when RoutabilityFailed is reported, default 10 s. RoutabilityMemory is how long a proof
 	// counts, default 10 min.
 	RoutabilityTimeout, RoutabilityMemory time.Duration
-	// AcceptPath is asked about the path of an UPDATE_SA_ADDRESSES, after DefaultAcceptPath accepted it. An error
+	// AcceptPath is asked about the path of an UPDATE_SA_ADDRESSES, of a rebinding or of SWITCH_TO_IP_ADDRESS, after
+	// DefaultAcceptPath accepted it. An error
 	// leaves everything as it was and is answered with UNACCEPTABLE_ADDRESSES.
 	AcceptPath func(s *Session, path Path) error
 

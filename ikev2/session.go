@@ -147,8 +147,7 @@ func (s *Session) Timeout(now time.Time) Output {
 		s.retransmitDue()
 		s.forgetDue()
 		if s.state == stateEstablished {
-			s.testDue()
-			s.routabilityDue()
+			s.mobilityDue()
 			s.livenessDue()
 			s.keepaliveDue()
 		}
@@ -229,10 +228,7 @@ func (s *Session) deadline() time.Time {
 				t = earliest(t, r.notBefore)
 			}
 		}
-		t = earliest(t, s.rr.deadline)
-		if s.test != nil {
-			t = earliest(t, s.test.deadline)
-		}
+		t = earliest(t, s.mobilityAt())
 		t = earliest(t, s.livenessAt())
 		t = earliest(t, s.keepaliveAt())
 	}
