@@ -28,9 +28,12 @@ type AuthContext struct {
 	// PeerHashes are the hash algorithms of the peer's SIGNATURE_HASH_ALGORITHMS (RFC 7427 4); nil when it sent none,
 	// and then only the classic methods may be used towards it.
 	PeerHashes []suite.HashID
+	// PeerAuthorities are the authorities of the peer's CERTREQ payloads: SHA-1 hashes of their SubjectPublicKeyInfo
+	// (RFC 7296 3.7). Empty: any.
+	PeerAuthorities [][]byte
 }
 
-// Prover makes our AUTH payloads. Implementations: *PSK, *CertificateProver.
+// Prover makes our AUTH payloads. Implementations: *PSK, *CertificateProver, CertificateChoice, *ReloadableProver.
 type Prover interface {
 	// Prove makes the content of an AUTH payload. It runs as Work unless Inline is true.
 	Prove(ctx *AuthContext) (method message.AuthMethod, data []byte, err error)
@@ -40,7 +43,7 @@ type Prover interface {
 	Inline() bool
 }
 
-// Verifier checks the peer's AUTH payload. Implementations: *PSK, *CertificateVerifier.
+// Verifier checks the peer's AUTH payload. Implementations: *PSK, *CertificateVerifier, *ReloadableVerifier.
 type Verifier interface {
 	// Verify returns nil when the AUTH payload proves ctx.Prover. certs are the DER certificates of the peer's CERT
 	// payloads. It runs as Work unless Inline is true.

@@ -64,7 +64,7 @@ func (s *Session) collect(in []message.Payload) {
 		case *message.Configuration:
 			hs.config = p
 		case *message.CertificateRequest:
-			hs.certWanted = true
+			hs.learnRequest(p)
 		case *message.Certificate:
 			if p.Encoding == message.CertX509Signature && len(hs.peerCerts) < maxCerts {
 				hs.peerCerts = append(hs.peerCerts, p.Data)
@@ -172,7 +172,10 @@ func (s *Session) makeProof(then func()) {
 }
 
 func (s *Session) makeProofWith(keys *suite.IKEKeys, then func(method message.AuthMethod, proof []byte)) {
-	p := s.opt.Prove
+	if s.hs.prover == nil && s.opt.Prove != nil {
+		s.hs.prover = choose(s.opt.Prove, s.authContext(true, keys))
+	}
+	p := s.hs.prover
 	if p == nil {
 		then(0, nil) // EAP alone proves both sides, with the MSK
 		return

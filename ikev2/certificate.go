@@ -3,16 +3,11 @@
 package ikev2
 
 import (
-	"bytes"
 	"crypto"
 	"crypto/rand"
-	"crypto/sha1"
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"net"
-	"net/netip"
-	"slices"
 
 	"github.com/open-n3iwf/n3iwf/ikev2/message"
 	"github.com/open-n3iwf/n3iwf/ikev2/suite"
@@ -22,8 +17,10 @@ import (
 // classic method of the key.
 type CertificateProver struct {
 	Key crypto.Signer
-	// Chain is our certificate and its intermediates, in DER.
+	// Chain is our certificate and its intermediates, in DER. They are sent in this order.
 	Chain [][]byte
+	// Issuers are the authorities above Chain, which are not sent. A CertificateChoice finds this certificate by them.
+	Issuers []*x509.Certificate
 	// PSS makes RSA keys sign with RSASSA-PSS where the peer knows RFC 7427.
 	PSS bool
 }
@@ -40,7 +37,9 @@ func (p *CertificateProver) Certificates() [][]byte { return p.Chain }
 func (p *CertificateProver) Inline() bool { return false }
 
 // CertificateVerifier accepts peers whose certificate comes from one of its authorities and names the peer's identity
-// in its subjectAltName (or is its subject, for ID_DER_ASN1_DN).
+// in its subjectAltName (or is its subject, for ID_DER_ASN1_DN). The chain must be valid at the time of the exchange, and
+// the certificate must be one for signatures (keyUsage) and, where it has an extendedKeyUsage at all, for IKE or TLS
+// (RFC 4945 5.1.3.2, 5.1.3.12).
 type CertificateVerifier struct {
 	// SHA1 accepts signatures with SHA-1 too; see suite.VerifyOptions.
 	SHA1 bool
@@ -54,8 +53,7 @@ func NewCertificateVerifier(authorities ...*x509.Certificate) *CertificateVerifi
 	v := &CertificateVerifier{roots: x509.NewCertPool(), hashes: [][]byte{}}
 	for _, c := range authorities {
 		v.roots.AddCert(c)
-		sum := sha1.Sum(c.RawSubjectPublicKeyInfo) // RFC 7296 3.7 wants this hash; nothing depends on its strength
-		v.hashes = append(v.hashes, sum[:])
+		v.hashes = append(v.hashes, authorityHash(c))
 	}
 	return v
 }
@@ -75,6 +73,9 @@ func (v *CertificateVerifier) Verify(ctx *AuthContext, method message.AuthMethod
 			intermediates.AddCert(c)
 		}
 	}
+	if err := usable(leaf); err != nil {
+		return err
+	}
 	_, err = leaf.Verify(x509.VerifyOptions{
 		Roots: v.roots, Intermediates: intermediates, CurrentTime: ctx.Time,
 		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
@@ -93,30 +94,6 @@ func (v *CertificateVerifier) Authorities() [][]byte { return v.hashes }
 
 // Inline implements Verifier: signatures are expensive.
 func (v *CertificateVerifier) Inline() bool { return false }
-
-// names tells whether the certificate is one of the identity (RFC 7296 4, RFC 4945 3.1).
-func names(c *x509.Certificate, id Identity) bool {
-	switch id.Type {
-	case message.ID_FQDN:
-		return c.VerifyHostname(string(id.Data)) == nil && !looksLikeIP(string(id.Data))
-	case message.ID_RFC822_ADDR:
-		return slices.Contains(c.EmailAddresses, string(id.Data))
-	case message.ID_IPV4_ADDR, message.ID_IPV6_ADDR:
-		return slices.ContainsFunc(c.IPAddresses, func(ip net.IP) bool {
-			a, ok1 := netip.AddrFromSlice(ip)
-			b, ok2 := netip.AddrFromSlice(id.Data)
-			return ok1 && ok2 && a.Unmap() == b.Unmap()
-		})
-	case message.ID_DER_ASN1_DN:
-		return bytes.Equal(c.RawSubject, id.Data)
-	}
-	return false
-}
-
-func looksLikeIP(s string) bool {
-	_, err := netip.ParseAddr(s)
-	return err == nil
-}
 
 // String prints the identity for a log, as message.Identification does.
 func (id Identity) String() string { return id.payload().String() }

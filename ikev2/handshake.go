@@ -27,7 +27,9 @@ type handshake struct {
 	ni, nr            []byte
 	idI, idR          *message.Identification
 	peerHashes        []suite.HashID
-	certWanted        bool // the peer sent CERTREQ
+	certWanted        bool     // the peer sent CERTREQ
+	authorities       [][]byte // that it asked for
+	prover            Prover   // of this handshake
 	peerCerts         [][]byte
 	intermediate      intermediate
 	ppk               ppkState
@@ -75,6 +77,7 @@ func (s *Session) authContext(ours bool, keys *suite.IKEKeys) *AuthContext {
 	ofInitiator := ours == s.origInitiator
 	ctx := &AuthContext{
 		Octets: hs.octets(s.sa, keys, ofInitiator), PRF: s.sa.suite.PRF, Time: s.now, PeerHashes: hs.peerHashes,
+		PeerAuthorities: hs.authorities,
 	}
 	prover, verifier := hs.idR, hs.idI
 	if ofInitiator {
@@ -122,8 +125,8 @@ func (s *Session) learnInit(payloads []message.Payload) {
 			s.hs.peerHashes, _ = suite.ParseHashes(n.Data)
 		}
 	}
-	if _, ok := message.Get[*message.CertificateRequest](payloads); ok {
-		s.hs.certWanted = true
+	for _, p := range message.All[*message.CertificateRequest](payloads) {
+		s.hs.learnRequest(p)
 	}
 }
 
@@ -153,11 +156,11 @@ func (s *Session) certificateRequest() message.Payload {
 
 // certificates are our CERT payloads, if they are to be sent.
 func (s *Session) certificates() []message.Payload {
-	if s.opt.Prove == nil || (!s.hs.certWanted && !s.opt.AlwaysSendCertificate) {
+	if s.hs.prover == nil || (!s.hs.certWanted && !s.opt.AlwaysSendCertificate) {
 		return nil
 	}
 	var out []message.Payload
-	for _, der := range s.opt.Prove.Certificates() {
+	for _, der := range s.hs.prover.Certificates() {
 		out = append(out, &message.Certificate{Encoding: message.CertX509Signature, Data: der})
 	}
 	return out
