@@ -23,6 +23,8 @@ type Config struct {
 	N2 N2 `yaml:"n2"`
 	// N3 is the side of the UPFs: GTP-U.
 	N3 N3 `yaml:"n3"`
+	// Cluster names the other nodes of this N3IWF, when there are several.
+	Cluster Cluster `yaml:"cluster"`
 	// Limits bound what UEs can make this network function hold.
 	Limits Limits `yaml:"limits"`
 	// Timers are the guards of the 3GPP procedures. Timers of one protocol are found beside that protocol.

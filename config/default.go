@@ -67,6 +67,9 @@ func Default() *Config {
 			Echo:           Echo{Interval: time.Minute, Timeout: 3 * time.Second, Tries: 5},
 			TEIDQuarantine: time.Minute,
 		},
+		Cluster: Cluster{
+			NodeBits: 2, Address: netip.IPv4Unspecified(), Port: defaultClusterPort, Downlink: "modifyIndication", Grace: 30 * time.Second, Rate: 50,
+		},
 		Limits: Limits{MaxUEs: 20000, PDUSessionsPerUE: 15, ChildSAsPerUE: 64, NASQueue: 16},
 		Timers: Timers{
 			EAPStep:       20 * time.Second,

@@ -39,6 +39,7 @@ func Parse(name string, text []byte) (*Config, error) {
 		return nil, d.problems
 	}
 	c.NWu.Certificate.relativeTo(filepath.Dir(name))
+	c.Cluster.relativeTo(filepath.Dir(name))
 	c.complete()
 	d.validate(c)
 	if len(d.problems) > 0 {

@@ -46,7 +46,17 @@ func TestProblems(t *testing.T) {
 	}{
 		{"unknown key", "", "n3:\n  adresses: [127.0.0.1]\n", []string{"13: n3.adresses: unknown key; did you mean addresses?"}},
 		{"unknown key, far", "", "log: {colour: red}\n", []string{"12: log.colour: unknown key; remove it; the keys here are: level, format"}},
-		{"unknown section", "", "amf: {}\n", []string{"12: amf: unknown key; remove it; the keys here are: n3iwf, nwu, n2, n3, limits, timers, dataPlane, log, debug"}},
+		{"unknown section", "", "amf: {}\n", []string{"12: amf: unknown key; remove it; the keys here are: n3iwf, nwu, n2, n3, cluster, limits, timers, dataPlane, log, debug"}},
+		{"cluster alone", "", "cluster: {enabled: true}\n", []string{
+			"6: nwu.addresses: does not name the addresses of this node, which the others must know; list those that UEs reach one by one",
+			"12: cluster.peers: is missing; give at least 1 other node",
+			"12: cluster.key: is missing; make the same file for all nodes with: openssl rand -hex 32"}},
+		{"cluster peers", "", "cluster:\n  enabled: true\n  node: 1\n  nodeBits: 1\n  key: " + strings.Repeat("07", 32) + "\n  peers:\n    - node: 1\n    - {node: 2, address: 0.0.0.0}\n", []string{
+			"6: nwu.addresses: does not name the addresses of this node, which the others must know; list those that UEs reach one by one",
+			"18: cluster.peers[0].node: 1 is there twice, or is this node's own; give each node its own number",
+			"18: cluster.peers[0].address: is missing; give the address of the node",
+			"19: cluster.peers[1].node: 2 does not fit 1 bits; give 0 to 1, or enlarge cluster.nodeBits at all nodes",
+			"19: cluster.peers[1].address: 0.0.0.0 names no single address; write the address itself"}},
 		{"case counts", "supportedTAs", "supportedTas", []string{
 			"1: n3iwf.supportedTAs: is missing; give at least 1 tracking area",
 			"2: n3iwf.supportedTas: unknown key; did you mean supportedTAs?"}},

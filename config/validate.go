@@ -16,6 +16,7 @@ func (d *decoder) validate(c *Config) {
 	d.nwu(&c.NWu)
 	d.n2(&c.N2)
 	d.n3(&c.N3)
+	d.cluster(c)
 	d.timers(&c.Timers)
 	if c.Debug.KeyLog != "" {
 		d.keyLog(c.Debug.KeyLog)
