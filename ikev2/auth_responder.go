@@ -308,7 +308,11 @@ func (s *Session) authorize(a Authorization) {
 		out = append(out, a.Config)
 	}
 	var up *ChildUp
-	if hs.proposals != nil {
+	redirect := !a.Redirect.IsZero() && s.redirect.able
+	if redirect {
+		out = append(out, redirectNotify(a.Redirect, nil))
+	}
+	if hs.proposals != nil && !redirect {
 		payloads, child, refusal := s.firstChild(a)
 		if refusal != nil {
 			out = append(out, notify(refusal.Type, refusal.Data))
@@ -324,6 +328,8 @@ func (s *Session) authorize(a Authorization) {
 		out = append(out, s.ownAddresses()...)
 	}
 	out = append(out, s.windowNotify()...)
+	s.learnAuthAbilities(hs.notifies)
+	out = appendNotifies(out, s.authAbilities())
 	out = appendNotifies(out, a.Notifies)
 	s.established(Established{Peer: identityOf(hs.idI), Notifies: hs.notifies})
 	if up != nil {

@@ -22,6 +22,9 @@ var (
 	ErrMessageIDs     = errors.New("ikev2: message IDs are used up")
 	ErrBusy           = errors.New("ikev2: the peer went on answering TEMPORARY_FAILURE")
 
+	ErrPeerRestarted = errors.New("ikev2: the peer has restarted and lost the IKE SA")
+	ErrRedirected    = errors.New("ikev2: the peer sends us to another gateway")
+	ErrResync        = errors.New("ikev2: a synchronisation of message IDs came between a request and its answer")
 	ErrHalfOpenLimit = errors.New("ikev2: too many half-open IKE SAs")
 	ErrNotInit       = errors.New("ikev2: not an IKE_SA_INIT request")
 	ErrState         = errors.New("ikev2: not possible in the session's present state")

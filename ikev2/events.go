@@ -178,6 +178,13 @@ type SPIChanged struct{ Old, New message.SPI }
 // SPIForgotten says that messages for SPI need not reach this session any more.
 type SPIForgotten struct{ SPI message.SPI }
 
+// Resynced says that the peer agreed to new message IDs after Session.Resync.
+type Resynced struct{}
+
+// SequenceSkipped says that the peer, another node than before, may not know which of our packets it had (RFC 6311 5.2):
+// the data plane must skip By sequence numbers of what it sends on every Child SA.
+type SequenceSkipped struct{ By uint64 }
+
 // Quiescent says that after Quiesce nothing stands in the way of Export any more.
 type Quiescent struct{}
 
@@ -219,5 +226,8 @@ func (Alive) event()               {}
 func (SPIAdded) event()            {}
 func (SPIChanged) event()          {}
 func (SPIForgotten) event()        {}
+func (Redirected) event()          {}
+func (Resynced) event()            {}
+func (SequenceSkipped) event()     {}
 func (Quiescent) event()           {}
 func (Closed) event()              {}

@@ -130,6 +130,9 @@ func (s *Session) retransmitDueIn(sa *ikeSA) {
 		r.wait = min(time.Duration(float64(r.wait)*rt.Factor), rt.Max)
 		r.next = s.now.Add(s.jitter(r.wait))
 		r.tries++
+		if r.kind == requestSync {
+			s.buildSync(r)
+		}
 		s.shrink(sa, r)
 		if s.test != nil {
 			r.next = s.now.Add(testInterval)

@@ -226,10 +226,4 @@ func (s *Session) rekeyPortable(r *request) bool {
 }
 
 // portable tells whether the request can be made again from its data; see restoreRequest.
-func (r *request) portable() bool {
-	switch r.kind {
-	case requestChild, requestDeleteChild, requestLiveness, requestRoutability, requestUpdate, requestNotify, requestAddresses, requestRebinding, requestSwitch:
-		return true
-	}
-	return false
-}
+func (r *request) portable() bool { return kindNames[r.kind] != "" }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/open-n3iwf/n3iwf/ikev2/message"
 	"github.com/open-n3iwf/n3iwf/ikev2/suite"
@@ -26,6 +27,10 @@ func (s *Session) fields(c *codec) {
 	field(c, "probing", &s.probing)
 	field(c, "reservedSPIs", &s.reserved)
 	s.mobility.fields(c)
+	s.sync.fields(c)
+	field(c, "redirectable", &s.redirect.able)
+	field(c, "redirectedFrom", &s.redirect.from)
+	list(c, "redirects", &s.redirect.times, maxRedirects, func(c *codec, t *time.Time) { c.time("at", t) })
 	s.ikeSAs(c)
 	list(c, "children", &s.children, maxChildren, func(c *codec, v **child) {
 		if !c.encoding {
@@ -96,6 +101,12 @@ func (s *Session) links(c *codec) {
 	}
 }
 
+func (y *syncing) fields(c *codec) {
+	field(c, "syncMessageIDs", &y.messageIDs)
+	field(c, "syncReplay", &y.replay)
+	field(c, "syncHighest", &y.highest)
+}
+
 func (m *mobility) fields(c *codec) {
 	field(c, "mobike", &m.mobike)
 	field(c, "peerAddresses", &m.peerAddrs)
@@ -163,6 +174,7 @@ func (s *Session) ikeSA(c *codec, sa *ikeSA) {
 	field(c, "suite", &sa.suite)
 	field(c, "keys", &sa.keys)
 	field(c, "nextSend", &sa.nextSend)
+	field(c, "peerToken", &sa.peerToken)
 	sa.receiving.fields(c)
 	field(c, "window", &sa.window)
 	c.time("until", &sa.until)
@@ -263,11 +275,12 @@ func (s *Session) requestFields(c *codec, v **request) {
 	field(c, "giveUp", &r.giveUp)
 }
 
-// kindNames are the kinds that travel, see request.portable.
+// kindNames are the kinds that travel; each has a line in restoreRequest.
 var kindNames = map[requestKind]string{
 	requestChild: "child", requestDeleteChild: "delete", requestLiveness: "liveness",
 	requestRoutability: "routability", requestUpdate: "update", requestNotify: "notify", requestAddresses: "addresses",
 	requestRebinding: "rebinding", requestSwitch: "switch",
+	requestToken: "token",
 }
 
 func (s *Session) saveRequest(c *codec, r *request) {
@@ -303,6 +316,8 @@ func (s *Session) restoreRequest(c *codec, kind string) *request {
 		return s.livenessRequest(compare)
 	case "routability":
 		return s.routabilityRequest()
+	case "token":
+		return s.tokenRequest()
 	case "update":
 		return s.updateRequest()
 	case "rebinding":

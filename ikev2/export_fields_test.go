@@ -116,6 +116,7 @@ func richSession(t testing.TB) (*Session, Options) {
 	s.reserved = append(s.reserved, 4000)
 	p.old, p.rekeys = s.children[0], s.children[0].sa.InboundSPI
 	p.old.rekey = p
+	s.redirect = redirection{able: true, from: Gateway{Name: "other"}, times: []time.Time{epoch.Add(-time.Minute)}}
 	s.now = epoch
 	return s, g
 }
@@ -124,6 +125,7 @@ func richSession(t testing.TB) (*Session, Options) {
 var fieldTypes = []reflect.Type{
 	reflect.TypeFor[Session](), reflect.TypeFor[mobility](), reflect.TypeFor[routability](), reflect.TypeFor[provenPath](), reflect.TypeFor[rebinding](), reflect.TypeFor[moveCount](), reflect.TypeFor[switching](),
 	reflect.TypeFor[ikeSA](), reflect.TypeFor[request](), reflect.TypeFor[child](), reflect.TypeFor[ChildSA](),
+	reflect.TypeFor[syncing](), reflect.TypeFor[redirection](),
 	reflect.TypeFor[receiving](), reflect.TypeFor[taken](), reflect.TypeFor[pendingChild](), reflect.TypeFor[pendingNotify](), reflect.TypeFor[ChildRequest](),
 }
 
@@ -192,6 +194,11 @@ func contents(t *testing.T, s *Session, now time.Time) (values map[string]string
 			values[path] = v.Sub(now).String()
 			if v.IsZero() {
 				values[path] = "never"
+			}
+			return
+		case []time.Time:
+			for _, at := range v {
+				values[path] += at.Sub(now).String()
 			}
 			return
 		case *suite.KeyExchange:

@@ -34,6 +34,8 @@ type ikeSA struct {
 	until       time.Time            // of an IKE SA that a rekey has left behind: when to forget it; zero: it is ours to delete
 	fragments   *message.Reassembler // nil until a fragment comes
 
+	peerToken []byte // by which the peer shows that it has lost this IKE SA (RFC 6290)
+
 	pending *pendingRequest // the peer's request that is worked on
 	first   []firstFragment // of requests that are being put together
 }
@@ -116,6 +118,8 @@ const (
 	requestAddresses
 	requestRebinding
 	requestSwitch
+	requestSync
+	requestToken
 )
 
 func (sa *ikeSA) queued(kind requestKind) bool {

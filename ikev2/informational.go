@@ -47,6 +47,14 @@ func (s *Session) informationalRequest(sa *ikeSA, in []message.Payload) {
 				out = append(out, notify(message.COOKIE2, n.Data))
 				s.emit(RoutabilityAnswered{Path: path})
 			}
+		case message.QUICK_CRASH_DETECTION:
+			sa.learnToken([]*message.Notify{n})
+		case message.REDIRECT:
+			s.redirected(n, nil)
+		case message.IPSEC_REPLAY_COUNTER_SYNC:
+			if s.sync.replay {
+				s.skipSequence(n.Data)
+			}
 		case message.SET_WINDOW_SIZE:
 			sa.setWindow(n.Data)
 		case message.AUTHENTICATION_FAILED:

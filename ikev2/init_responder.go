@@ -18,6 +18,7 @@ func (s *Session) initRequest(m *message.Message, data []byte, choice suite.Choi
 	s.expires = s.now.Add(s.opt.HalfOpenTime)
 	s.learnInit(m.Payloads)
 	s.hs.intermediate.methods = choice.IKE.Additional.Methods()
+	s.redirect.able, s.redirect.from = redirectable(m.Payloads)
 	s.detectNAT(m.Payloads, m.InitiatorSPI, 0, s.path)
 	natt := s.nat.Supported
 

@@ -23,6 +23,8 @@ const maxRestarts = 5
 func NewInitiator(now time.Time, o Options, want InitiatorOptions, path Path) (*Session, Output) {
 	s := &Session{opt: o.withDefaults(), origInitiator: true, path: path, espPath: path}
 	s.own = s.opt.AdditionalAddresses
+	s.redirect = want.redirect
+	s.redirect.able = want.AcceptRedirect
 	s.begin(now)
 	s.sa = &ikeSA{initiator: true, spiI: s.newSPI(), window: 1}
 	s.hs = &handshake{want: want, ni: s.nonce(), offer: suite.Offer(s.opt.IKE, nil)}
@@ -96,6 +98,7 @@ func (s *Session) sendInit() {
 	if suite.OffersAdditional(hs.offer) {
 		payloads = append(payloads, notify(message.INTERMEDIATE_EXCHANGE_SUPPORTED, nil))
 	}
+	payloads = append(payloads, s.redirectAbility()...)
 	m := message.Message{Header: sa.header(message.IKE_SA_INIT, false, 0), Payloads: payloads}
 	data, err := m.Append(nil)
 	if err != nil {
@@ -121,6 +124,12 @@ func (s *Session) initResponse(path Path, data []byte) {
 		}
 		hs.cookie = bytes.Clone(c.Data)
 		s.sendInit()
+		return
+	}
+	if n := message.GetNotify(m.Payloads, message.REDIRECT); n != nil && m.ResponderSPI == 0 {
+		if s.redirected(n, hs.ni) {
+			s.close(ErrRedirected, true)
+		}
 		return
 	}
 	if n := message.ErrorNotify(m.Payloads); n != nil {
@@ -265,6 +274,7 @@ func (s *Session) sendFirstAuth() {
 		out = append(append(out, s.ownAddresses()...), s.noNATs()...)
 	}
 	out = append(out, s.windowNotify()...)
+	out = appendNotifies(out, s.authAbilities())
 	out = appendNotifies(appendNotifies(out, want.Notifies), want.Child.Notifies)
 	s.startAuth(out, s.firstAuthResponse)
 }
@@ -415,6 +425,12 @@ func (s *Session) finalAuthResponse(in []message.Payload) {
 	s.mobike = !s.opt.NoMOBIKE && hasNotify(e.Notifies, message.MOBIKE_SUPPORTED)
 	if n := message.GetNotify(in, message.SET_WINDOW_SIZE); n != nil {
 		s.sa.setWindow(n.Data)
+	}
+	s.learnAuthAbilities(e.Notifies)
+	if s.redirected(message.GetNotify(in, message.REDIRECT), nil) {
+		s.state = stateEstablished // so that the peer hears of the end
+		s.abort(ErrRedirected)
+		return
 	}
 	s.addressList(in, s.path)
 	want, spi, offer := hs.want.Child, hs.childSPI, hs.childESP

@@ -100,6 +100,22 @@ type Options struct {
 	// the IKE SA takes both back to 1.
 	Window int
 
+	// CrashSecret lets the peer find out at once that we have restarted (RFC 6290): a secret of 32 octets or more that
+	// survives restarts and that no other node has, or nil. See also Elsewhere.
+	CrashSecret []byte
+	// Elsewhere tells whether an IKE SA with our SPI spi can be alive at another node, or at another part of this one:
+	// Responder.Unknown says no token for it then. Without it every SPI that reaches Unknown counts as dead.
+	Elsewhere func(spi message.SPI) bool
+
+	// Redirect is asked for every IKE_SA_INIT request of an initiator that can be redirected (RFC 5685): the zero
+	// Gateway takes it, any other one sends it there. from is set when it comes from a redirect. It is called on
+	// whatever goroutine calls Responder.Init.
+	Redirect func(path Path, from Gateway) Gateway
+
+	// Resync announces and accepts the synchronisation of message IDs and replay counters (RFC 6311), for peers of a
+	// cluster and its nodes; see Session.Resync.
+	Resync bool
+
 	// MarshalTag and UnmarshalTag carry the owner's tags (of Child SAs and of requests) through Session.Export. Without
 	// them a session with a tag other than nil is not exported.
 	MarshalTag   func(tag any) ([]byte, error)
@@ -191,6 +207,9 @@ type Authorization struct {
 	ESP []message.Proposal
 	// Notifies are added to the response.
 	Notifies []*message.Notify
+	// Redirect sends the peer to another gateway instead (RFC 5685 5), when it can be redirected: no Child SA comes up,
+	// and the peer is to delete the IKE SA.
+	Redirect Gateway
 	// Refuse, when not nil, keeps the IKE SA but answers this error instead of a Child SA (RFC 7296 1.2).
 	Refuse *NotifyError
 	// Reject, when not nil, ends the IKE SA with this error notify (AUTHENTICATION_FAILED and an owner's own ones).
@@ -214,6 +233,9 @@ type InitiatorOptions struct {
 	NATTPath Path
 	// LateConfig puts Config into the last IKE_AUTH request instead of the first.
 	LateConfig bool
+	// AcceptRedirect says that the responder may send us to another one (RFC 5685); see Redirected.
+	AcceptRedirect bool
+	redirect       redirection
 	// InitialContact says that we have no other IKE SA with this peer.
 	InitialContact bool
 }

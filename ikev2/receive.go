@@ -50,6 +50,10 @@ func (s *Session) receive(path Path, data []byte) {
 	if sa.in == nil {
 		return
 	}
+	if !protected(data) {
+		s.crashed(sa, data)
+		return
+	}
 	if h.Response() {
 		s.receiveResponse(sa, h, path, data)
 	} else {
@@ -71,6 +75,9 @@ func (s *Session) find(h message.Header) *ikeSA {
 }
 
 func (s *Session) receiveRequest(sa *ikeSA, h message.Header, path Path, data []byte) {
+	if s.syncRequest(sa, h, path, data) {
+		return
+	}
 	if t := sa.find(h.MessageID); t != nil {
 		s.repeat(sa, t, path, data)
 		return

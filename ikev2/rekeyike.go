@@ -138,6 +138,7 @@ func (s *Session) rekeyIKEResponse(p *pendingIKE, in []message.Payload) {
 			s.ikeRekeyFailed(p, err)
 			return
 		}
+		next.learnToken(message.All[*message.Notify](in))
 		s.settleIKE(p, next, nil)
 	})
 }
@@ -197,6 +198,7 @@ func (s *Session) settleIKE(p *pendingIKE, mine *ikeSA, err error) {
 		s.deleteOther(mine)
 	default:
 		s.succeed(mine)
+		s.enqueueToken()
 		s.deleteOther(p.sa)
 	}
 }

@@ -70,11 +70,11 @@ func (s *Session) rekeyIKERequest(offer *message.SecurityAssociation, ni *messag
 		} else {
 			s.succeed(next)
 		}
-		s.respond(sa, []message.Payload{
+		s.respond(sa, appendNotifies([]message.Payload{
 			&message.SecurityAssociation{Proposals: []message.Proposal{choice.Answer(next.spiR.Bytes())}},
 			&message.Nonce{Data: nr},
 			&message.KeyExchange{Group: uint16(next.suite.Group), Data: public},
-		})
+		}, s.tokenNotify(next)))
 		if own != nil && own.waiting != nil {
 			own.waiting()
 		}

@@ -103,6 +103,9 @@ func (r *Responder) Init(now time.Time, path Path, data []byte) (s *Session, out
 			return nil, out, nil
 		}
 	}
+	if out.Datagrams = r.redirectInit(path, h, m.Payloads, ni.Data); out.Datagrams != nil {
+		return nil, out, ErrRedirected
+	}
 	policy := r.opt.IKE
 	if message.GetNotify(m.Payloads, message.INTERMEDIATE_EXCHANGE_SUPPORTED) == nil {
 		policy = r.plain
@@ -140,7 +143,16 @@ func (r *Responder) Unknown(now time.Time, path Path, data []byte) *Datagram {
 	if h.Response() {
 		return nil
 	}
-	out := r.refuse(now, path, h, t)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.errors.take(now) {
+		return nil
+	}
+	notifies := []*message.Notify{notify(t, nil)}
+	if t == message.INVALID_IKE_SPI {
+		notifies = append(notifies, r.token(h, data)...)
+	}
+	out := Output{Datagrams: plainAnswer(path, h, notifies...)}
 	if len(out.Datagrams) == 0 {
 		return nil
 	}
@@ -160,10 +172,10 @@ func (r *Responder) refuseLocked(now time.Time, path Path, h message.Header, t m
 	return out
 }
 
-// plainAnswer is an unprotected response with one notify, to a request with header h. The SPIs are the request's, so
+// plainAnswer is an unprotected response with notifies, to a request with header h. The SPIs are the request's, so
 // that of an IKE_SA_INIT request's responder stays 0: no state was made.
-func plainAnswer(path Path, h message.Header, n *message.Notify) []Datagram {
-	m := message.Message{Header: h, Payloads: []message.Payload{n}}
+func plainAnswer(path Path, h message.Header, notifies ...*message.Notify) []Datagram {
+	m := message.Message{Header: h, Payloads: appendNotifies(nil, notifies)}
 	m.Flags = message.FlagResponse
 	if !h.FromInitiator() {
 		m.Flags |= message.FlagInitiator

@@ -40,6 +40,8 @@ type Session struct {
 	espPath Path // of the Child SAs; another one while return routability is pending
 	nat     NATStatus
 	mobility
+	sync     syncing
+	redirect redirection
 
 	fragment  bool // both sides support RFC 7383
 	small     bool // the present path seems to carry small messages only
