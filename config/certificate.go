@@ -13,13 +13,14 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"time"
 )
 
-// certificateError says which of the two keys of nwu.certificate is meant.
+// certificateError says what is wrong with a key of nwu.
 type certificateError struct{ key, what, do string }
 
 func (e *certificateError) Error() string {
-	return "nwu.certificate." + e.key + ": " + e.what + "; " + e.do
+	return "nwu." + e.key + ": " + e.what + "; " + e.do
 }
 
 // Load reads the certificate chain, leaf first, and its private key, and checks that they belong together.
@@ -33,16 +34,49 @@ func (c Certificate) Load() (chain []*x509.Certificate, key crypto.Signer, err e
 		return nil, nil, err
 	}
 	if public, ok := key.Public().(interface{ Equal(crypto.PublicKey) bool }); !ok || !public.Equal(chain[0].PublicKey) {
-		return nil, nil, &certificateError{"key", "does not belong to the first certificate of the chain (" + chain[0].Subject.String() + ")",
+		return nil, nil, &certificateError{"certificate.key", "does not belong to the first certificate of the chain (" + chain[0].Subject.String() + ")",
 			"put the certificate of this key first, or name its key"}
 	}
 	return chain, key, nil
 }
 
+// LoadCertificate is Certificate.Load with everything that is asked of the N3IWF's own certificate: it must be valid now
+// and name the identity.
+func (n NWu) LoadCertificate(now time.Time) (chain []*x509.Certificate, key crypto.Signer, err error) {
+	chain, key, err = n.Certificate.Load()
+	if err != nil {
+		return nil, nil, err
+	}
+	if wrong := n.checkLeaf(chain[0], now); len(wrong) > 0 {
+		return nil, nil, wrong[0]
+	}
+	return chain, key, nil
+}
+
+// checkLeaf says what is wrong with a certificate as the N3IWF's own.
+func (n NWu) checkLeaf(leaf *x509.Certificate, now time.Time) (wrong []*certificateError) {
+	if !now.Before(leaf.NotAfter) {
+		wrong = append(wrong, &certificateError{"certificate.chain", "expired on " + leaf.NotAfter.UTC().Format(time.RFC3339), "replace the certificate"})
+	}
+	if !now.After(leaf.NotBefore) {
+		wrong = append(wrong, &certificateError{"certificate.chain", "is not valid before " + leaf.NotBefore.UTC().Format(time.RFC3339),
+			"check this machine's clock, or replace the certificate"})
+	}
+	switch {
+	case n.Identity == "":
+		wrong = append(wrong, &certificateError{"certificate.chain", "has no DNS name or IP address as subject alternative name",
+			"issue it with the FQDN that UEs use, such as n3iwf.5gc.mnc001.mcc001.pub.3gppnetwork.org (TS 23.003 28.3.2.2)"})
+	case !names(leaf, n.Identity):
+		wrong = append(wrong, &certificateError{"identity", fmt.Sprintf("%q is no subject alternative name of the certificate", n.Identity),
+			fmt.Sprintf("choose one of %s, or issue the certificate for it", list(leaf.DNSNames, leaf.IPAddresses))})
+	}
+	return wrong
+}
+
 func (c Certificate) loadChain() ([]*x509.Certificate, error) {
 	blocks, err := readPEM(c.Chain)
 	if err != nil {
-		return nil, &certificateError{"chain", err.Error(), "name a readable PEM file with the certificate and its intermediates"}
+		return nil, &certificateError{"certificate.chain", err.Error(), "name a readable PEM file with the certificate and its intermediates"}
 	}
 	var chain []*x509.Certificate
 	for _, b := range blocks {
@@ -51,16 +85,16 @@ func (c Certificate) loadChain() ([]*x509.Certificate, error) {
 		}
 		cert, err := x509.ParseCertificate(b.Bytes)
 		if err != nil {
-			return nil, &certificateError{"chain", fmt.Sprintf("certificate %d cannot be read: %v", len(chain)+1, err), "replace the file"}
+			return nil, &certificateError{"certificate.chain", fmt.Sprintf("certificate %d cannot be read: %v", len(chain)+1, err), "replace the file"}
 		}
 		chain = append(chain, cert)
 	}
 	if len(chain) == 0 {
-		return nil, &certificateError{"chain", "holds no certificate", "give PEM with a CERTIFICATE block, the N3IWF's own first"}
+		return nil, &certificateError{"certificate.chain", "holds no certificate", "give PEM with a CERTIFICATE block, the N3IWF's own first"}
 	}
 	for i := 1; i < len(chain); i++ {
 		if chain[i-1].CheckSignatureFrom(chain[i]) != nil {
-			return nil, &certificateError{"chain", fmt.Sprintf("certificate %d (%s) did not issue certificate %d (%s)", i+1, chain[i].Subject, i, chain[i-1].Subject),
+			return nil, &certificateError{"certificate.chain", fmt.Sprintf("certificate %d (%s) did not issue certificate %d (%s)", i+1, chain[i].Subject, i, chain[i-1].Subject),
 				"order the file: own certificate, its issuer, that one's issuer"}
 		}
 	}
@@ -70,22 +104,22 @@ func (c Certificate) loadChain() ([]*x509.Certificate, error) {
 func (c Certificate) loadKey() (crypto.Signer, error) {
 	blocks, err := readPEM(string(c.Key))
 	if err != nil {
-		return nil, &certificateError{"key", err.Error(), "name a readable PEM file with the private key"}
+		return nil, &certificateError{"certificate.key", err.Error(), "name a readable PEM file with the private key"}
 	}
 	for _, b := range blocks {
 		if !strings.HasSuffix(b.Type, "PRIVATE KEY") {
 			continue
 		}
 		if strings.HasPrefix(b.Type, "ENCRYPTED") || b.Headers["DEK-Info"] != "" {
-			return nil, &certificateError{"key", "is encrypted", "decrypt it with openssl pkey and protect the file instead"}
+			return nil, &certificateError{"certificate.key", "is encrypted", "decrypt it with openssl pkey and protect the file instead"}
 		}
 		key, err := parseKey(b.Bytes)
 		if err != nil {
-			return nil, &certificateError{"key", err.Error(), "use RSA of at least 2048 bits, or ECDSA P-256, P-384 or P-521"}
+			return nil, &certificateError{"certificate.key", err.Error(), "use RSA of at least 2048 bits, or ECDSA P-256, P-384 or P-521"}
 		}
 		return key, nil
 	}
-	return nil, &certificateError{"key", "holds no private key", "give PEM with a PRIVATE KEY block"}
+	return nil, &certificateError{"certificate.key", "holds no private key", "give PEM with a PRIVATE KEY block"}
 }
 
 func parseKey(der []byte) (crypto.Signer, error) {

@@ -83,9 +83,11 @@ type UserPlane struct {
 
 // IKE configures IKEv2 (RFC 7296).
 type IKE struct {
-	// Profile names the accepted algorithms of IKE and ESP: "default" (TS 33.210, RFC 8247), or "legacy-lab", which adds
-	// HMAC-SHA1-96 and PRF-HMAC-SHA1 for old UE simulators.
-	Profile string `yaml:"profile" enum:"default,legacy-lab"`
+	// Profile names the accepted algorithms of IKE and ESP: "default" (RFC 8247, RFC 8221), "3gpp-33.210" (only those of
+	// TS 33.210), "hybrid-pq" (default, with ML-KEM after the first key exchange for UEs that can, RFC 9370), "cnsa"
+	// (AES-256-GCM, SHA-384 and P-384, with ML-KEM-1024 for UEs that can), "cnsa-2.0" (the same, only with ML-KEM-1024), or
+	// "legacy-lab", which adds HMAC-SHA1-96 and PRF-HMAC-SHA1 to default for old UE simulators.
+	Profile string `yaml:"profile" enum:"default,3gpp-33.210,hybrid-pq,cnsa,cnsa-2.0,legacy-lab"`
 	// HalfOpen bounds what unauthenticated peers can cost.
 	HalfOpen HalfOpen `yaml:"halfOpen"`
 	// Retransmission of the N3IWF's own requests.

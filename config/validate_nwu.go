@@ -47,23 +47,17 @@ func (d *decoder) certificate(n *NWu) {
 	}
 	chain, _, err := n.Certificate.Load()
 	if e := (*certificateError)(nil); errors.As(err, &e) {
-		d.require(false, key+"."+e.key, e.what, e.do)
-		if e.key == "chain" { // the key may be wrong as well
+		d.require(false, "nwu."+e.key, e.what, e.do)
+		if e.key == "certificate.chain" { // the key may be wrong as well
 			if _, err := n.Certificate.loadKey(); errors.As(err, &e) {
-				d.require(false, key+"."+e.key, e.what, e.do)
+				d.require(false, "nwu."+e.key, e.what, e.do)
 			}
 		}
 		return
 	}
-	leaf, now := chain[0], time.Now()
-	d.require(now.Before(leaf.NotAfter), key+".chain", "expired on "+leaf.NotAfter.UTC().Format(time.RFC3339), "replace the certificate")
-	d.require(now.After(leaf.NotBefore), key+".chain", "is not valid before "+leaf.NotBefore.UTC().Format(time.RFC3339), "check this machine's clock, or replace the certificate")
-	if n.Identity == "" {
-		d.require(false, key+".chain", "has no DNS name or IP address as subject alternative name", "issue it with the FQDN that UEs use, such as n3iwf.5gc.mnc001.mcc001.pub.3gppnetwork.org (TS 23.003 28.3.2.2)")
-		return
+	for _, e := range n.checkLeaf(chain[0], time.Now()) {
+		d.require(false, "nwu."+e.key, e.what, e.do)
 	}
-	d.require(names(leaf, n.Identity), "nwu.identity", fmt.Sprintf("%q is no subject alternative name of the certificate", n.Identity),
-		fmt.Sprintf("choose one of %s, or issue the certificate for it", list(leaf.DNSNames, leaf.IPAddresses)))
 }
 
 func list[A, B any](a []A, b []B) string {

@@ -22,17 +22,14 @@ func (nf *N3IWF) ikeOptions() (ikev2.Options, error) {
 	if err != nil {
 		return ikev2.Options{}, fmt.Errorf("nwu.ike.profile: %w", err)
 	}
-	chain, key, err := c.Certificate.Load()
+	prover, err := nf.loadProver()
 	if err != nil {
 		return ikev2.Options{}, err
 	}
-	prover := &ikev2.CertificateProver{Key: key}
-	for _, cert := range chain {
-		prover.Chain = append(prover.Chain, cert.Raw)
-	}
+	nf.prover = ikev2.NewReloadableProver(prover)
 	o := ikev2.Options{
 		IKE: profile.IKE, ESP: espProposals(profile.ESP, c.ESP.ESN), Rand: rand.Reader, FullMODP: profile.FullMODP,
-		Identity: ikeIdentity(c.Identity), Prove: prover, EAP: true, AlwaysSendCertificate: c.Certificate.Send == "always",
+		Identity: ikeIdentity(c.Identity), Prove: nf.prover, EAP: true, AlwaysSendCertificate: c.Certificate.Send == "always",
 		NoMOBIKE: !c.MOBIKE.Enabled, AdditionalAddresses: c.MOBIKE.AdditionalAddresses, HonestNAT: c.UDPEncapsulation != "always",
 		Routability:       routability[c.MOBIKE.ReturnRoutability],
 		RoutabilityExempt: c.MOBIKE.VerifiedNetworks, RoutabilityMemory: max(c.MOBIKE.ProvenFor, time.Nanosecond), // 0 would be the default

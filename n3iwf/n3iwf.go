@@ -48,6 +48,7 @@ type N3IWF struct {
 	plmns  []ngap.PLMNIdentity
 	tai    *ngap.TAI
 	keys   *keyLog
+	prover *ikev2.ReloadableProver
 
 	running sync.WaitGroup
 }

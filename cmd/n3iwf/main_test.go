@@ -112,3 +112,18 @@ func TestRunFailure(t *testing.T) {
 	require.EqualError(t, err, "port taken")
 	require.Equal(t, exitFailed, exitStatus(err))
 }
+
+func TestHangup(t *testing.T) {
+	calls := make(chan struct{}, 10)
+	stop := onHangup(func() { calls <- struct{}{} })
+	for range 2 {
+		require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGHUP))
+		select {
+		case <-calls:
+		case <-time.After(10 * time.Second):
+			require.Fail(t, "nothing happened")
+		}
+	}
+	stop()
+	require.Empty(t, calls)
+}
