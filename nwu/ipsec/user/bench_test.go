@@ -210,7 +210,7 @@ func runPeer(what string) error {
 		for range 128 {
 			seq, _ := out.Next()
 			n := out.Size(len(inner))
-			out.Seal(s.Reserve(n), seq, protoIPv4, inner, nil, &sc)
+			out.Seal(s.Reserve(n), seq, ipv4InESP, inner, nil, &sc)
 			s.Commit(&address, n)
 		}
 		if _, err := s.Flush(); err != nil {

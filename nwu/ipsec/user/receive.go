@@ -13,6 +13,7 @@ import (
 	"github.com/open-n3iwf/n3iwf/internal/udpbatch"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec/esp"
+	"github.com/open-n3iwf/n3iwf/nwu/ipsec/inner"
 )
 
 const (
@@ -29,7 +30,7 @@ type receiver struct {
 	c       *udpbatch.Conn
 	sink    ipsec.Receiver
 	scratch esp.Scratch
-	header  innerHeader
+	header  inner.Header
 	batch   []ipsec.Inbound
 	now     int64
 	// injected: the packets came to another node first.
@@ -215,12 +216,13 @@ func (r *receiver) esp(dg *udpbatch.Datagram, natt bool) {
 		r.d.totals.dummies.Add(1)
 		return
 	}
-	packet, ok := parseInner(payload, nextHeader, &r.header)
+	packet, ok := inner.Parse(payload, nextHeader, &r.header)
 	if !ok {
 		r.d.drop(g, esp.ErrMalformed)
 		return
 	}
-	if !matches(g.remote, r.header.src, &r.header, r.header.srcPort) || !matches(g.local, r.header.dst, &r.header, r.header.dstPort) {
+	if !inner.Matches(g.remote, r.header.Src, &r.header, r.header.SrcPort) ||
+		!inner.Matches(g.local, r.header.Dst, &r.header, r.header.DstPort) {
 		r.d.totals.selector.Add(1)
 		g.selector.Add(1)
 		return

@@ -22,6 +22,8 @@ import (
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec/esp"
 )
 
+const ipv4InESP = 4 // ESP's next header
+
 // testSink counts, and calls hooks.
 type testSink struct {
 	mu       sync.Mutex
@@ -130,7 +132,7 @@ func sealed(out *esp.Outbound, inner []byte) []byte {
 	var sc esp.Scratch
 	seq, _ := out.Next()
 	b := make([]byte, out.Size(len(inner)))
-	out.Seal(b, seq, protoIPv4, inner, nil, &sc)
+	out.Seal(b, seq, ipv4InESP, inner, nil, &sc)
 	return b
 }
 
@@ -320,7 +322,7 @@ func TestNoAllocations(t *testing.T) {
 	require.Zero(t, testing.AllocsPerRun(100, func() {
 		for i := range packets {
 			seq, _ := out.Next()
-			out.Seal(packets[i], seq, protoIPv4, inner, nil, &sc)
+			out.Seal(packets[i], seq, ipv4InESP, inner, nil, &sc)
 		}
 		r.handle(datagrams)
 		r.handle(datagrams) // replays

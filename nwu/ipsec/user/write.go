@@ -6,6 +6,7 @@ import (
 	"github.com/open-n3iwf/n3iwf/internal/udpbatch"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec/esp"
+	"github.com/open-n3iwf/n3iwf/nwu/ipsec/inner"
 )
 
 // maxInner keeps an ESP packet of any algorithm within a UDP datagram.
@@ -61,9 +62,9 @@ func (w *writer) Write(h ipsec.Handle, head, payload []byte) error {
 	if seq >= g.softPackets || espBytes >= g.softBytes {
 		w.d.expire(g, false)
 	}
-	nextHeader := byte(protoIPv4)
+	nextHeader := byte(inner.ProtocolIPv4)
 	if first := head; len(first) > 0 && first[0]>>4 == 6 || len(first) == 0 && payload[0]>>4 == 6 {
-		nextHeader = protoIPv6
+		nextHeader = inner.ProtocolIPv6
 	}
 	if p.endpoint != w.last {
 		w.use(p.endpoint)

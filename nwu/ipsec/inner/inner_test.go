@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package user
+package inner
 
 import (
 	"encoding/binary"
@@ -41,13 +41,13 @@ func TestInnerIPv6Extensions(t *testing.T) {
 		"ports cut":           {ipv6(protoUDP, 1, 2), true, protoUDP, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var h innerHeader
-			b, ok := parseInner(append(c.packet, 1, 2, 3), protoIPv6, &h) // with traffic-flow padding
+			var h Header
+			b, ok := Parse(append(c.packet, 1, 2, 3), ProtocolIPv6, &h) // with traffic-flow padding
 			require.Equal(t, c.ok, ok)
 			if ok {
 				require.Len(t, b, len(c.packet))
-				require.Equal(t, c.protocol, h.protocol)
-				require.Equal(t, c.ports, h.ports)
+				require.Equal(t, c.protocol, h.Protocol)
+				require.Equal(t, c.ports, h.Ports)
 			}
 		})
 	}
@@ -55,16 +55,16 @@ func TestInnerIPv6Extensions(t *testing.T) {
 
 // FuzzInner gives the parser of inner packets anything.
 func FuzzInner(f *testing.F) {
-	f.Add(ipv6(protoHopByHop, protoUDP, 0, 0, 0, 0, 0, 0, 0), byte(protoIPv6))
-	f.Add([]byte{0x45, 0, 0, 20, 0, 0, 0, 0, 64, 47, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2}, byte(protoIPv4))
+	f.Add(ipv6(protoHopByHop, protoUDP, 0, 0, 0, 0, 0, 0, 0), byte(ProtocolIPv6))
+	f.Add([]byte{0x45, 0, 0, 20, 0, 0, 0, 0, 64, 47, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2}, byte(ProtocolIPv4))
 	all := []ipsec.Selector{ipsec.PrefixSelector(netip.MustParsePrefix("0.0.0.0/0"), 0), ipsec.PrefixSelector(netip.MustParsePrefix("::/0"), 0)}
 	f.Fuzz(func(t *testing.T, b []byte, next byte) {
-		var h innerHeader
-		p, ok := parseInner(b, next, &h)
+		var h Header
+		p, ok := Parse(b, next, &h)
 		if !ok {
 			return
 		}
-		if len(p) > len(b) || len(p) < 20 || !matches(all, h.src, &h, h.srcPort) || !matches(all, h.dst, &h, h.dstPort) {
+		if len(p) > len(b) || len(p) < 20 || !Matches(all, h.Src, &h, h.SrcPort) || !Matches(all, h.Dst, &h, h.DstPort) {
 			t.Fatalf("%d of %d octets, %+v", len(p), len(b), h)
 		}
 	})
