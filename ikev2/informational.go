@@ -27,7 +27,7 @@ func (s *Session) informationalRequest(sa *ikeSA, in []message.Payload) {
 	if current && s.mobike && s.state == stateEstablished {
 		refused = s.mobikeRequest(in, path)
 	}
-	to, switchAsked, switchRefused := s.switchAsk(in)
+	to, switchAsked, switchRefused := s.switchAsk(sa, in)
 	if switchAsked && !switchRefused {
 		sa.find(sa.pending.mid).to = to // the answer goes there, which opens our NAT for the peer
 	} else if switchRefused {

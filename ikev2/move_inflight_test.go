@@ -47,7 +47,7 @@ func TestThirdAddressStartsOver(t *testing.T) {
 
 // A request of ours is outstanding when the UE moves: it goes to the new address and is answered there; only then is
 // there room for the check (facts of RFC 4555 3.7 with a window of 1). The child comes up on the path that is proven.
-func TestMoveWhileOwnRequestIsOutstanding(t *testing.T) {
+func inFlightOwnRequest(t *testing.T) {
 	w := newWorld(t, 54)
 	ue, gw, log := moved(w, RoutabilityBefore, nil)
 	first, to := gw.s.Path(), uePath(ueAddr2, 4500)
@@ -76,7 +76,7 @@ func TestMoveWhileOwnRequestIsOutstanding(t *testing.T) {
 }
 
 // The UE's request was processed, the response is lost, and it asks again from its new address.
-func TestResponseLostAndMoved(t *testing.T) {
+func inFlightResponseLost(t *testing.T) {
 	w := newWorld(t, 55)
 	ue, gw, log := moved(w, RoutabilityBefore, func(_, g *Options) {
 		g.AcceptChild = func(*Session, *ChildOffer) (ChildAnswer, error) { return ChildAnswer{}, nil }
@@ -103,7 +103,7 @@ func TestResponseLostAndMoved(t *testing.T) {
 
 // A fresh request from another address, without an update: it is answered there, and what it makes is made for the
 // IKE SA's own path.
-func TestRequestBeforeUpdate(t *testing.T) {
+func inFlightRequestBeforeUpdate(t *testing.T) {
 	w := newWorld(t, 56)
 	ue, gw, log := moved(w, RoutabilityBefore, func(_, g *Options) {
 		g.AcceptChild = func(*Session, *ChildOffer) (ChildAnswer, error) { return ChildAnswer{}, nil }
@@ -143,7 +143,7 @@ func TestRequestBeforeUpdate(t *testing.T) {
 }
 
 // A rekeyed pair and its successor move together.
-func TestMoveDuringChildRekey(t *testing.T) {
+func inFlightChildRekey(t *testing.T) {
 	w := newWorld(t, 57)
 	ue, gw, _ := moved(w, RoutabilityOff, nil)
 	rekeyChild(w, ue, gw, ue.s.Children()[0])

@@ -116,8 +116,10 @@ func (s *Session) rebindingRequest(path Path) *request {
 // endRebinding lets the request of a check that is over go on to the present path.
 func (s *Session) endRebinding() {
 	s.rebinding.target, s.rebinding.deadline = Path{}, time.Time{}
-	for _, r := range s.sa.outstanding {
-		r.only = nil
+	for sa := range s.eachIKESA() {
+		for _, r := range sa.outstanding {
+			r.only = nil
+		}
 	}
 }
 

@@ -227,6 +227,9 @@ func (s *Session) deadline() time.Time {
 	if s.state == stateEstablished {
 		if s.pumping() && s.sa.room() {
 			for _, r := range s.sa.queue {
+				if r.kind == requestRekeyIKE && len(s.sa.outstanding) > 0 && !s.now.Before(r.notBefore) {
+					break // it waits for an answer, and all behind it with it
+				}
 				t = earliest(t, r.notBefore)
 			}
 		}

@@ -156,8 +156,8 @@ func (s *Session) switchDue() {
 
 // switchAsk (original initiator) reads the peer's wish: the path that we are to move to. Lengths that are not known are
 // ignored. refused is set when we know better.
-func (s *Session) switchAsk(in []message.Payload) (to Path, asked, refused bool) {
-	if !s.origInitiator || !s.CanSwitch() || s.state != stateEstablished {
+func (s *Session) switchAsk(sa *ikeSA, in []message.Payload) (to Path, asked, refused bool) {
+	if sa != s.sa || !s.origInitiator || !s.CanSwitch() || s.state != stateEstablished {
 		return Path{}, false, false
 	}
 	n := message.GetNotify(in, s.opt.Switch.Notify)
