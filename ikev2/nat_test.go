@@ -100,6 +100,25 @@ func TestWithoutMOBIKE(t *testing.T) {
 	require.Equal(t, after, gw.s.Path(), "a replay is not fresh")
 }
 
+// strongSwan without MOBIKE deletes the IKE SA from port 500 of its new address: that is answered there, and followed by
+// neither IKE nor ESP.
+func TestWithoutMOBIKEPort500IsNotFollowed(t *testing.T) {
+	w := newWorld(t, 73)
+	ue, gw, _ := moved(w, RoutabilityBefore, func(_, g *Options) { g.NoMOBIKE = true })
+	before := gw.s.Path()
+	w.translate = func(fromUE bool, p Path) (Path, bool) {
+		if fromUE {
+			return Path{Local: ap(ueAddr2, 500), Remote: ap(p.Remote.Addr(), 500)}, true
+		}
+		require.Equal(t, Path{Local: ap(gwAddr, 500), Remote: ap(ueAddr2, 500)}, p)
+		return reverse(uePath(ueAddr, 4500)), true
+	}
+	require.Empty(t, ask(w, ue, message.INFORMATIONAL))
+	require.Equal(t, before, gw.s.Path())
+	require.Equal(t, before, gw.s.ChildPath())
+	require.Empty(t, got[ChildrenMoved](gw))
+}
+
 func TestAddressesComeFromIKEAuth(t *testing.T) {
 	w := newWorld(t, 71)
 	w.translate = func(fromUE bool, p Path) (Path, bool) {

@@ -138,6 +138,10 @@ func (s *Session) followNAT(path Path) {
 	if s.origInitiator || s.mobike || s.state != stateEstablished || !s.nat.PeerBehindNAT || s.nat.BehindNAT || path == s.path {
 		return
 	}
+	// Encapsulated ESP cannot go to port 500, from where strongSwan says its last word when its address has changed.
+	if s.path.NATT && !path.NATT {
+		return
+	}
 	if s.opt.Rebind.proof() {
 		s.rebind(path)
 		return

@@ -3,34 +3,36 @@
 package interop
 
 import (
-	"context"
 	"fmt"
-	"net"
+	"net/netip"
 	"os/exec"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"github.com/vishvananda/netns"
-	"golang.org/x/sys/unix"
 
 	"github.com/open-n3iwf/n3iwf/internal/testenv"
 )
 
-// The gateway has one address, reached over two links; the UE has one address on each link, of which the second is
-// added when it moves.
+// The UE has two links to a router and begins with an address on the first; the gateway is behind the router, with a
+// second link that begins without address.
 const (
-	gwAddr  = "10.100.0.1"
-	ueAddr1 = "192.168.1.10"
-	ueAddr2 = "192.168.2.10"
+	ueAddr1, ueAddr2   = "192.168.1.10", "192.168.2.10"
+	ueAddr6            = "2001:db8:2::10" // on the second link
+	gwAddr, gwAddr2    = "10.100.0.1", "10.101.0.1"
+	gwAddr6            = "2001:db8:100::1"
+	natAddr            = "10.100.0.254" // the router's, towards the gateway
+	behindGW, behindV6 = "10.200.0.1", "2001:db8:200::1"
 )
 
-// network is two namespaces with two links between them.
+// network is the namespaces of UE, router and gateway.
 type network struct {
-	t      testing.TB
-	ue, gw string
+	t              testing.TB
+	ue, router, gw string
 }
 
 func need(t *testing.T) {
@@ -38,13 +40,25 @@ func need(t *testing.T) {
 	testenv.NeedTool(t, charonProgram, "strongswan-charon")
 	testenv.NeedTool(t, "swanctl", "strongswan-swanctl")
 	testenv.NeedTool(t, "ip", "iproute2")
-	testenv.NeedTool(t, "openssl", "openssl")
-	for _, p := range []string{"kernel-libipsec", "eap-md5"} {
-		_, err := exec.LookPath("/usr/lib/ipsec/plugins/libstrongswan-" + p + ".so")
-		testenv.Need(t, err == nil || !strings.Contains(err.Error(), "no such file"), "charon's plugin "+p+": apt-get install libcharon-extra-plugins")
+	testenv.NeedTool(t, "nft", "nftables")
+	testenv.NeedTool(t, "conntrack", "conntrack")
+	for plugin, pkg := range map[string]string{
+		"kernel-libipsec": "libcharon-extra-plugins", "eap-md5": "libcharon-extra-plugins", "eap-mschapv2": "libcharon-extauth-plugins",
+		"curve25519": "libstrongswan-extra-plugins", "chapoly": "libstrongswan-extra-plugins",
+	} {
+		_, err := exec.LookPath("/usr/lib/ipsec/plugins/libstrongswan-" + plugin + ".so")
+		testenv.Need(t, err == nil || !strings.Contains(err.Error(), "no such file"), "charon's plugin "+plugin+": apt-get install "+pkg)
 	}
-	testenv.Need(t, exec.Command("ip", "tuntap", "add", "n3probe", "mode", "tun").Run() == nil, "TUN devices: a machine or container with /dev/net/tun")
-	run(t, "ip", "tuntap", "del", "n3probe", "mode", "tun")
+	testenv.Need(t, tun(), "TUN devices: a machine or container with /dev/net/tun")
+	t.Parallel()
+}
+
+func tun() bool {
+	fd, err := syscall.Open("/dev/net/tun", syscall.O_RDWR, 0)
+	if err == nil {
+		_ = syscall.Close(fd)
+	}
+	return err == nil
 }
 
 func run(t testing.TB, args ...string) string {
@@ -54,66 +68,131 @@ func run(t testing.TB, args ...string) string {
 	return string(out)
 }
 
-var networks int
+// nsPrefix begins the names of all namespaces of all runs; the process ID follows.
+const nsPrefix = "interop-"
+
+var networks atomic.Int32
 
 func newNetwork(t testing.TB) *network {
-	networks++
-	n := &network{t: t, ue: fmt.Sprintf("n3ue%d-%d", syscall.Getpid(), networks), gw: fmt.Sprintf("n3gw%d-%d", syscall.Getpid(), networks)}
-	for _, ns := range []string{n.ue, n.gw} {
-		run(t, "ip", "netns", "add", ns)
-		t.Cleanup(func() { run(t, "ip", "netns", "del", ns) })
-		n.in(ns, "ip link set lo up")
-		n.in(ns, "sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0")
-	}
-	for i, dev := range []string{"a0", "a1"} {
-		run(t, "ip", "link", "add", dev, "netns", n.ue, "type", "veth", "peer", "name", fmt.Sprintf("b%d", i), "netns", n.gw)
-		n.in(n.ue, "ip link set "+dev+" up")
-		n.in(n.gw, fmt.Sprintf("ip link set b%d up", i))
-		n.in(n.gw, fmt.Sprintf("ip addr add 192.168.%d.1/24 dev b%d", i+1, i))
-	}
-	n.in(n.gw, "ip addr add "+gwAddr+"/32 dev lo")
-	n.in(n.gw, "ip addr add 10.200.0.1/32 dev lo")
-	n.in(n.ue, "ip addr add "+ueAddr1+"/24 dev a0")
-	n.in(n.ue, "ip route add default via 192.168.1.1 dev a0 metric 100")
+	name := fmt.Sprintf("%s%d-%d", nsPrefix, syscall.Getpid(), networks.Add(1))
+	n := &network{t: t, ue: name + "-ue", router: name + "-rt", gw: name + "-gw"}
+	t.Cleanup(n.remove)
+	script := `
+for ns in $UE $RT $GW; do
+  ip netns add $ns
+  ip -n $ns link set lo up
+  ip netns exec $ns sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0 \
+    net.ipv6.conf.default.accept_ra=0 net.ipv6.conf.default.accept_dad=0
+done
+# Hosts without link-local addresses, so that charon sees no more addresses than a scenario gives it.
+for ns in $UE $GW; do ip netns exec $ns sysctl -qw net.ipv6.conf.default.addr_gen_mode=1; done
+link() { ip link add $2 netns $1 type veth peer name $3 netns $RT; ip -n $1 link set $2 up; ip -n $RT link set $3 up; }
+link $UE a0 r0; link $UE a1 r1; link $GW b0 s0; link $GW b1 s1
+ip netns exec $RT sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+ip -n $RT addr add 192.168.1.1/24 dev r0; ip -n $RT addr add 2001:db8:1::1/64 dev r0
+ip -n $RT addr add 192.168.2.1/24 dev r1; ip -n $RT addr add 2001:db8:2::1/64 dev r1
+ip -n $RT addr add 10.100.0.254/24 dev s0; ip -n $RT addr add 2001:db8:100::fe/64 dev s0
+ip -n $RT addr add 10.101.0.254/24 dev s1
+ip -n $UE addr add 192.168.1.10/24 dev a0; ip -n $UE route add default via 192.168.1.1 dev a0 metric 100
+ip -n $GW addr add 10.100.0.1/24 dev b0; ip -n $GW route add default via 10.100.0.254 dev b0
+ip -n $GW addr add 2001:db8:100::1/64 dev b0; ip -n $GW route add default via 2001:db8:100::fe dev b0
+ip -n $GW addr add 10.200.0.1/32 dev lo; ip -n $GW addr add 2001:db8:200::1/128 dev lo
+`
+	cmd := exec.Command("sh", "-ec", script)
+	cmd.Env = append(cmd.Environ(), "UE="+n.ue, "RT="+n.router, "GW="+n.gw)
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
 	return n
 }
 
-func (n *network) in(ns, command string) string {
+func (n *network) remove() {
+	for _, ns := range []string{n.ue, n.router, n.gw} {
+		_ = exec.Command("ip", "netns", "del", ns).Run() // it may not have been made
+	}
+}
+
+// in runs commands, separated by semicolons, in a namespace.
+func (n *network) in(ns, commands string) string {
 	n.t.Helper()
-	return run(n.t, append([]string{"ip", "netns", "exec", ns}, strings.Fields(command)...)...)
+	return run(n.t, "ip", "netns", "exec", ns, "sh", "-ec", commands)
 }
 
 // second gives the UE its second address; the first still works.
 func (n *network) second() {
-	n.in(n.ue, "ip addr add "+ueAddr2+"/24 dev a1")
-	n.in(n.ue, "ip route add default via 192.168.2.1 dev a1 metric 200")
+	n.in(n.ue, "ip addr add "+ueAddr2+"/24 dev a1; ip route add default via 192.168.2.1 dev a1 metric 200")
 }
 
-// loseFirst takes the UE's first address away.
-func (n *network) loseFirst() { n.in(n.ue, "ip addr del "+ueAddr1+"/24 dev a0") }
+// second6 gives the UE an IPv6 address on its second link.
+func (n *network) second6() {
+	n.in(n.ue, "ip addr add "+ueAddr6+"/64 dev a1; ip route add default via 2001:db8:2::1 dev a1")
+}
 
-// listen opens a UDP socket in a namespace; it stays there whichever thread uses it.
-func (n *network) listen(ns string, port int) *net.UDPConn {
+// loseFirst takes the UE's first address away, loseSecond the second.
+func (n *network) loseFirst()  { n.in(n.ue, "ip addr del "+ueAddr1+"/24 dev a0") }
+func (n *network) loseSecond() { n.in(n.ue, "ip addr del "+ueAddr2+"/24 dev a1") }
+
+// first brings the first address back.
+func (n *network) first() {
+	n.in(n.ue, "ip addr add "+ueAddr1+"/24 dev a0; ip route add default via 192.168.1.1 dev a0 metric 100")
+}
+
+// nat makes the router translate what comes from a network of the UE, to UDP ports from..from+999. What was translated
+// before is forgotten, as by a router that was restarted.
+func (n *network) nat(from int, network string) {
+	rules := fmt.Sprintf(`flush ruleset
+table ip nat {
+  chain post {
+    type nat hook postrouting priority srcnat
+    oifname "s0" ip saddr %[1]s meta l4proto udp snat to %[2]s:%[3]d-%[4]d
+    oifname "s0" ip saddr %[1]s masquerade
+  }
+}
+table ip seen {
+  counter keepalives { }
+  chain passing {
+    type filter hook forward priority 0
+    udp dport 4500 udp length 9 counter name keepalives
+  }
+}
+`, network, natAddr, from, from+999)
+	n.nft(rules)
+	_ = exec.Command("ip", "netns", "exec", n.router, "conntrack", "-F").Run()
+}
+
+func (n *network) nft(rules string) {
 	n.t.Helper()
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	home, err := netns.Get()
-	require.NoError(n.t, err)
-	defer home.Close()
-	there, err := netns.GetFromName(ns)
-	require.NoError(n.t, err)
-	defer there.Close()
-	require.NoError(n.t, netns.Set(there))
-	defer func() { require.NoError(n.t, netns.Set(home)) }()
-	cfg := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) (err error) {
-		// The address that a datagram was sent to is needed to answer from it.
-		e := c.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_PKTINFO, 1) })
-		if e != nil {
-			return e
-		}
-		return err
-	}}
-	c, err := cfg.ListenPacket(context.Background(), "udp4", fmt.Sprintf(":%d", port))
-	require.NoError(n.t, err)
-	return c.(*net.UDPConn)
+	cmd := exec.Command("ip", "netns", "exec", n.router, "nft", "-f", "-")
+	cmd.Stdin = strings.NewReader(rules)
+	out, err := cmd.CombinedOutput()
+	require.NoError(n.t, err, "%s", out)
 }
+
+// keepalives is how many NAT keepalives (RFC 3948 2.3) have passed the router since nat was called.
+func (n *network) keepalives() (packets int) {
+	n.t.Helper()
+	out := n.in(n.router, "nft list counter ip seen keepalives")
+	_, after, _ := strings.Cut(out, "packets ")
+	_, err := fmt.Sscan(after, &packets)
+	require.NoError(n.t, err)
+	return packets
+}
+
+// within runs f on a thread that is in a namespace; sockets that f opens stay there whichever thread uses them.
+func within(ns string, f func() error) error {
+	result := make(chan error)
+	go func() {
+		runtime.LockOSThread() // never unlocked, so that the thread ends with the goroutine
+		h, err := netns.GetFromName(ns)
+		if err == nil {
+			err = netns.Set(h)
+			h.Close()
+		}
+		if err == nil {
+			err = f()
+		}
+		result <- err
+	}()
+	return <-result
+}
+
+func addr(s string) netip.Addr { return netip.MustParseAddr(s) }

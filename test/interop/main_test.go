@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package interop
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"sort"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestMain removes what an interrupted run left behind, and prints what was proven.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "6"); err != nil { // scenarios mostly wait
+		panic(err)
+	}
+	sweep(func(pid int) bool { return syscall.Kill(pid, 0) != nil })
+	interrupted := make(chan os.Signal, 1)
+	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-interrupted
+		sweep(func(pid int) bool { return pid == os.Getpid() })
+		os.Exit(130) // charon dies with its parent
+	}()
+	code := m.Run()
+	printMatrix()
+	os.Exit(code)
+}
+
+// sweep deletes the namespaces of processes.
+func sweep(of func(pid int) bool) {
+	names, _ := filepath.Glob("/run/netns/" + nsPrefix + "*")
+	for _, name := range names {
+		rest, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(name), nsPrefix), "-")
+		if pid, err := strconv.Atoi(rest); err == nil && of(pid) {
+			_ = exec.Command("ip", "netns", "del", filepath.Base(name)).Run()
+		}
+	}
+}
+
+// launches runs on a thread of its own that lives as long as the process: the kernel sends a child its Pdeathsig when the
+// thread that made it ends.
+var launches = sync.OnceValue(func() chan func() {
+	c := make(chan func())
+	go func() {
+		runtime.LockOSThread()
+		for f := range c {
+			f()
+		}
+	}()
+	return c
+})
+
+// launch starts a program that dies with this process, however that ends.
+func launch(cmd *exec.Cmd) (err error) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	done := make(chan struct{})
+	launches() <- func() { err = cmd.Start(); close(done) }
+	<-done
+	return err
+}
+
+// row is one line of the matrix.
+type row struct {
+	name         string
+	ok           bool
+	sent, lost   int
+	gap, elapsed time.Duration
+}
+
+var matrix struct {
+	sync.Mutex
+	rows []row
+}
+
+func note(r row) {
+	matrix.Lock()
+	defer matrix.Unlock()
+	matrix.rows = append(matrix.rows, r)
+}
+
+func printMatrix() {
+	if len(matrix.rows) == 0 {
+		return
+	}
+	sort.Slice(matrix.rows, func(i, j int) bool { return matrix.rows[i].name < matrix.rows[j].name })
+	failed, sent, lost := 0, 0, 0
+	fmt.Printf("\n%-95s %6s %5s %8s\n", "scenario against strongSwan", "pings", "lost", "gap")
+	for _, r := range matrix.rows {
+		mark := ""
+		if !r.ok {
+			mark = "FAILED"
+			failed++
+		}
+		sent, lost = sent+r.sent, lost+r.lost
+		name := strings.ReplaceAll(strings.TrimPrefix(r.name, "Test"), "_", " ")
+		fmt.Printf("%-95s %6d %5d %8s %s\n", name, r.sent, r.lost, r.gap.Round(time.Millisecond), mark)
+	}
+	fmt.Printf("%d scenarios, %d failed; %d pings, %d lost\n\n", len(matrix.rows), failed, sent, lost)
+}
