@@ -5,6 +5,7 @@ package ikev2
 import (
 	"encoding/binary"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/open-n3iwf/n3iwf/ikev2/message"
@@ -32,6 +33,7 @@ type pendingChild struct {
 	peer      *peerRekey // the peer's rekey of the same pair that came meanwhile
 	unwanted  bool       // the owner deleted the pair meanwhile
 	expired   bool       // the pair's hard lifetime ended meanwhile
+	gone      []uint32   // see deletedEarly
 }
 
 // CreateChild asks the peer for a Child SA. It ends with ChildUp or ChildFailed. Requests wait for each other when the
@@ -178,6 +180,10 @@ func (s *Session) childResponse(sa *ikeSA, p *pendingChild, in []message.Payload
 	}
 	c.InboundSPI, c.Tag = p.spi, p.req.Tag
 	up := func(secret []byte) {
+		if slices.Contains(p.gone, c.OutboundSPI) {
+			s.failChild(p, ErrDeleted)
+			return
+		}
 		c.Path = s.espPath
 		s.childKeys(sa, c, secret, p.ni, nr.Data)
 		up := ChildUp{Child: c, Notifies: message.All[*message.Notify](in)}
@@ -193,10 +199,12 @@ func (s *Session) childResponse(sa *ikeSA, p *pendingChild, in []message.Payload
 		return
 	}
 	var secret []byte
+	s.computing = append(s.computing, p)
 	s.work(func() (err error) {
 		secret, err = p.key.Shared(ke.Data)
 		return err
 	}, func(err error) {
+		s.computing = slices.DeleteFunc(s.computing, func(a *pendingChild) bool { return a == p })
 		if err != nil {
 			s.failChild(p, err)
 			s.enqueueDelete([]uint32{p.spi})
@@ -204,6 +212,29 @@ func (s *Session) childResponse(sa *ikeSA, p *pendingChild, in []message.Payload
 		}
 		up(secret)
 	})
+}
+
+// maxGone bounds the SPIs of pendingChild.gone: more than a peer can have chosen for the requests that it takes at once.
+const maxGone = 4 * maxWindow
+
+// deletedEarly notes that the peer deletes a pair that we do not know. It may be one that we asked for: the peer deleted
+// it before we had its answer, which was lost or overtaken. When that comes the pair is over already.
+func (s *Session) deletedEarly(spi uint32) {
+	note := func(p *pendingChild) {
+		if len(p.gone) < maxGone {
+			p.gone = append(p.gone, spi)
+		}
+	}
+	for sa := range s.eachIKESA() {
+		for _, r := range sa.outstanding {
+			if p, ok := r.carries.(*pendingChild); ok {
+				note(p)
+			}
+		}
+	}
+	for _, p := range s.computing {
+		note(p)
+	}
 }
 
 // backOff is the wait after TEMPORARY_FAILURE: 5 to 15 s.

@@ -365,6 +365,7 @@ func (p *pendingChild) fields(c *codec) {
 	field(c, "inherit", &p.inherit)
 	field(c, "unwanted", &p.unwanted)
 	field(c, "expired", &p.expired)
+	field(c, "gone", &p.gone)
 	keyExchange(c, "key", p.group, &p.key)
 }
 

@@ -32,6 +32,7 @@ var transient = map[string]string{
 	"Session.state":     "established, always",
 	"Session.hs":        "only until the IKE SA is up",
 	"Session.answering": "no export while it is set",
+	"Session.computing": "no export while it is not empty",
 	"Session.ikeRekey":  "no export while it is set",
 	"Session.expires":   "only of a half-open or closed session",
 	"Session.working":   "no export while it is not 0",
@@ -111,7 +112,7 @@ func richSession(t testing.TB) (*Session, Options) {
 	s.sa.outstanding[0].giveUp, s.sa.outstanding[0].notBefore = 10*time.Minute, w.now
 	s.sa.queue[0].notBefore = w.now.Add(time.Minute)
 	p := s.sa.queue[0].carries.(*pendingChild)
-	p.since, p.regrouped, p.ni, p.spi = w.now, true, s.nonce(), 4000
+	p.since, p.regrouped, p.ni, p.spi, p.gone = w.now, true, s.nonce(), 4000, []uint32{5000}
 	p.proposals = suite.Offer(p.policy, spiBytes(p.spi))
 	s.reserved = append(s.reserved, 4000)
 	p.old, p.rekeys = s.children[0], s.children[0].sa.InboundSPI

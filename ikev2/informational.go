@@ -99,9 +99,22 @@ func (s *Session) informationalRequest(sa *ikeSA, in []message.Payload) {
 // earlyInformational works on an INFORMATIONAL request before the IKE SA is up: a peer can end it.
 func (s *Session) earlyInformational(sa *ikeSA, in []message.Payload) {
 	s.respond(sa, nil)
-	if _, ok := message.Get[*message.Delete](in); ok || message.GetNotify(in, message.AUTHENTICATION_FAILED) != nil {
+	if endsEarly(message.INFORMATIONAL, in) {
 		s.close(ErrDeleted, true)
 	}
+}
+
+// endsEarly tells whether a request ends an IKE SA that is not up yet.
+func endsEarly(exchange message.ExchangeType, in []message.Payload) bool {
+	if exchange != message.INFORMATIONAL {
+		return false
+	}
+	for _, d := range message.All[*message.Delete](in) {
+		if d.Protocol == message.ProtocolIKE {
+			return true
+		}
+	}
+	return message.GetNotify(in, message.AUTHENTICATION_FAILED) != nil
 }
 
 // deletedByPeer removes the pairs whose peer's inbound SPIs are given, and returns ours of them for the answer. Pairs
@@ -110,6 +123,7 @@ func (s *Session) deletedByPeer(spis []uint32) (answer []uint32) {
 	for _, spi := range spis {
 		c := s.childByOutbound(spi)
 		if c == nil {
+			s.deletedEarly(spi)
 			continue
 		}
 		if !c.deleting {

@@ -89,6 +89,11 @@ func (s *Session) receiveRequest(sa *ikeSA, h message.Header, path Path, data []
 	if errors.Is(err, errIncomplete) || errors.Is(err, message.ErrIntegrity) {
 		return
 	}
+	if s.state < stateEstablished && s.origInitiator && !endsEarly(h.Exchange, in) {
+		// The responder is up already and its last IKE_AUTH response is still on its way: it was lost, or overtaken.
+		// Without an answer the request comes again, when there is an IKE SA to work on it.
+		return
+	}
 	// From here on it is the peer's own message.
 	sa.take(h, sum, total)
 	s.heard(path)

@@ -35,6 +35,7 @@ type Session struct {
 	others        []*ikeSA // those that a rekey has left behind, until they are deleted and forgotten
 	hs            *handshake
 	children      []*child
+	computing     []*pendingChild // whose key exchange is being computed
 
 	path    Path // of the IKE SA: our requests go here
 	espPath Path // of the Child SAs; another one while return routability is pending

@@ -60,6 +60,7 @@ type flight struct {
 	data   []byte
 	work   *Work
 	worker *node
+	call   func() // something that the owner does
 }
 
 // node is one session with what its owner keeps.
@@ -287,6 +288,8 @@ func (w *world) run(d time.Duration, done func() bool) {
 		f := w.wire[next]
 		w.wire = slices.Delete(w.wire, next, next+1)
 		switch {
+		case f.call != nil:
+			f.call()
 		case f.work != nil:
 			f.work.Run()
 			f.worker.take(f.worker.s.Done(w.now, f.work))
