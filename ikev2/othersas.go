@@ -74,13 +74,19 @@ func (s *Session) restate(old *ikeSA) {
 	}
 }
 
-// deleteOther deletes an IKE SA that is not the current one.
-func (s *Session) deleteOther(sa *ikeSA) {
+// deleteOther deletes an IKE SA that is not the current one, and remembers it so long to answer retransmissions.
+func (s *Session) deleteOther(sa *ikeSA, linger time.Duration) {
 	s.start(sa, &request{
 		kind:     requestDeleteIKE,
 		exchange: message.INFORMATIONAL,
 		build:    func(*request) []message.Payload { return []message.Payload{deleteIKE()} },
-		done:     func(*request, []message.Payload) { s.forget(sa) },
+		done: func(*request, []message.Payload) {
+			if linger == 0 {
+				s.forget(sa)
+				return
+			}
+			sa.until = s.now.Add(linger)
+		},
 	})
 }
 

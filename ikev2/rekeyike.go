@@ -195,10 +195,14 @@ func (s *Session) settleIKE(p *pendingIKE, mine *ikeSA, err error) {
 		if !p.adopted {
 			s.succeed(p.peer.sa)
 		}
-		s.deleteOther(mine)
+		s.deleteOther(mine, 0)
 	default:
+		linger := time.Duration(0)
+		if p.peer != nil {
+			linger = s.opt.Linger // the peer may still ask for our answer to its own rekey, to delete what came of it
+		}
 		s.succeed(mine)
 		s.enqueueToken()
-		s.deleteOther(p.sa)
+		s.deleteOther(p.sa, linger)
 	}
 }
