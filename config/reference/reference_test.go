@@ -73,7 +73,7 @@ func TestSchema(t *testing.T) {
 	} {
 		require.Error(t, validate(wrong), wrong)
 	}
-	var any map[string]any
-	require.NoError(t, json.Unmarshal(text, &any))
-	require.True(t, strings.HasPrefix(any["$schema"].(string), "https://json-schema.org/"))
+	var top map[string]any
+	require.NoError(t, json.Unmarshal(text, &top))
+	require.True(t, strings.HasPrefix(top["$schema"].(string), "https://json-schema.org/"))
 }
