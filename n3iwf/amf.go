@@ -109,6 +109,7 @@ func (a *amf) connectAndServe(ctx context.Context) (up bool, err error) {
 	a.ng.Store(ng)
 	a.nf.beginAnew(ng)
 	a.nf.amfChanged()
+	a.nf.publish(LiveEvent{Kind: LiveAMFUp, AMF: string(ng.name)})
 	a.log.Info("NG connection is up", slog.String("amf", string(ng.name)), slog.String("peer", association.RemoteAddr().String()))
 	serving, stopSending := context.WithCancel(ctx)
 	var sender sync.WaitGroup
@@ -119,6 +120,7 @@ func (a *amf) connectAndServe(ctx context.Context) (up bool, err error) {
 	a.ng.Store(nil)
 	a.hangUp(association)
 	a.nf.amfChanged()
+	a.nf.publish(LiveEvent{Kind: LiveAMFDown, AMF: string(ng.name)})
 	if ctx.Err() == nil {
 		a.nf.connectionLost(ng)
 	}
@@ -223,6 +225,7 @@ func (ng *ngConnection) receive(m transport.Message) {
 		}
 		return
 	}
+	ng.amf.nf.counters.NGAPReceived.Add(pdu.Name())
 	if notice := pdu.NotifyIndication(); notice != nil {
 		ng.answer(notice)
 	}
@@ -250,6 +253,7 @@ func (ng *ngConnection) answer(message ngap.Message) {
 func (ng *ngConnection) sendNonUE(message ngap.Message) { ng.write(transport.NonUEStream, message) }
 
 func (ng *ngConnection) write(stream uint16, message ngap.Message) {
+	ng.amf.nf.counters.NGAPSent.Add(ngap.Name(message))
 	b, err := ngap.Encode(message)
 	if err != nil {
 		ng.amf.log.Error("NGAP message cannot be encoded; not sent", slog.Any("error", err))

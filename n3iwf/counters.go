@@ -28,4 +28,13 @@ type Counters struct {
 	NASNotSent        atomic.Uint64
 	NGAPErrors        atomic.Uint64
 	Panics            atomic.Uint64
+
+	Handshakes   Histogram // from the first IKE message to the IKE SA, EAP-5G and the core's work included
+	RefusedFor   Tally     // UEs turned away, by reason
+	ReleasedFor  Tally     // UE contexts released, by NGAP cause
+	NGAPReceived Tally     // NGAP messages of AMFs, by procedure
+	NGAPSent     Tally
+	SessionsLost Tally     // PDU sessions refused or lost, by NGAP cause
+	MovesBy      Tally     // moves by kind: address, port, family
+	MoveTimes    Histogram // from the IKE SA's move to that of the child SAs: 0 where nothing had to be proven
 }

@@ -16,7 +16,7 @@ import (
 // with the next message that carries one.
 
 func (u *ue) pathChanged(ev ikev2.PathChanged) {
-	u.path = ev.New
+	u.path, u.movedAt = ev.New, time.Now()
 	u.log.Info("UE moved", slog.String("from", ev.Old.String()), slog.String("to", ev.New.String()))
 }
 
@@ -38,6 +38,24 @@ func (u *ue) childrenMoved(ev ikev2.ChildrenMoved) {
 	u.movePath(ev.Path, limit)
 	u.moves++
 	u.nf.counters.Moves.Add(1)
+	u.nf.counters.MovesBy.Add(moveKind(ev.Old, ev.Path))
+	u.nf.counters.MoveTimes.Observe(time.Since(u.movedAt))
+	u.nf.publish(LiveEvent{Kind: LiveMoved, UE: u.ranID, From: ev.Old.Remote.String(), To: ev.Path.Remote.String()})
+}
+
+// moveKind says what has changed about a path.
+func moveKind(from, to ikev2.Path) string {
+	switch {
+	case from.Remote.Addr().Is4() != to.Remote.Addr().Is4():
+		return "family"
+	case from.Remote.Addr() != to.Remote.Addr():
+		return "address"
+	case from.Local != to.Local:
+		return "gateway"
+	case from.Remote != to.Remote:
+		return "port"
+	}
+	return "encapsulation"
 }
 
 func (u *ue) routabilityProven(ev ikev2.RoutabilityProven) {

@@ -30,6 +30,7 @@ type N3IWF struct {
 	cfg      *config.Config
 	log      *slog.Logger
 	counters Counters
+	watchers watchers
 
 	dataPlane *user.DataPlane
 	relay     *relay.Relay

@@ -110,6 +110,7 @@ func (o *owner) forget(u *ue) {
 		delete(o.ues, spi)
 	}
 	delete(o.byRANID, u.ranID)
+	o.nf.publish(LiveEvent{Kind: LiveGone, UE: u.ranID})
 	o.schedule(u, time.Time{})
 }
 

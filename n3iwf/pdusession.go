@@ -101,6 +101,7 @@ func (u *ue) nextSession() {
 
 func (u *ue) sessionFailed(b *setupBatch, id ngap.PDUSessionID, cause ngap.Cause) {
 	u.nf.counters.SessionsFailed.Add(1)
+	u.nf.counters.SessionsLost.Add(cause.String())
 	u.log.Warn("PDU session not set up", slog.Int("pdu_session", int(id)), slog.String("cause", cause.String()))
 	transfer, err := ngap.EncodeTransfer(&ngap.PDUSessionResourceSetupUnsuccessfulTransfer{Cause: cause})
 	if err != nil {
@@ -300,6 +301,7 @@ func (u *ue) childSettled(setup *sessionSetup) {
 	b.current = nil
 	b.done = append(b.done, sessionResult{s.id, transfer})
 	u.nf.counters.Sessions.Add(1)
+	u.nf.publish(LiveEvent{Kind: LiveSessionUp, UE: u.ranID, Session: int(s.id)})
 	u.log.Info("PDU session is up", slog.Int("pdu_session", int(s.id)), slog.Int("flows", len(s.flows)), slog.Int("child_sas", len(s.children)), slog.String("upf", s.upf.String()))
 	b.nas = append(b.nas, setup.nas)
 	u.nextSession()
@@ -344,6 +346,9 @@ func (u *ue) failSetup(cause ngap.Cause) {
 
 // dropSession closes the tunnel. The child SAs are another matter.
 func (u *ue) dropSession(s *pduSession) {
+	if s.active {
+		u.nf.publish(LiveEvent{Kind: LiveSessionDown, UE: u.ranID, Session: int(s.id)})
+	}
 	s.active = false
 	if s.relay != nil {
 		s.relay.Remove()
@@ -388,6 +393,7 @@ func (u *ue) sessionChildDown(c *childSA, byPeer bool) {
 
 // notifyReleased tells the AMF that the N3IWF gave up a PDU session (TS 38.413 8.2.4).
 func (u *ue) notifyReleased(s *pduSession, cause ngap.Cause) {
+	u.nf.counters.SessionsLost.Add(cause.String())
 	u.log.Warn("PDU session lost", slog.Int("pdu_session", int(s.id)), slog.String("cause", cause.String()))
 	if u.amfID == nil || u.released {
 		return

@@ -180,6 +180,7 @@ func (u *ue) refuse(why string) {
 
 // failEAP ends EAP-5G without access; the session closes with it.
 func (u *ue) failEAP(why string, err error, notifies ...*message.Notify) {
+	u.nf.counters.RefusedFor.Add(why)
 	u.log.Warn("UE refused: "+why, slog.String("path", u.path.String()), slog.Any("error", err))
 	u.state = stateReleasing
 	if u.releaseTry == 0 || u.released {
@@ -274,6 +275,8 @@ func (u *ue) established(ev ikev2.Established) {
 	u.state = stateUp
 	u.eap = nil
 	u.nf.counters.Registered.Add(1)
+	u.nf.counters.Handshakes.Observe(time.Since(u.since))
+	u.nf.publish(LiveEvent{Kind: LiveRegistered, UE: u.ranID, AMF: u.amfName(), To: u.path.Remote.String()})
 	u.log.Info("UE authenticated", slog.String("path", u.path.String()), slog.Bool("mobike", ev.MOBIKE), slog.Duration("after", time.Since(u.since)))
 	u.setGuard(u.nf.cfg.Timers.NASConnection, "the UE's TCP connection for NAS", func() {
 		u.requestRelease(ngap.CauseRadioNetworkRadioConnectionWithUeLost.Cause())

@@ -26,6 +26,7 @@ func (u *ue) requestRelease(cause ngap.Cause) {
 	for id := range u.sessions {
 		request.PDUSessionResourceListCxtRelReq = append(request.PDUSessionResourceListCxtRelReq, ngap.PDUSessionResourceItemCxtRelReq{PDUSessionID: id})
 	}
+	u.nf.counters.ReleasedFor.Add(cause.String())
 	u.log.Info("release requested", slog.String("cause", cause.String()))
 	u.ng.send(u.ranID, request)
 	u.releaseTry++
@@ -50,6 +51,7 @@ func (u *ue) releaseCommand(cause ngap.Cause) {
 	for id := range u.sessions {
 		complete.PDUSessionResourceListCxtRelCpl = append(complete.PDUSessionResourceListCxtRelCpl, ngap.PDUSessionResourceItemCxtRelCpl{PDUSessionID: id})
 	}
+	u.nf.counters.ReleasedFor.Add(cause.String())
 	u.log.Info("UE released by the AMF", slog.String("cause", cause.String()))
 	u.unbind()
 	u.setup, u.batches = nil, nil

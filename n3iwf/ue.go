@@ -45,6 +45,7 @@ type ue struct {
 	connected        bool          // NAS over TCP
 	nasQueue         [][]byte      // downlink NAS that waits for EAP or TCP
 	moves            uint64
+	movedAt          time.Time // when the IKE SA last took another path
 	unproven         bool // what is sent to the present path is limited
 
 	// N2.

@@ -106,7 +106,7 @@ func (p *PDU) Encode() ([]byte, error) {
 	if p.Message != nil {
 		var err error
 		if c.Value, err = aper.Encode(p.Message); err != nil {
-			return nil, fmt.Errorf("ngap: encode %s: %w", messageName(p.Message), err)
+			return nil, fmt.Errorf("ngap: encode %s: %w", Name(p.Message), err)
 		}
 	}
 	var e envelope
@@ -188,10 +188,11 @@ func (p *PDU) Name() string {
 	if p.Message == nil {
 		return fmt.Sprintf("%v %v", p.ProcedureCode, p.Kind)
 	}
-	return messageName(p.Message)
+	return Name(p.Message)
 }
 
-func messageName(m Message) string { return reflect.TypeOf(m).Elem().Name() }
+// Name returns the name of the message, such as NGSetupRequest.
+func Name(m Message) string { return reflect.TypeOf(m).Elem().Name() }
 
 // UEIDs returns the UE NGAP IDs that a message carries, nil where it carries none. An id whose mandatory IE was
 // missing reads as 0; see PDU.Missing.
