@@ -46,7 +46,7 @@ type ue struct {
 	nasQueue         [][]byte      // downlink NAS that waits for EAP or TCP
 	moves            uint64
 	movedAt          time.Time // when the IKE SA last took another path
-	unproven         bool // what is sent to the present path is limited
+	unproven         bool      // what is sent to the present path is limited
 
 	// N2.
 	ng         *ngConnection // nil until an AMF is selected
