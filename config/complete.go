@@ -50,11 +50,17 @@ func fromPool(pools []netip.Prefix, nas, up *netip.Addr) {
 
 // relativeTo makes file names in the certificate section relative to the folder of the configuration file.
 func (c *Certificate) relativeTo(dir string) {
-	resolve := func(s string) string {
-		if s == "" || isPEM(s) || filepath.IsAbs(s) {
-			return s
-		}
-		return filepath.Join(dir, s)
+	c.Chain, c.Key = inFolder(dir, c.Chain), Secret(inFolder(dir, string(c.Key)))
+}
+
+// relativeTo does the same for the management API.
+func (m *ManagementTLS) relativeTo(dir string) {
+	m.Chain, m.Key, m.ClientCA = inFolder(dir, m.Chain), Secret(inFolder(dir, string(m.Key))), inFolder(dir, m.ClientCA)
+}
+
+func inFolder(dir, name string) string {
+	if name == "" || isPEM(name) || filepath.IsAbs(name) {
+		return name
 	}
-	c.Chain, c.Key = resolve(c.Chain), Secret(resolve(string(c.Key)))
+	return filepath.Join(dir, name)
 }

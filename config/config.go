@@ -31,6 +31,8 @@ type Config struct {
 	Timers Timers `yaml:"timers"`
 	// DataPlane says who handles ESP, GRE and GTP-U packets.
 	DataPlane DataPlane `yaml:"dataPlane"`
+	// Management is the API, the metrics and the status page.
+	Management Management `yaml:"management"`
 	// Log says what is logged and how.
 	Log Log `yaml:"log"`
 	// Debug holds switches for the laboratory. All are off by default.

@@ -83,8 +83,9 @@ func Default() *Config {
 			UEBackOffMin:  time.Minute,
 			UEBackOffMax:  10 * time.Minute,
 		},
-		DataPlane: DataPlane{Kind: "user"},
-		Log:       Log{Level: "info", Format: "text"},
+		DataPlane:  DataPlane{Kind: "user"},
+		Management: Management{Socket: DefaultSocket},
+		Log:        Log{Level: "info", Format: "text"},
 	}
 }
 

@@ -18,18 +18,23 @@ import (
 // maxFile bounds what is read: a real configuration is a few kilobytes.
 const maxFile = 1 << 20
 
-// Load reads, completes and checks a configuration file. Its error is Problems when the file could be read.
+// Load reads, completes and checks a configuration file. Environment variables take precedence for secrets: the variable
+// of nwu.certificate.key is N3IWF_NWU_CERTIFICATE_KEY, and so on for every key that holds a Secret. Its error is Problems when the file could be read.
 func Load(file string) (*Config, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("%w; name a readable file with -c", err)
 	}
-	return Parse(file, text)
+	return parse(file, text, os.LookupEnv)
 }
 
-// Parse is Load for text that is already read. The name stands in messages, and relative file names in the text are
+// Parse is Load for text that is already read, without environment variables. The name stands in messages, and relative file names in the text are
 // taken from its folder.
 func Parse(name string, text []byte) (*Config, error) {
+	return parse(name, text, func(string) (string, bool) { return "", false })
+}
+
+func parse(name string, text []byte, variable func(string) (string, bool)) (*Config, error) {
 	d := &decoder{file: name, lines: map[string]int{}, bad: map[string]bool{}}
 	c := Default()
 	if root, ok := d.parse(text); ok {
@@ -38,8 +43,10 @@ func Parse(name string, text []byte) (*Config, error) {
 	if len(d.problems) > 0 && d.bad[""] {
 		return nil, d.problems
 	}
+	c.environment(variable)
 	c.NWu.Certificate.relativeTo(filepath.Dir(name))
 	c.Cluster.relativeTo(filepath.Dir(name))
+	c.Management.TLS.relativeTo(filepath.Dir(name))
 	c.complete()
 	d.validate(c)
 	if len(d.problems) > 0 {

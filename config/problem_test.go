@@ -46,7 +46,7 @@ func TestProblems(t *testing.T) {
 	}{
 		{"unknown key", "", "n3:\n  adresses: [127.0.0.1]\n", []string{"13: n3.adresses: unknown key; did you mean addresses?"}},
 		{"unknown key, far", "", "log: {colour: red}\n", []string{"12: log.colour: unknown key; remove it; the keys here are: level, format"}},
-		{"unknown section", "", "amf: {}\n", []string{"12: amf: unknown key; remove it; the keys here are: n3iwf, nwu, n2, n3, cluster, limits, timers, dataPlane, log, debug"}},
+		{"unknown section", "", "amf: {}\n", []string{"12: amf: unknown key; remove it; the keys here are: n3iwf, nwu, n2, n3, cluster, limits, timers, dataPlane, management, log, debug"}},
 		{"cluster alone", "", "cluster: {enabled: true}\n", []string{
 			"6: nwu.addresses: does not name the addresses of this node, which the others must know; list those that UEs reach one by one",
 			"12: cluster.peers: is missing; give at least 1 other node",

@@ -18,6 +18,7 @@ func (d *decoder) validate(c *Config) {
 	d.n3(&c.N3)
 	d.cluster(c)
 	d.timers(&c.Timers)
+	d.management(&c.Management)
 	if c.Debug.KeyLog != "" {
 		d.keyLog(c.Debug.KeyLog)
 	}

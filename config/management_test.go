@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestManagement(t *testing.T) {
+	dir := folder(t)
+	file := filepath.Join(dir, "n3iwf.yaml")
+	for text, want := range map[string]string{
+		"{}":                                    "",
+		`{socket: "", observe: "0.0.0.0:9464"}`: "",
+		`{observe: "9464"}`:                     "no address and port",
+		`{listen: "127.0.0.1:8080"}`:            "would let everybody in",
+		`{listen: "127.0.0.1:8080", token: 0123456789abcdef}`:                                            "",
+		`{listen: "127.0.0.1:8080", token: short}`:                                                       "too short",
+		`{listen: "192.0.2.1:8080", token: 0123456789abcdef}`:                                            "without TLS",
+		`{listen: "192.0.2.1:8080", token: 0123456789abcdef, tls: {chain: n3iwf.pem, key: n3iwf.key}}`:   "",
+		`{listen: "192.0.2.1:8080", tls: {chain: n3iwf.pem, key: n3iwf.key, clientCA: n3iwf.pem}}`:       "",
+		`{listen: "192.0.2.1:8080", tls: {chain: n3iwf.pem, key: n3iwf.key, clientCA: n3iwf.key}}`:       "no certificate",
+		`{listen: "192.0.2.1:8080", token: 0123456789abcdef, tls: {chain: n3iwf.pem, key: nothing.key}}`: "does not load",
+		`{socket: "/` + strings.Repeat("s", 200) + `"}`:                                                  "too long",
+	} {
+		_, err := Parse(file, []byte(minimal+"management: "+text+"\n"))
+		if want == "" {
+			require.NoError(t, err, text)
+		} else {
+			require.ErrorContains(t, err, want, text)
+		}
+	}
+}
+
+func TestEnvironmentGivesSecrets(t *testing.T) {
+	dir := folder(t)
+	require.NoError(t, os.Rename(filepath.Join(dir, "n3iwf.key"), filepath.Join(dir, "elsewhere.key")))
+	file := filepath.Join(dir, "n3iwf.yaml")
+	require.NoError(t, os.WriteFile(file, []byte(minimal), 0o600))
+	_, err := Load(file)
+	require.ErrorContains(t, err, "nwu.certificate.key")
+	t.Setenv("N3IWF_NWU_CERTIFICATE_KEY", "elsewhere.key")
+	t.Setenv("N3IWF_MANAGEMENT_TOKEN", "0123456789abcdef")
+	t.Setenv("N3IWF_MANAGEMENT_TLS_KEY", "")
+	c, err := Load(file)
+	require.NoError(t, err)
+	require.Equal(t, "0123456789abcdef", string(c.Management.Token))
+	require.Empty(t, c.Management.TLS.Key, "an empty variable gives nothing")
+	require.NotContains(t, c.Redacted(), "0123456789abcdef")
+}
