@@ -18,7 +18,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/open-n3iwf/n3iwf/config"
-	"github.com/open-n3iwf/n3iwf/n3iwf"
 )
 
 // Exit statuses.
@@ -28,7 +27,7 @@ const (
 )
 
 // runner runs the network function until the context is done, then releases its UEs and returns.
-type runner func(context.Context, *config.Config, *slog.Logger) error
+type runner func(context.Context, *config.Config, *slog.Logger, *slog.LevelVar) error
 
 // failure is an error of running, unlike those of the command line and the configuration.
 type failure struct{ error }
@@ -109,7 +108,8 @@ func runCommand(run runner) *cobra.Command {
 		ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 		defer stop()
 		context.AfterFunc(ctx, stop) // from here on a signal has its default effect again
-		if err := run(ctx, cfg, newLogger(cfg.Log, cmd.ErrOrStderr())); err != nil {
+		log, level := newLogger(cfg.Log, cmd.ErrOrStderr())
+		if err := run(ctx, cfg, log, level); err != nil {
 			return failure{err}
 		}
 		return nil
@@ -169,15 +169,16 @@ func version() string {
 	return fmt.Sprintf("n3iwf %s (%s) %s", info.Main.Version, revision, info.GoVersion)
 }
 
-// newLogger makes the logger that the configuration asks for. The configuration has been validated.
-func newLogger(c config.Log, w io.Writer) *slog.Logger {
-	var level slog.Level
+// newLogger makes the logger that the configuration asks for, with the level that can be changed later. The configuration
+// has been validated.
+func newLogger(c config.Log, w io.Writer) (*slog.Logger, *slog.LevelVar) {
+	level := new(slog.LevelVar)
 	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
-		level = slog.LevelInfo
+		level.Set(slog.LevelInfo)
 	}
 	options := &slog.HandlerOptions{Level: level}
 	if c.Format == "json" {
-		return slog.New(slog.NewJSONHandler(w, options))
+		return slog.New(slog.NewJSONHandler(w, options)), level
 	}
-	return slog.New(slog.NewTextHandler(w, options))
+	return slog.New(slog.NewTextHandler(w, options)), level
 }

@@ -93,7 +93,7 @@ func TestWrongCommandLine(t *testing.T) {
 func TestRunEndsOnASignal(t *testing.T) {
 	file := good(t, "log: {format: json, level: warn}\n")
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
-		_, stderr, err := execute(func(ctx context.Context, c *config.Config, log *slog.Logger) error {
+		_, stderr, err := execute(func(ctx context.Context, c *config.Config, log *slog.Logger, _ *slog.LevelVar) error {
 			require.Equal(t, "n3iwf.example.org", c.NWu.Identity)
 			log.Info("not shown")
 			log.Warn("shown")
@@ -108,7 +108,9 @@ func TestRunEndsOnASignal(t *testing.T) {
 }
 
 func TestRunFailure(t *testing.T) {
-	_, _, err := execute(func(context.Context, *config.Config, *slog.Logger) error { return errors.New("port taken") }, "run", "-c", good(t, ""))
+	_, _, err := execute(func(context.Context, *config.Config, *slog.Logger, *slog.LevelVar) error {
+		return errors.New("port taken")
+	}, "run", "-c", good(t, ""))
 	require.EqualError(t, err, "port taken")
 	require.Equal(t, exitFailed, exitStatus(err))
 }

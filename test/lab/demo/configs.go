@@ -60,6 +60,7 @@ n2:
   backOff: {initial: 200ms, max: 2s}
 n3:
   addresses: ["%s"]
+management: {socket: ""}
 log: {level: info}
 %s`, p.n3iwf[0], p.n3iwf[1], p.ike, p.natt, identity, esn, o.Routability, p.core, p.n3iwfCore, p.n2, p.n3iwfCore, keylog),
 		"core.yaml": fmt.Sprintf(`name: demo-amf

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"log/slog"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/open-n3iwf/n3iwf/config"
+	"github.com/open-n3iwf/n3iwf/n3iwf"
+	"github.com/open-n3iwf/n3iwf/n3iwf/api"
+)
+
+// serve runs the network function with its management API until ctx ends. The API goes on while UEs are being released.
+func serve(ctx context.Context, cfg *config.Config, log *slog.Logger, level *slog.LevelVar) error {
+	nf, err := n3iwf.New(cfg, log)
+	if err != nil {
+		return err
+	}
+	server, err := api.New(nf, cfg, api.Options{Version: version(), Level: level, Log: log})
+	if err != nil {
+		ended, end := context.WithCancel(ctx)
+		end()
+		_ = nf.Serve(ended) // closes what New has opened
+		return err
+	}
+	ended, end := context.WithCancel(context.Background())
+	defer end()
+	var both errgroup.Group
+	both.Go(func() error { return server.Serve(ended) })
+	both.Go(func() error {
+		defer end()
+		return nf.Serve(ctx)
+	})
+	return both.Wait()
+}
