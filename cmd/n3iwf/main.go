@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
-	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -39,34 +38,6 @@ func main() {
 	if err := cmd.Execute(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(exitStatus(err))
-	}
-}
-
-// serve runs the network function, and reads its certificate again at SIGHUP.
-func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
-	nf, err := n3iwf.New(cfg, log)
-	if err != nil {
-		return err
-	}
-	stop := onHangup(func() { _ = nf.ReloadCertificates() }) // it logs what is wrong
-	defer stop()
-	return nf.Serve(ctx)
-}
-
-// onHangup calls f at every SIGHUP until stop is called.
-func onHangup(f func()) (stop func()) {
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGHUP)
-	var running sync.WaitGroup
-	running.Go(func() {
-		for range signals {
-			f()
-		}
-	})
-	return func() {
-		signal.Stop(signals)
-		close(signals)
-		running.Wait()
 	}
 }
 

@@ -5,6 +5,10 @@ package main
 import (
 	"context"
 	"log/slog"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
 
 	"golang.org/x/sync/errgroup"
 
@@ -13,7 +17,7 @@ import (
 	"github.com/open-n3iwf/n3iwf/n3iwf/api"
 )
 
-// serve runs the network function with its management API until ctx ends. The API goes on while UEs are being released.
+// serve runs the network function with its management API until ctx ends, and reads its certificate again at SIGHUP. The API goes on while UEs are being released.
 func serve(ctx context.Context, cfg *config.Config, log *slog.Logger, level *slog.LevelVar) error {
 	nf, err := n3iwf.New(cfg, log)
 	if err != nil {
@@ -26,6 +30,8 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger, level *slo
 		_ = nf.Serve(ended) // closes what New has opened
 		return err
 	}
+	stop := onHangup(func() { _ = nf.ReloadCertificates() }) // it logs what is wrong
+	defer stop()
 	ended, end := context.WithCancel(context.Background())
 	defer end()
 	var both errgroup.Group
@@ -35,4 +41,21 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger, level *slo
 		return nf.Serve(ctx)
 	})
 	return both.Wait()
+}
+
+// onHangup calls f at every SIGHUP until stop is called.
+func onHangup(f func()) (stop func()) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGHUP)
+	var running sync.WaitGroup
+	running.Go(func() {
+		for range signals {
+			f()
+		}
+	})
+	return func() {
+		signal.Stop(signals)
+		close(signals)
+		running.Wait()
+	}
 }
