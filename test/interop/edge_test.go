@@ -40,6 +40,7 @@ type edge struct {
 	heldIn    []func()
 	mute      int  // IKE messages on the NAT-traversal port are not sent
 	onTraffic bool // ESP received counts as life of the peer
+	lifetime  ipsec.Lifetime
 
 	use     atomic.Pointer[tunnel] // what our pings go through
 	replies atomic.Pointer[pinger]
@@ -179,15 +180,29 @@ func (e *edge) IKE(path ipsec.Path, data []byte) {
 
 // Event implements ipsec.Sink.
 func (e *edge) Event(ev ipsec.Event) {
-	if r, ok := ev.(ipsec.Rebind); ok {
+	switch ev := ev.(type) {
+	case ipsec.Rebind:
 		e.do(func() {
-			for tn, s := range e.tunnels {
-				if tn.id == r.ID {
-					e.take(s, s.Rebind(time.Now(), ikev2.Path(r.From)))
-				}
+			if s := e.owner(ev.ID); s != nil {
+				e.take(s, s.Rebind(time.Now(), ikev2.Path(ev.From)))
+			}
+		})
+	case ipsec.Expire:
+		e.do(func() {
+			if s := e.owner(ev.ID); s != nil {
+				e.take(s, s.Expire(time.Now(), ev.SPI, ev.Hard))
 			}
 		})
 	}
+}
+
+func (e *edge) owner(id ipsec.ChildID) *ikev2.Session {
+	for tn, s := range e.tunnels {
+		if tn.id == id {
+			return s
+		}
+	}
+	return nil
 }
 
 func (e *edge) receive(path ikev2.Path, data []byte) {
@@ -345,7 +360,7 @@ func (e *edge) childUp(s *ikev2.Session, ev ikev2.ChildUp) {
 		Algorithms:  ipsec.Algorithms{Encr: uint16(c.Suite.Encr.ID), Integ: uint16(c.Suite.Integ)},
 		InboundKeys: ipsec.Keys(c.InboundKeys), OutboundKeys: ipsec.Keys(c.OutboundKeys), ESN: c.Suite.ESN,
 		Target: ipsec.Target{Path: ipsec.Path(c.Path), Limit: ipsec.Unlimited},
-		Local:  selectors(c.LocalTS), Remote: selectors(c.RemoteTS), Context: tn,
+		Local:  selectors(c.LocalTS), Remote: selectors(c.RemoteTS), Context: tn, Lifetime: e.lifetime,
 	})
 	if err != nil {
 		e.t.Errorf("install: %v", err)

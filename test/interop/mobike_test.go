@@ -16,8 +16,9 @@ import (
 
 // lostPerMove bounds what a move may cost. charon waits 100 ms before it looks at its changed addresses. And charon 5.9.8
 // drops a response that has the message ID of a request which it is working on ("ignoring request with ID n, already
-// processing"): our answer to the rekey that it sends before it has answered our update. Then it repeats that after 300 ms.
-const lostPerMove = 100
+// processing"), or the other way round: our answer to the rekey that it sends before it has answered our update, or our
+// COOKIE2 beside its update. The repetition comes after 250 or 300 ms.
+const lostPerMove = 150
 
 // natt is a path on the NAT-traversal ports.
 func natt(local, remote string) ikev2.Path {

@@ -15,6 +15,7 @@ import (
 	"github.com/open-n3iwf/n3iwf/ikev2"
 	"github.com/open-n3iwf/n3iwf/ikev2/message"
 	"github.com/open-n3iwf/n3iwf/ikev2/suite"
+	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
 )
 
 // role says who is the original initiator.
@@ -103,15 +104,16 @@ secret = %s } }
 
 // setup is what a scenario wants different. All fields are optional.
 type setup struct {
-	charon  func(c *connection)
-	files   func(c *charon)        // beside the configuration
-	ours    func(o *ikev2.Options) //
-	want    func(w *ikev2.InitiatorOptions)
-	network func(n *network) // before anything starts
-	on      func(e *edge, s *ikev2.Session, ev ikev2.Event) bool
-	silent  bool // no pings from the start; the scenario calls traffic
-	down    bool // do not connect; the scenario does
-	v6inner bool // an inner IPv6 address too, which the pings use
+	charon   func(c *connection)
+	files    func(c *charon)        // beside the configuration
+	ours     func(o *ikev2.Options) //
+	want     func(w *ikev2.InitiatorOptions)
+	network  func(n *network) // before anything starts
+	on       func(e *edge, s *ikev2.Session, ev ikev2.Event) bool
+	lifetime ipsec.Lifetime // of our child SAs
+	silent   bool           // no pings from the start; the scenario calls traffic
+	down     bool           // do not connect; the scenario does
+	v6inner  bool           // an inner IPv6 address too, which the pings use
 }
 
 // world is both sides of a scenario.
@@ -155,7 +157,7 @@ func options(r role) ikev2.Options {
 	psk := &ikev2.PSK{Secret: func(ikev2.Identity) ([]byte, error) { return []byte(secret), nil }}
 	return ikev2.Options{
 		IKE: profile.IKE, ESP: profile.ESP, Identity: id, Prove: psk, Verify: psk,
-		Retransmit: ikev2.Retransmission{First: 500 * time.Millisecond}, Linger: time.Second,
+		Retransmit: ikev2.Retransmission{First: 250 * time.Millisecond}, Linger: time.Second,
 		AcceptChild: func(*ikev2.Session, *ikev2.ChildOffer) (ikev2.ChildAnswer, error) {
 			return ikev2.ChildAnswer{Tag: &tunnel{}}, nil
 		},
@@ -198,7 +200,7 @@ func build(t *testing.T, r role, set setup) *world {
 // open starts our side, again after its close.
 func (w *world) open(ns string) {
 	w.e = newEdge(w.t, ns)
-	w.e.on = w.gateway
+	w.e.on, w.e.lifetime = w.gateway, w.set.lifetime
 	if w.role == charonInitiates {
 		w.e.front = ikev2.NewResponder(w.ourOptions())
 	}
