@@ -26,6 +26,8 @@ func (o Options) withDefaults() *Options {
 	set(&o.Limits.CookiePerSource, 100)
 	set(&o.Limits.Total, 50000)
 	set(&o.Limits.PerSource, 1000)
+	set(&o.Limits.SourceBitsIPv4, 32)
+	set(&o.Limits.SourceBitsIPv6, 64)
 	set(&o.Limits.SecretLife, 60*time.Second)
 	set(&o.Limits.ErrorsPerSecond, 100)
 	return &o

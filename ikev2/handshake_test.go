@@ -5,6 +5,7 @@ package ikev2
 import (
 	"crypto/elliptic"
 	"errors"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -249,15 +250,16 @@ func TestCookie(t *testing.T) {
 func TestCookieJar(t *testing.T) {
 	j := &cookieJar{rand: &seeded{r: newWorld(t, 1).rng}, life: time.Minute}
 	nonce := []byte("0123456789abcdef")
-	c := j.make(epoch, ueAddr, 7, nonce)
+	c := j.append(nil, epoch, ueAddr, 7, nonce)
 	require.True(t, j.valid(epoch.Add(59*time.Second), c, ueAddr, 7, nonce))
 	require.True(t, j.valid(epoch.Add(119*time.Second), c, ueAddr, 7, nonce), "with the former secret")
 	require.False(t, j.valid(epoch.Add(119*time.Second), c, ueAddr2, 7, nonce))
 	require.False(t, j.valid(epoch.Add(119*time.Second), c, ueAddr, 8, nonce))
 	require.False(t, j.valid(epoch.Add(119*time.Second), c, ueAddr, 7, nonce[1:]))
 	require.False(t, j.valid(epoch.Add(119*time.Second), c[1:], ueAddr, 7, nonce))
+	require.True(t, j.valid(epoch.Add(119*time.Second), c, netip.AddrFrom16(ueAddr.As16()), 7, nonce), "an IPv6 socket shows IPv4 mapped")
 	require.False(t, j.valid(epoch.Add(5*time.Minute), c, ueAddr, 7, nonce))
-	future := append([]byte{j.version + 1}, c[1:]...)
+	future := append([]byte{j.current.Load().present.version + 1}, c[1:]...)
 	require.False(t, j.valid(epoch.Add(5*time.Minute), future, ueAddr, 7, nonce))
 }
 

@@ -156,9 +156,10 @@ type Limits struct {
 	// CookieTotal and CookiePerSource are the numbers of half-open IKE SAs from which cookies are demanded: default
 	// 1000 and 100. A negative value demands them always.
 	CookieTotal, CookiePerSource int
-	// Total and PerSource are the numbers above which IKE_SA_INIT requests are dropped: default 50000 and 1000. A
-	// source is an IPv4 address or an IPv6 /64.
+	// Total and PerSource are the numbers above which IKE_SA_INIT requests are dropped: default 50000 and 1000.
 	Total, PerSource int
+	// SourceBitsIPv4 and SourceBitsIPv6 are the lengths of the prefixes that count as one source, default 32 and 64.
+	SourceBitsIPv4, SourceBitsIPv6 int
 	// Exempt are networks (relays, carrier NATs) without a limit per source.
 	Exempt []netip.Prefix
 	// SecretLife is how long a cookie secret is used, default 60 s; the one before it is still accepted.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/open-n3iwf/n3iwf/ikev2/message"
@@ -18,8 +19,10 @@ type Responder struct {
 	opt   *Options
 	plain []message.Proposal // Options.IKE towards peers without RFC 9242
 
+	cookies cookieJar
+	count   atomic.Int64 // of the half-open IKE SAs, for Challenge
+
 	mu       sync.Mutex
-	cookies  cookieJar
 	halfOpen map[uint64]*Session // by hash of the IKE_SA_INIT request and its source
 	sources  map[netip.Prefix]int
 	errors   bucket
@@ -28,14 +31,15 @@ type Responder struct {
 // NewResponder returns a responder. It copies o.
 func NewResponder(o Options) *Responder {
 	opt := o.withDefaults()
-	return &Responder{
+	r := &Responder{
 		opt:      opt,
 		plain:    suite.WithoutAdditional(opt.IKE),
-		cookies:  cookieJar{rand: opt.Rand, life: opt.Limits.SecretLife},
 		halfOpen: make(map[uint64]*Session),
 		sources:  make(map[netip.Prefix]int),
 		errors:   bucket{perSecond: opt.Limits.ErrorsPerSecond},
 	}
+	r.cookies.rand, r.cookies.life = opt.Rand, opt.Limits.SecretLife
+	return r
 }
 
 // HalfOpen is the number of half-open IKE SAs.
@@ -64,8 +68,17 @@ func (r *Responder) Init(now time.Time, path Path, data []byte) (s *Session, out
 		h.ResponderSPI != 0 || h.InitiatorSPI == 0 || h.MessageID != 0 {
 		return nil, out, ErrNotInit
 	}
+	if len(data) > maxInit {
+		return nil, out, ErrNotInit
+	}
+	if answer, done := r.Challenge(now, path.Remote, data, nil); done {
+		if answer != nil {
+			out.Datagrams = []Datagram{{Path: path, Data: answer}}
+		}
+		return nil, out, nil
+	}
 	key := requestKey(path.Remote, data)
-	source := sourceOf(path.Remote.Addr())
+	source := r.opt.Limits.source(path.Remote.Addr())
 
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -95,11 +108,10 @@ func (r *Responder) Init(now time.Time, path Path, data []byte) (s *Session, out
 	if !ok1 || !ok2 || !ok3 || len(ni.Data) < message.MinNonceLen || len(ni.Data) > message.MaxNonceLen {
 		return nil, r.refuseLocked(now, path, h, message.INVALID_SYNTAX), &NotifyError{Type: message.INVALID_SYNTAX}
 	}
-	if len(r.halfOpen) >= lim.CookieTotal || (!exempt && r.sources[source] >= lim.CookiePerSource) {
+	if !exempt && r.sources[source] >= lim.CookiePerSource {
 		c := message.GetNotify(m.Payloads, message.COOKIE)
 		if c == nil || !r.cookies.valid(now, c.Data, path.Remote.Addr(), h.InitiatorSPI, ni.Data) {
-			cookie := r.cookies.make(now, path.Remote.Addr(), h.InitiatorSPI, ni.Data)
-			out.Datagrams = plainAnswer(path, h, notify(message.COOKIE, cookie))
+			out.Datagrams = []Datagram{{Path: path, Data: r.appendChallenge(nil, now, path.Remote, h.InitiatorSPI, ni.Data)}}
 			return nil, out, nil
 		}
 	}
@@ -125,6 +137,7 @@ func (r *Responder) Init(now time.Time, path Path, data []byte) (s *Session, out
 	s.initRequest(m, data, choice, ke, ni)
 	r.halfOpen[key] = s
 	r.sources[source]++
+	r.count.Store(int64(len(r.halfOpen)))
 	return s, s.finish(), nil
 }
 
@@ -195,6 +208,7 @@ func (r *Responder) forget(s *Session) {
 		return
 	}
 	delete(r.halfOpen, s.frontKey)
+	r.count.Store(int64(len(r.halfOpen)))
 	if n := r.sources[s.source] - 1; n > 0 {
 		r.sources[s.source] = n
 	} else {
@@ -209,13 +223,21 @@ func (r *Responder) remember(s *Session, reply []byte) {
 	s.initReply = reply
 }
 
-// sourceOf is the unit that limits count: an IPv4 address or an IPv6 /64.
-func sourceOf(a netip.Addr) netip.Prefix {
+// maxInit bounds an IKE_SA_INIT request in octets, which a half-open IKE SA keeps for the authentication: three times
+// what one with a dozen proposals, ML-KEM-1024 and every notify has.
+const maxInit = 8 << 10
+
+// source is the unit that limits per source count.
+func (l *Limits) source(a netip.Addr) netip.Prefix {
 	a = a.Unmap().WithZone("")
+	bits := l.SourceBitsIPv6
 	if a.Is4() {
-		return netip.PrefixFrom(a, 32)
+		bits = l.SourceBitsIPv4
 	}
-	p, _ := a.Prefix(64)
+	p, err := a.Prefix(bits)
+	if err != nil {
+		return netip.PrefixFrom(a, a.BitLen()) // a length that does not exist counts each address
+	}
 	return p
 }
 
