@@ -25,7 +25,7 @@ func TestInFlight(t *testing.T) {
 		{"F4 child rekey outstanding", inFlightOwnChildRekey},
 		{"F5 IKE SA rekeyed", inFlightIKERekeyed},
 		{"F6 IKE rekey outstanding", inFlightOwnIKERekey},
-		{"F6 peer's IKE rekey outstanding", inFlightPeersIKERekey},
+		{"F6 peer rekeys the IKE SA", inFlightPeersIKERekey},
 		{"F7 EAP not finished", inFlightEAP},
 		{"F8 Delete from another address", inFlightDelete},
 		{"F9 two updates out of order", inFlightTwoUpdates},
