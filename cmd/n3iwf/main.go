@@ -56,6 +56,7 @@ func newCommand(run runner) *cobra.Command {
 		SilenceUsage:  true,
 	}
 	root.AddCommand(runCommand(run), checkCommand(), certCommand(), importCommand(), versionCommand())
+	root.AddCommand(askCommands()...)
 	return root
 }
 
