@@ -6,6 +6,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
+	keyedhash "hash"
 	"io"
 	"net/netip"
 	"sync"
@@ -42,11 +43,7 @@ type cookieSecret struct {
 
 // cookieMAC is a keyed hash and where it works.
 type cookieMAC struct {
-	mac interface {
-		io.Writer
-		Reset()
-		Sum(dst []byte) []byte
-	}
+	mac     keyedhash.Hash
 	in, out [sha256.Size]byte
 }
 

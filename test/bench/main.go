@@ -38,9 +38,10 @@ const (
 	groupMemory       = "memory"
 	groupMoves        = "moves"
 	groupUser         = "user"
+	groupIKE          = "ike"
 )
 
-var groups = []string{groupRegistration, groupMemory, groupMoves, groupUser}
+var groups = []string{groupRegistration, groupMemory, groupMoves, groupUser, groupIKE}
 
 func (o *options) wants(group ...string) bool {
 	return len(o.only) == 0 || slices.ContainsFunc(group, func(g string) bool { return slices.Contains(o.only, g) })
@@ -122,8 +123,15 @@ func run(ctx context.Context, o *options, out io.Writer) error {
 			return err
 		}
 	}
-	if err := measure(ctx, o, r, out); err != nil {
-		return err
+	if o.wants(groupIKE) {
+		if err := measureIKE(ctx, o, r, out); err != nil {
+			return err
+		}
+	}
+	if o.wants(groupRegistration, groupMemory, groupMoves, groupUser) {
+		if err := measure(ctx, o, r, out); err != nil {
+			return err
+		}
 	}
 	r.print(out, time.Since(start))
 	if o.json == "" {

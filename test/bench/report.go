@@ -19,6 +19,9 @@ const (
 	metricRegistrations = "registrations_per_s_per_core"
 	metricMoves         = "moves_per_s_per_core"
 	metricHeap          = "heap_bytes_per_ue"
+	metricMOBIKE        = "mobike_updates_per_s_per_core"
+	metricIKEHeap       = "heap_bytes_per_ike_sa"
+	metricCookies       = "cookie_answers_per_s_per_core"
 )
 
 // metric says how a figure is shown. Aim 0 is none.
@@ -36,6 +39,9 @@ var metrics = []metric{
 	{metricRegistrations, "%.0f", 1000, false},
 	{metricMoves, "%.0f", 10000, false},
 	{metricHeap, "%.0f", 24 << 10, true},
+	{metricMOBIKE, "%.0f", 20000, false},
+	{metricIKEHeap, "%.0f", 12 << 10, true},
+	{metricCookies, "%.0f", 300000, false},
 }
 
 // ratio is how far the value is from the aim: 1 and more is reached.
