@@ -20,6 +20,7 @@ var (
 	ErrCookie2        = errors.New("ikev2: the peer answered COOKIE2 with another value")
 	ErrSyntax         = errors.New("ikev2: a protected message is malformed")
 	ErrMessageIDs     = errors.New("ikev2: message IDs are used up")
+	ErrLifetime       = errors.New("ikev2: the IKE SA reached its hard lifetime")
 	ErrBusy           = errors.New("ikev2: the peer went on answering TEMPORARY_FAILURE")
 
 	ErrPeerRestarted = errors.New("ikev2: the peer has restarted and lost the IKE SA")

@@ -73,7 +73,9 @@ func (s *Session) start(sa *ikeSA, r *request) {
 	if r.datagrams = s.seal(sa, r.exchange, false, r.mid, inner[:len(inner):len(inner)]); r.datagrams == nil {
 		return // seal ended the session
 	}
-	sa.nextSend++
+	if sa.nextSend++; sa.nextSend == rekeyAtMessageID && sa == s.sa {
+		s.rekeyIKE()
+	}
 	if s.splittable(r.datagrams) {
 		r.inner = inner
 	}

@@ -178,6 +178,7 @@ func (s *Session) ikeSA(c *codec, sa *ikeSA) {
 	sa.receiving.fields(c)
 	field(c, "window", &sa.window)
 	c.time("until", &sa.until)
+	sa.life.fields(c)
 	s.ivs(c, sa)
 	for _, l := range []struct {
 		name  string
@@ -398,7 +399,13 @@ func (v *child) fields(c *codec) {
 	field(c, "deleting", &v.deleting)
 	field(c, "redundant", &v.redundant)
 	field(c, "policy", &v.policy)
+	v.life.fields(c)
 	v.sa.fields(c)
+}
+
+func (l *term) fields(c *codec) {
+	c.time("rekeyAt", &l.soft)
+	c.time("endsAt", &l.hard)
 }
 
 func (v *ChildSA) fields(c *codec) {

@@ -125,7 +125,7 @@ func richSession(t testing.TB) (*Session, Options) {
 // fieldTypes are the structs whose fields are looked at one by one; all others count as one value.
 var fieldTypes = []reflect.Type{
 	reflect.TypeFor[Session](), reflect.TypeFor[mobility](), reflect.TypeFor[routability](), reflect.TypeFor[provenPath](), reflect.TypeFor[rebinding](), reflect.TypeFor[moveCount](), reflect.TypeFor[switching](),
-	reflect.TypeFor[ikeSA](), reflect.TypeFor[request](), reflect.TypeFor[child](), reflect.TypeFor[ChildSA](),
+	reflect.TypeFor[ikeSA](), reflect.TypeFor[term](), reflect.TypeFor[request](), reflect.TypeFor[child](), reflect.TypeFor[ChildSA](),
 	reflect.TypeFor[syncing](), reflect.TypeFor[redirection](),
 	reflect.TypeFor[receiving](), reflect.TypeFor[taken](), reflect.TypeFor[pendingChild](), reflect.TypeFor[pendingNotify](), reflect.TypeFor[ChildRequest](),
 }

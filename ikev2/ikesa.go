@@ -31,6 +31,7 @@ type ikeSA struct {
 	window      int // how many requests the peer can take at once
 	outstanding []*request
 	queue       []*request
+	life        term                 // when it is rekeyed and when it ends
 	until       time.Time            // of an IKE SA that a rekey has left behind: when to forget it; zero: it is ours to delete
 	fragments   *message.Reassembler // nil until a fragment comes
 

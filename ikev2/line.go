@@ -14,6 +14,7 @@ type child struct {
 	line   *line
 	policy []message.Proposal // for its rekeys
 
+	life     term // when it is rekeyed and when it ends
 	deleting bool // our Delete is queued or on its way
 	// redundant is a pair of the exchange that lost against another rekey of the same pair; the initiator of that
 	// exchange deletes it (RFC 7296 2.8.1).
@@ -34,7 +35,7 @@ func (s *Session) addChild(sa *ChildSA, policy []message.Proposal, l *line) *chi
 	if i := slices.Index(s.reserved, sa.InboundSPI); i >= 0 {
 		s.reserved = slices.Delete(s.reserved, i, i+1)
 	}
-	c := &child{sa: sa, line: l, policy: policy}
+	c := &child{sa: sa, line: l, policy: policy, life: s.opt.Lifetime.Child.start(s)}
 	if l == nil {
 		c.line = &line{out: c}
 	}

@@ -90,6 +90,8 @@ type Options struct {
 	// Liveness is the silence of the peer after which it is probed by itself; 0: only Probe does. The owner reports
 	// received ESP with Session.Traffic.
 	Liveness time.Duration
+	// Lifetime says when SAs are rekeyed and when they end; its zero value: never by themselves.
+	Lifetime Lifetimes
 	// Keepalive is the interval of NAT keepalives while we are behind a NAT, default 20 s; negative: never.
 	Keepalive time.Duration
 	// FragmentSize is the largest IKE message, in octets with the IKE header, that is sent whole to a peer that

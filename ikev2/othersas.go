@@ -34,6 +34,7 @@ func (s *Session) succeed(next *ikeSA) {
 	old := s.sa
 	next.queue, old.queue = append(old.queue, next.queue...), nil
 	s.sa = next
+	next.life = s.opt.Lifetime.IKE.start(s)
 	s.others = append(slices.DeleteFunc(slices.Clone(s.others), func(sa *ikeSA) bool { return sa == next }), old)
 	next.until, old.until = time.Time{}, s.now.Add(s.patience(&request{}))
 	s.natReference = nil // the hashes are over the SPIs

@@ -50,6 +50,17 @@ func (s *Session) rekeyChild(c *child) {
 	s.withKey(p, func() { s.enqueueChild(p, time.Time{}) })
 }
 
+// ChildTraffic tells the session that fresh ESP of the peer came on a Child SA, given by its inbound SPI. If the peer has
+// made it by a rekey this shows that it has our answer, so that we can send on it before the old one is deleted (RFC 7296
+// 2.8).
+func (s *Session) ChildTraffic(now time.Time, inbound uint32) Output {
+	s.begin(now)
+	if c := s.childByInbound(inbound); c != nil && c.rekeys != nil && !c.redundant && !c.deleting {
+		s.sendOn(c)
+	}
+	return s.finish()
+}
+
 // rekeyWanted is asked when p is about to be sent: the pair may have ended, or been rekeyed by the peer, while it waited.
 func (s *Session) rekeyWanted(p *pendingChild) bool {
 	if p.old.rekey == p && !p.old.deleting && !s.rekeyObsolete(p) {
@@ -82,6 +93,7 @@ func (s *Session) rekeyFailed(p *pendingChild, err error) {
 	case p.expired:
 		s.enqueueDelete([]uint32{old.sa.InboundSPI})
 	default:
+		old.life.again(s.now, s.opt.Lifetime.Child)
 		s.emit(RekeyFailed{Child: old.sa, Err: err})
 	}
 }

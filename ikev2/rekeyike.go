@@ -188,6 +188,7 @@ func (s *Session) settleIKE(p *pendingIKE, mine *ikeSA, err error) {
 		s.succeed(p.peer.sa)
 	case mine == nil:
 		if s.state == stateEstablished {
+			s.sa.life.again(s.now, s.opt.Lifetime.IKE)
 			s.emit(RekeyFailed{Err: err})
 		}
 	case p.adopted || p.peer != nil && loses(p.ni, p.nr, p.peer.ni, p.peer.nr):

@@ -153,6 +153,7 @@ func (s *Session) Timeout(now time.Time) Output {
 			s.mobilityDue()
 			s.livenessDue()
 			s.keepaliveDue()
+			s.lifetimesDue()
 		}
 	}
 	return s.finish()
@@ -237,6 +238,7 @@ func (s *Session) deadline() time.Time {
 		t = earliest(t, s.mobilityAt())
 		t = earliest(t, s.livenessAt())
 		t = earliest(t, s.keepaliveAt())
+		t = earliest(t, s.lifetimesAt())
 	}
 	return t
 }
