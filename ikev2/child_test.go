@@ -152,6 +152,37 @@ func TestRekeyRefusals(t *testing.T) {
 	require.Empty(t, gw.s.Children())
 }
 
+// A peer whose selector is its outer address rekeys with its new one after a move; the owner decides.
+func TestRekeyToOtherSelectors(t *testing.T) {
+	w := newWorld(t, 29)
+	host := func(a netip.Addr) []message.TrafficSelector {
+		return []message.TrafficSelector{message.AddrSelector(0, a)}
+	}
+	g := pskOptions(w.rng, "gw")
+	g.AcceptSelectors = func(s *Session, old *ChildSA, offer *ChildOffer) (ChildAnswer, error) {
+		if offer.RemoteTS[0].Start != s.Path().Remote.Addr() {
+			return ChildAnswer{}, &NotifyError{Type: message.SINGLE_PAIR_REQUIRED}
+		}
+		return ChildAnswer{LocalTS: old.LocalTS}, nil
+	}
+	ue, gw := w.up(pskOptions(w.rng, "ue"), g)
+	old := gw.s.Children()[0]
+	old.RemoteTS = host(ueAddr2)
+	rekey := func(ts []message.TrafficSelector) []message.Payload {
+		return ask(w, ue, message.CREATE_CHILD_SA,
+			&message.Notify{Protocol: message.ProtocolESP, SPI: spiBytes(old.OutboundSPI), Type: message.REKEY_SA},
+			&message.SecurityAssociation{Proposals: suite.Offer(ue.s.opt.ESP, spiBytes(7777))},
+			&message.Nonce{Data: ue.s.nonce()},
+			&message.TSi{TrafficSelectors: ts}, &message.TSr{TrafficSelectors: anyTS()})
+	}
+	require.Equal(t, message.SINGLE_PAIR_REQUIRED, message.ErrorNotify(rekey(host(ueAddr6))).Type)
+	require.Nil(t, message.ErrorNotify(rekey(host(ueAddr))))
+	up := got[ChildUp](gw)[1]
+	require.Equal(t, old.InboundSPI, up.Replaces)
+	require.Equal(t, host(ueAddr), up.Child.RemoteTS)
+	require.Equal(t, old.LocalTS, up.Child.LocalTS)
+}
+
 func TestTemporaryFailureIsRetried(t *testing.T) {
 	w := newWorld(t, 24)
 	o := pskOptions(w.rng, "ue")

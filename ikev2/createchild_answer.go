@@ -61,7 +61,9 @@ func (s *Session) createChildRequest(sa *ikeSA, in []message.Payload) {
 			s.respondError(sa, message.NO_ADDITIONAL_SAS)
 			return
 		}
-		if refusal := o.rekeying(old); refusal != nil {
+		if err := o.rekeying(s, old, notifies); err != nil {
+			refusal := &NotifyError{Type: message.TS_UNACCEPTABLE}
+			errors.As(err, &refusal)
 			s.respondError(sa, refusal.Type, refusal.Data...)
 			return
 		}
@@ -136,12 +138,18 @@ func (s *Session) askPolicy(offer *ChildOffer) (ChildAnswer, error) {
 }
 
 // rekeying gives the new pair the selectors and the tag of the old one, and prefers its algorithms (RFC 7296 2.9.2).
-func (o *childOffer) rekeying(c *child) *NotifyError {
+func (o *childOffer) rekeying(s *Session, c *child, notifies []*message.Notify) error {
 	old := c.sa
 	switch {
 	case narrowed(old.LocalTS, o.local) && narrowed(old.RemoteTS, o.remote):
 		o.local, o.remote = old.LocalTS, old.RemoteTS
 	case narrowed(o.local, old.LocalTS) && narrowed(o.remote, old.RemoteTS):
+	case s.opt.AcceptSelectors != nil:
+		answer, err := s.opt.AcceptSelectors(s, old, &ChildOffer{LocalTS: o.local, RemoteTS: o.remote, Notifies: notifies})
+		if err != nil {
+			return err
+		}
+		o.local, o.remote = orElse(answer.LocalTS, o.local), orElse(answer.RemoteTS, o.remote)
 	default:
 		return &NotifyError{Type: message.TS_UNACCEPTABLE}
 	}

@@ -80,6 +80,10 @@ type Options struct {
 
 	// AcceptChild decides about a Child SA that the peer asks for (not a rekey). nil refuses all with NO_ADDITIONAL_SAS.
 	AcceptChild func(s *Session, offer *ChildOffer) (ChildAnswer, error)
+	// AcceptSelectors decides about a rekey whose selectors neither cover those of the old pair nor lie within them: a
+	// peer whose selector is its own outer address (strongSwan without virtual IP) takes its new one with it when it has
+	// moved. The Tag of the answer is not used. nil refuses all with TS_UNACCEPTABLE.
+	AcceptSelectors func(s *Session, old *ChildSA, offer *ChildOffer) (ChildAnswer, error)
 
 	// Retransmit times our requests.
 	Retransmit Retransmission

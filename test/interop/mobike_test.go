@@ -4,6 +4,7 @@ package interop
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -280,4 +281,41 @@ func (w *world) arrivedAnew(ue string) {
 		return false
 	})
 	w.flows("through the new session")
+}
+
+// strongSwan's scenario mobike has no virtual IP: the selector of the Child SA is the UE's outer address, and charon gives
+// it the new address when it moves. RFC 4555 leaves selectors as they are; charon's user-space ESP rekeys the child after
+// each move anyway, to the new selector, which our policy allows.
+func TestMOBIKEHostSelector(t *testing.T) {
+	t.Run("charon initiates/mobike: the selector is the UE's address, the interface goes down", func(t *testing.T) {
+		w := connect(t, charonInitiates, setup{
+			silent: true, network: func(n *network) { n.second() },
+			charon: func(c *connection) { c.inner = "" },
+			ours: func(o *ikev2.Options) {
+				o.AcceptSelectors = func(s *ikev2.Session, _ *ikev2.ChildSA, offer *ikev2.ChildOffer) (ikev2.ChildAnswer, error) {
+					if !slices.Equal(offer.RemoteTS, []message.TrafficSelector{message.AddrSelector(0, s.Path().Remote.Addr())}) {
+						return ikev2.ChildAnswer{}, &ikev2.NotifyError{Type: message.TS_UNACCEPTABLE}
+					}
+					return ikev2.ChildAnswer{LocalTS: []message.TrafficSelector{behind}}, nil
+				}
+			},
+			on: func(e *edge, s *ikev2.Session, ev ikev2.Event) bool {
+				if _, ok := ev.(ikev2.AuthRequest); ok {
+					e.take(s, s.AuthorizeChild(time.Now(), ikev2.Authorization{LocalTS: []message.TrafficSelector{behind}, Tag: &tunnel{}}))
+					return true
+				}
+				return false
+			},
+		})
+		before := w.c.sa()
+		w.pings(addr(behindGW), addr(ueAddr1))
+		w.n.in(w.n.ue, "ip link set a0 down")
+		eventually(t, "charon moves", func() bool { return w.e.stats().Path.Remote.Addr() == addr(ueAddr2) })
+		w.end()
+		eventually(t, "the new selector", func() bool { return w.children()[0].RemoteTS[0].Start == addr(ueAddr2) })
+		w.agree()
+		w.pings(addr(behindGW), addr(ueAddr2))
+		w.survived(before)
+		w.lost(lostPerMove)
+	})
 }
