@@ -36,11 +36,12 @@ func Default() *Config {
 				Retransmission: Retransmission{Initial: 2 * time.Second, Base: 1.8, Tries: 5},
 				Liveness:       Liveness{Period: 2 * time.Minute},
 				FragmentSize:   1280,
+				Lifetime:       Lifetime{Soft: 6 * time.Hour, Hard: 8 * time.Hour, Jitter: 0.1},
 			},
 			ESP: ESP{
-				ESN:             true,
-				ReplayWindow:    1024,
-				LifetimePackets: 1 << 31,
+				ESN:          true,
+				ReplayWindow: 1024,
+				Lifetime:     Lifetime{Soft: 2 * time.Hour, Hard: 3 * time.Hour, Jitter: 0.1},
 			},
 			MOBIKE: MOBIKE{
 				Enabled:           true,

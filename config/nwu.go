@@ -96,6 +96,8 @@ type IKE struct {
 	Liveness Liveness `yaml:"liveness"`
 	// FragmentSize is the largest IKE datagram, IP header included, before a message is split (RFC 7383), in octets.
 	FragmentSize int `yaml:"fragmentSize" range:"576,65535"`
+	// Lifetime of an IKE SA. UEs have their own; the one with the shorter time rekeys.
+	Lifetime Lifetime `yaml:"lifetime"`
 }
 
 // HalfOpen limits IKE SAs between IKE_SA_INIT and EAP success. Addresses are counted singly, IPv6 per /64.
@@ -141,9 +143,33 @@ type ESP struct {
 	ESN bool `yaml:"esn"`
 	// ReplayWindow is the size of the anti-replay window in packets. A multiple of 64.
 	ReplayWindow int `yaml:"replayWindow" range:"64,65536"`
-	// LifetimePackets is the number of packets after which a child SA without ESN sends no more and is deleted. At 80 % of it
-	// the log asks for a rekey, which is the UE's to start.
-	LifetimePackets uint64 `yaml:"lifetimePackets" range:"1000,4294967295"`
+	// Lifetime of a child SA in time.
+	Lifetime Lifetime `yaml:"lifetime"`
+	// Volume is what the N3IWF may send on a child SA.
+	Volume Volume `yaml:"volume"`
+}
+
+// Lifetime is the age at which an SA is rekeyed and at which it ends (RFC 7296 2.8).
+type Lifetime struct {
+	// Soft is the age at which the N3IWF rekeys; 0: never. Longer than the UEs' own, so that both do not rekey at once.
+	Soft time.Duration `yaml:"soft" range:"0s,8760h"`
+	// Hard is the age at which the SA ends if no rekey came about; 0: never.
+	Hard time.Duration `yaml:"hard" range:"0s,8760h"`
+	// Jitter is the share by which Soft differs at random from one SA to the next, up or down.
+	Jitter float64 `yaml:"jitter" range:"0,0.5"`
+}
+
+// Volume limits what is sent on a child SA. At a soft limit it is rekeyed; at a hard one it sends no more, and ends if its
+// rekey is not under way.
+type Volume struct {
+	// SoftPackets is a number of packets; 0: three quarters of HardPackets.
+	SoftPackets uint64 `yaml:"softPackets" range:"0,9223372036854775807"`
+	// HardPackets is a number of packets; 0: what the sequence numbers allow (4294967295 without ESN).
+	HardPackets uint64 `yaml:"hardPackets" range:"0,9223372036854775807"`
+	// SoftBytes is a number of octets of ESP packets; 0: three quarters of HardBytes.
+	SoftBytes uint64 `yaml:"softBytes" range:"0,9223372036854775807"`
+	// HardBytes is a number of octets of ESP packets; 0: unlimited.
+	HardBytes uint64 `yaml:"hardBytes" range:"0,9223372036854775807"`
 }
 
 // MOBIKE configures address changes (RFC 4555).

@@ -22,9 +22,34 @@ func (d *decoder) nwu(n *NWu) {
 	d.pools(n)
 	d.ike(&n.IKE)
 	d.require(n.ESP.ReplayWindow%64 == 0, "nwu.esp.replayWindow", fmt.Sprintf("%d is not a multiple of 64", n.ESP.ReplayWindow), "choose 1024, 2048 or 4096")
+	d.lifetime("nwu.ike.lifetime", n.IKE.Lifetime)
+	d.lifetime("nwu.esp.lifetime", n.ESP.Lifetime)
+	d.volume(n.ESP.Volume)
 	d.prefixes(n.MOBIKE.VerifiedNetworks, "nwu.mobike.verifiedNetworks")
 	if d.given("nwu.mobike.additionalAddresses") {
 		d.addresses(n.MOBIKE.AdditionalAddresses, "nwu.mobike.additionalAddresses", false)
+	}
+}
+
+// lifetime leaves room between the rekey and the end: a peer may ask for patience, and be asked again 15 s later.
+func (d *decoder) lifetime(key string, l Lifetime) {
+	const room = time.Minute
+	latest := l.Soft + time.Duration(float64(l.Soft)*l.Jitter)
+	d.require(l.Soft == 0 || l.Soft >= room, key+".soft", fmt.Sprintf("%v is too short", l.Soft), "give a minute or more")
+	d.require(l.Hard == 0 || l.Hard >= latest+room, key+".hard",
+		fmt.Sprintf("%v is not a minute above soft with its jitter (%v)", l.Hard, latest), "give more, or 0 for never")
+}
+
+func (d *decoder) volume(v Volume) {
+	const key, least = "nwu.esp.volume", 1000
+	for _, l := range []struct {
+		name       string
+		soft, hard uint64
+	}{{"Packets", v.SoftPackets, v.HardPackets}, {"Bytes", v.SoftBytes, v.HardBytes}} {
+		d.require(l.soft == 0 || l.soft >= least, key+".soft"+l.name, fmt.Sprintf("%d is too little: each rekey costs four messages", l.soft), "give 1000 or more")
+		d.require(l.hard == 0 || l.hard >= least, key+".hard"+l.name, fmt.Sprintf("%d is too little", l.hard), "give 1000 or more, or 0")
+		d.require(l.soft == 0 || l.hard == 0 || l.soft < l.hard, key+".hard"+l.name, fmt.Sprintf("%d is not above soft%s (%d)", l.hard, l.name, l.soft),
+			"give more, or 0")
 	}
 }
 

@@ -58,6 +58,7 @@ func (u *ue) childUp(ev ikev2.ChildUp) {
 	}
 	u.nf.counters.ChildSAs.Add(1)
 	if ev.Replaces != 0 {
+		u.nf.counters.ChildRekeys.Add(1)
 		return // childSwitched follows
 	}
 	c.current = ev.Child
@@ -81,11 +82,7 @@ func (u *ue) ipsecChild(c *childSA, sa *ikev2.ChildSA) ipsec.ChildSA {
 		ID: c.id, InboundSPI: sa.InboundSPI, OutboundSPI: sa.OutboundSPI,
 		Algorithms:  ipsec.Algorithms{Encr: uint16(sa.Suite.Encr.ID), Integ: uint16(sa.Suite.Integ)},
 		InboundKeys: ipsec.Keys(sa.InboundKeys), OutboundKeys: ipsec.Keys(sa.OutboundKeys),
-		ESN: sa.Suite.ESN, ReplayWindow: u.nf.cfg.NWu.ESP.ReplayWindow, Target: ipsec.Target{Path: ipsec.Path(sa.Path), Limit: ipsec.Unlimited},
-	}
-	if !sa.Suite.ESN {
-		hard := u.nf.cfg.NWu.ESP.LifetimePackets
-		out.Lifetime = ipsec.Lifetime{SoftPackets: hard / 5 * 4, HardPackets: hard}
+		ESN: sa.Suite.ESN, Lifetime: ipsec.Lifetime(u.nf.cfg.NWu.ESP.Volume), ReplayWindow: u.nf.cfg.NWu.ESP.ReplayWindow, Target: ipsec.Target{Path: ipsec.Path(sa.Path), Limit: ipsec.Unlimited},
 	}
 	if c.session == nil {
 		out.Context = signallingContext{}

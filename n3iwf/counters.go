@@ -17,6 +17,9 @@ type Counters struct {
 	IKENotSent        atomic.Uint64
 	EAPErrors         atomic.Uint64
 	ChildSAs          atomic.Uint64
+	ChildRekeys       atomic.Uint64 // child SAs of them that replace others
+	IKERekeys         atomic.Uint64
+	RekeysFailed      atomic.Uint64
 	Sessions          atomic.Uint64
 	SessionsFailed    atomic.Uint64
 	Moves             atomic.Uint64

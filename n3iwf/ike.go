@@ -37,6 +37,7 @@ func (nf *N3IWF) ikeOptions() (ikev2.Options, error) {
 		Retransmit:   retransmission(c.IKE.Retransmission),
 		HalfOpenTime: nf.cfg.Timers.Registration, Linger: lingerTime, Liveness: c.IKE.Liveness.Period,
 		FragmentSize:    c.IKE.FragmentSize - ikeOverhead,
+		Lifetime:        ikev2.Lifetimes{IKE: lifetime(c.IKE.Lifetime), Child: lifetime(c.ESP.Lifetime)},
 		ReleaseChildSPI: func(spi uint32) { nf.dataPlane.ReleaseSPI(spi) },
 	}
 	if nf.keys != nil {
@@ -54,6 +55,15 @@ func retransmission(c config.Retransmission) ikev2.Retransmission {
 		wait = time.Duration(float64(wait) * c.Base)
 	}
 	return r
+}
+
+// lifetime says it as the sessions do, for which no jitter is less than none.
+func lifetime(c config.Lifetime) ikev2.Lifetime {
+	l := ikev2.Lifetime{Soft: c.Soft, Hard: c.Hard, Jitter: c.Jitter}
+	if l.Jitter == 0 {
+		l.Jitter = -1
+	}
+	return l
 }
 
 // ikeOverhead is what a datagram has beside the IKE message: IPv6, UDP, non-ESP marker.

@@ -8,7 +8,6 @@ import (
 
 	"github.com/open-n3iwf/n3iwf/ikev2"
 	"github.com/open-n3iwf/n3iwf/ngap"
-	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
 )
 
 // connectionLost: an NG connection is gone. The AMF drops its UE contexts with the association or with the next NG Setup, so the UEs go too
@@ -123,18 +122,6 @@ const (
 	// how fast strangers can make sessions that end. A retransmission beyond it stays without answer.
 	lingerLimit = 4096
 )
-
-// expired: an SA is near the end of what it may carry, or has used it up.
-func (u *ue) expired(ev ipsec.Expire) {
-	c := u.children[ev.ID]
-	if c == nil || c.current == nil {
-		return
-	}
-	if ev.Hard {
-		u.log.Warn("child SA has used up its lifetime; it is deleted", slog.Uint64("spi", uint64(ev.SPI)))
-	}
-	u.apply(u.session.Expire(time.Now(), ev.SPI, ev.Hard))
-}
 
 // sessionBroken gives a PDU session up that cannot work any more and tells the AMF.
 func (u *ue) sessionBroken(s *pduSession, why string) {

@@ -207,6 +207,8 @@ func (u *ue) event(ev ikev2.Event) {
 	case ikev2.MoveRejected:
 		u.nf.counters.MovesRejected.Add(1)
 		u.log.Warn("move refused; the UE stays where it was", slog.String("to", ev.Path.String()), slog.Any("error", ev.Err))
+	case ikev2.RekeyFailed:
+		u.rekeyFailed(ev)
 	case ikev2.SPIAdded:
 		u.owner.ues[ev.SPI] = u
 		u.formerSPIs = append(u.formerSPIs, ev.SPI)
@@ -214,6 +216,7 @@ func (u *ue) event(ev ikev2.Event) {
 		u.owner.ues[ev.New] = u
 		u.formerSPIs = append(slices.DeleteFunc(u.formerSPIs, func(spi message.SPI) bool { return spi == ev.New }), u.spi)
 		u.spi = ev.New
+		u.nf.counters.IKERekeys.Add(1)
 	case ikev2.SPIForgotten:
 		delete(u.owner.ues, ev.SPI)
 		u.formerSPIs = slices.DeleteFunc(u.formerSPIs, func(spi message.SPI) bool { return spi == ev.SPI })
