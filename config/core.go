@@ -30,7 +30,10 @@ type N2 struct {
 
 // AMF is one access and mobility management function.
 type AMF struct {
-	// Addresses are the SCTP addresses of one AMF, 1..8 entries, all of them used for the same association. Required.
+	// Name is a DNS name instead of Addresses, asked for at each attempt to connect: a Kubernetes Service, for instance.
+	Name string `yaml:"name"`
+	// Addresses are the SCTP addresses of one AMF, 1..8 entries, all of them used for the same association. Required without
+	// Name.
 	Addresses []netip.Addr `yaml:"addresses"`
 	// Port is the SCTP port (TS 38.412: 38412).
 	Port uint16 `yaml:"port" range:"1,65535"`

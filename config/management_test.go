@@ -53,3 +53,24 @@ func TestEnvironmentGivesSecrets(t *testing.T) {
 	require.Empty(t, c.Management.TLS.Key, "an empty variable gives nothing")
 	require.NotContains(t, c.Redacted(), "0123456789abcdef")
 }
+
+func TestAMFName(t *testing.T) {
+	dir := folder(t)
+	file := filepath.Join(dir, "n3iwf.yaml")
+	for amf, want := range map[string]string{
+		"{name: amf.example.org}":                  "",
+		"{name: amf-n2, port: 38413}":              "",
+		"{name: \"amf:38412\"}":                    "is not a DNS name",
+		"{name: a..b}":                             "is not a DNS name",
+		"{name: amf, addresses: [192.0.2.1]}":      "either addresses or a name",
+		"{name: " + strings.Repeat("a", 300) + "}": "is not a DNS name",
+		"{port: 38412}":                            "is missing",
+	} {
+		_, err := Parse(file, []byte(strings.Replace(minimal, "- addresses: [192.0.2.10]", "- "+amf, 1)))
+		if want == "" {
+			require.NoError(t, err, amf)
+		} else {
+			require.ErrorContains(t, err, want, amf)
+		}
+	}
+}

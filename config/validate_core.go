@@ -5,7 +5,10 @@ package config
 import (
 	"fmt"
 	"net/netip"
+	"regexp"
 )
+
+var dnsName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_][A-Za-z0-9_-]*)*\.?$`)
 
 func (d *decoder) n2(n *N2) {
 	d.count(len(n.AMFs), 1, 64, "n2.amfs", "AMF")
@@ -13,6 +16,12 @@ func (d *decoder) n2(n *N2) {
 	v4, v6 := false, false
 	for i, amf := range n.AMFs {
 		key := fmt.Sprintf("n2.amfs[%d].addresses", i)
+		if amf.Name != "" {
+			d.require(len(amf.Addresses) == 0, key, "stands beside a name", "give the AMF either addresses or a name")
+			d.require(len(amf.Name) < 254 && dnsName.MatchString(amf.Name), fmt.Sprintf("n2.amfs[%d].name", i), fmt.Sprintf("%q is not a DNS name", amf.Name), "write one such as amf.example.org, without port")
+			v4, v6 = true, true
+			continue
+		}
 		d.count(len(amf.Addresses), 1, 8, key, "address")
 		d.addresses(amf.Addresses, key, false)
 		for j, a := range amf.Addresses {

@@ -93,7 +93,11 @@ func (e *ngSetupRefused) Error() string {
 }
 
 func (a *amf) connectAndServe(ctx context.Context) (up bool, err error) {
-	association, err := transport.Dial(ctx, a.transportOptions())
+	remote, err := remoteAddresses(ctx, a.cfg)
+	if err != nil {
+		return false, err
+	}
+	association, err := transport.Dial(ctx, a.transportOptions(remote))
 	if err != nil {
 		return false, err
 	}
@@ -134,7 +138,7 @@ func (a *amf) hangUp(association transport.Association) {
 	}
 }
 
-func (a *amf) transportOptions() transport.Options {
+func (a *amf) transportOptions(remote []netip.Addr) transport.Options {
 	n2 := a.nf.cfg.N2
 	mode, _ := transport.ParseMode(n2.Transport) // the words are the same; config has checked
 	o := transport.Options{
@@ -142,7 +146,7 @@ func (a *amf) transportOptions() transport.Options {
 		HeartbeatInterval: n2.SCTP.Heartbeat, RTOInitial: n2.SCTP.RTOInitial, RTOMin: n2.SCTP.RTOMin, RTOMax: n2.SCTP.RTOMax,
 		InitAttempts: n2.SCTP.MaxRetransmissions, Logger: a.log,
 	}
-	for _, ip := range a.cfg.Addresses {
+	for _, ip := range remote {
 		o.Remote = append(o.Remote, netip.AddrPortFrom(ip, a.cfg.Port))
 	}
 	for _, ip := range n2.LocalAddresses {

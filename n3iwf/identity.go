@@ -3,6 +3,7 @@
 package n3iwf
 
 import (
+	"context"
 	"encoding/hex"
 	"fmt"
 	"net"
@@ -73,8 +74,11 @@ func (nf *N3IWF) n3Addresses() []netip.AddrPort {
 		list = append(list, netip.AddrPortFrom(a, nf.cfg.N3.Port))
 	}
 	if len(list) == 0 {
-		if a, ok := sourceTowards(nf.cfg.N2.AMFs[0].Addresses[0]); ok {
-			list = append(list, netip.AddrPortFrom(a, nf.cfg.N3.Port))
+		// An AMF that cannot be resolved yet leaves n3.addresses without default; relay.New says so.
+		if amf, err := remoteAddresses(context.Background(), nf.cfg.N2.AMFs[0]); err == nil && len(amf) > 0 {
+			if a, ok := sourceTowards(amf[0]); ok {
+				list = append(list, netip.AddrPortFrom(a, nf.cfg.N3.Port))
+			}
 		}
 	}
 	return list

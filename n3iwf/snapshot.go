@@ -119,6 +119,7 @@ type FlowView struct {
 
 // AMFView is one configured AMF.
 type AMFView struct {
+	Host      string       `json:"host,omitempty"` // DNS name of the configuration
 	Addresses []netip.Addr `json:"addresses"`
 	Port      uint16       `json:"port"`
 	Connected bool         `json:"connected"`
@@ -213,7 +214,7 @@ func (nf *N3IWF) AMFs(ctx context.Context) []AMFView {
 	}
 	out := []AMFView{}
 	for _, a := range nf.amfs {
-		v := AMFView{Addresses: a.cfg.Addresses, Port: a.cfg.Port, UEs: on[a]}
+		v := AMFView{Host: a.cfg.Name, Addresses: a.cfg.Addresses, Port: a.cfg.Port, UEs: on[a]}
 		if ng := a.ng.Load(); ng != nil {
 			v.Connected, v.Name, v.Since, v.Capacity = true, string(ng.name), ng.since, int(ng.capacity)
 			v.GUAMIs, v.PLMNs = ng.serving()

@@ -115,7 +115,7 @@ func showAMFs(w io.Writer, list []n3iwf.AMFView) {
 			if a.Connected {
 				state = "connected"
 			}
-			row(a.Name, fmt.Sprintf("%s:%d", addresses(a.Addresses), a.Port), state, age(a.Since), a.Capacity, a.UEs, strings.Join(a.GUAMIs, ","))
+			row(a.Name, fmt.Sprintf("%s%s:%d", a.Host, addresses(a.Addresses), a.Port), state, age(a.Since), a.Capacity, a.UEs, strings.Join(a.GUAMIs, ","))
 		}
 	})
 }

@@ -226,10 +226,23 @@ func (i *importer) n2(c *node) {
 	i.line("  amfs:")
 	for _, amf := range c.get("amfSCTPAddresses").items() {
 		var list []string
+		name := ""
 		for _, ip := range amf.get("ip").items() {
+			if _, err := netip.ParseAddr(ip.value()); err != nil && name == "" {
+				name = ip.value()
+				continue
+			}
 			list = append(list, quote(i.address(ip)))
 		}
-		i.line("    - addresses: [%s]", strings.Join(list, ", "))
+		switch {
+		case name != "" && len(list) == 0:
+			i.line("    - name: %s", quote(name))
+		case name != "":
+			i.note(amf, "%q stands beside addresses: only the addresses are used", name)
+			fallthrough
+		default:
+			i.line("    - addresses: [%s]", strings.Join(list, ", "))
+		}
 		if port := amf.get("port"); port.value() != "" {
 			i.line("      port: %s", scalar(port.value()))
 		}

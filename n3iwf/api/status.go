@@ -104,7 +104,7 @@ func alarms(out *Status, st n3iwf.Status, amfs []n3iwf.AMFView, now time.Time, m
 	} else {
 		for _, a := range amfs {
 			if !a.Connected {
-				add(warning, "AMF %v is not connected", a.Addresses)
+				add(warning, "AMF %s%v is not connected", a.Host, a.Addresses)
 			}
 		}
 	}

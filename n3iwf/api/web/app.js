@@ -104,7 +104,7 @@ async function showStatus() {
 
 async function showAMFs() {
   fill($("amfs"), (await ask("/amfs")).map((a) => row([
-    a.name || "–", code(a.addresses.join(", ") + ":" + a.port), element("td", a.connected ? "connected" : "no connection", a.connected ? "good" : "bad"),
+    a.name || "–", code((a.host || (a.addresses || []).join(", ")) + ":" + a.port), element("td", a.connected ? "connected" : "no connection", a.connected ? "good" : "bad"),
     since(a.since), number(a.relativeCapacity || 0), number(a.ues), code((a.guamis || []).join(", ")),
   ])));
 }
