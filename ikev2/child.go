@@ -76,8 +76,8 @@ func (s *Session) espPolicy(override []message.Proposal) []message.Proposal {
 
 // childKeys derives the keys of c from the exchange's nonces and shared secret (nil without a key exchange). sa is the
 // IKE SA that the exchange ran in, which a rekey may have left behind meanwhile.
-func (s *Session) childKeys(sa *ikeSA, c *ChildSA, secret, ni, nr []byte) {
-	k := suite.NewChildKeys(sa.suite.PRF, sa.keys.D, c.Suite, secret, ni, nr)
+func (s *Session) childKeys(sa *ikeSA, c *ChildSA, secret, ni, nr []byte, more ...[]byte) {
+	k := suite.NewChildKeys(sa.suite.PRF, sa.keys.D, c.Suite, secret, ni, nr, more...)
 	c.OutboundKeys = Keys{Encr: k.InitiatorEncr, Integ: k.InitiatorInteg}
 	c.InboundKeys = Keys{Encr: k.ResponderEncr, Integ: k.ResponderInteg}
 	if !c.Initiator {

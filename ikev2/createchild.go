@@ -33,6 +33,8 @@ type pendingChild struct {
 	peer      *peerRekey // the peer's rekey of the same pair that came meanwhile
 	unwanted  bool       // the owner deleted the pair meanwhile
 	expired   bool       // the pair's hard lifetime ended meanwhile
+	restarted bool       // after the peer had lost the state of the additional key exchanges
+	following bool       // the peer agreed, and additional key exchanges are under way
 	gone      []uint32   // see deletedEarly
 }
 
@@ -179,13 +181,13 @@ func (s *Session) childResponse(sa *ikeSA, p *pendingChild, in []message.Payload
 		return
 	}
 	c.InboundSPI, c.Tag = p.spi, p.req.Tag
-	up := func(secret []byte) {
+	up := func(secret []byte, more ...[]byte) {
 		if slices.Contains(p.gone, c.OutboundSPI) {
 			s.failChild(p, ErrDeleted)
 			return
 		}
 		c.Path = s.espPath
-		s.childKeys(sa, c, secret, p.ni, nr.Data)
+		s.childKeys(sa, c, secret, p.ni, nr.Data, more...)
 		up := ChildUp{Child: c, Notifies: message.All[*message.Notify](in)}
 		if p.old != nil {
 			s.rekeyed(p, up, nr.Data)
@@ -198,19 +200,55 @@ func (s *Session) childResponse(sa *ikeSA, p *pendingChild, in []message.Payload
 		up(nil)
 		return
 	}
+	methods := c.Suite.Additional.Methods()
+	if len(methods) > 0 {
+		if p.old != nil && !s.wins(p, nr.Data) {
+			// The peer rekeys the same pair, and its exchange goes on. There is no SA of ours yet.
+			s.failChild(p, ErrState)
+			return
+		}
+		p.following = true
+		s.following++
+	}
 	var secret []byte
 	s.computing = append(s.computing, p)
+	computed := func() {
+		s.computing = slices.DeleteFunc(s.computing, func(a *pendingChild) bool { return a == p })
+	}
 	s.work(func() (err error) {
 		secret, err = p.key.Shared(ke.Data)
 		return err
 	}, func(err error) {
-		s.computing = slices.DeleteFunc(s.computing, func(a *pendingChild) bool { return a == p })
-		if err != nil {
+		switch {
+		case err == nil && len(methods) > 0:
+			s.runFollowUps(sa, methods, in, secret, func(secrets [][]byte, err error) {
+				computed()
+				p.following = false
+				switch {
+				case err != nil && s.state == stateClosed:
+					if p.old == nil {
+						s.emit(ChildFailed{Tag: p.req.Tag, Err: err})
+					}
+					return
+				case err != nil:
+					s.followUpFailed(p, err)
+					return
+				}
+				up(secrets[0], secrets[1:]...)
+			})
+		case err == nil:
+			computed()
+			up(secret)
+		case len(methods) > 0:
+			computed()
+			p.following = false
+			s.following--
+			s.failChild(p, err) // the peer will forget it
+		default:
+			computed()
 			s.failChild(p, err)
 			s.enqueueDelete([]uint32{p.spi})
-			return
 		}
-		up(secret)
 	})
 }
 

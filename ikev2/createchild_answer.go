@@ -54,6 +54,12 @@ func (s *Session) createChildRequest(sa *ikeSA, in []message.Payload) {
 		case old == nil:
 			s.respond(sa, []message.Payload{&message.Notify{Protocol: n.Protocol, SPI: n.SPI, Type: message.CHILD_SA_NOT_FOUND}})
 			return
+		case old.rekey != nil && old.rekey.following:
+			s.respondError(sa, message.TEMPORARY_FAILURE)
+			return
+		}
+		s.dropFollowUps(func(f *followUp) bool { return f.old == old }) // the peer starts over
+		switch {
 		case old.deleting || old.redundant || old.peerRekey != nil:
 			s.respondError(sa, message.TEMPORARY_FAILURE)
 			return
@@ -80,6 +86,10 @@ func (s *Session) createChildRequest(sa *ikeSA, in []message.Payload) {
 		extra = answer.Notifies
 	}
 	c, proposal, refusal := s.acceptOffer(o)
+	if refusal == nil && len(s.followUps) >= maxFollowUps && c.Suite.Additional != (suite.Additional{}) {
+		s.dropSPI(c.InboundSPI)
+		refusal = &NotifyError{Type: message.TEMPORARY_FAILURE}
+	}
 	if refusal != nil {
 		s.respondError(sa, refusal.Type, refusal.Data...)
 		return
@@ -87,20 +97,13 @@ func (s *Session) createChildRequest(sa *ikeSA, in []message.Payload) {
 	if old != nil {
 		old.rekeyByPeer(bytes.Clone(ni.Data), nr)
 	}
-	finish := func(public, secret []byte) {
+	complete := func(secrets [][]byte) *NotifyError {
 		if old != nil && (old.deleting || !s.alive(old)) {
 			// We deleted it, or completed a rekey of our own, while this answer was made.
-			s.dropSPI(c.InboundSPI)
-			s.respondError(sa, message.TEMPORARY_FAILURE)
-			return
+			return &NotifyError{Type: message.TEMPORARY_FAILURE}
 		}
 		c.Path = s.espPath
-		s.childKeys(sa, c, secret, ni.Data, nr)
-		parts := childPayloads(c, proposal)
-		out := []message.Payload{parts[0], &message.Nonce{Data: nr}}
-		if public != nil {
-			out = append(out, &message.KeyExchange{Group: uint16(c.Suite.Group), Data: public})
-		}
+		s.childKeys(sa, c, secrets[0], ni.Data, nr, secrets[1:]...)
 		up := ChildUp{Child: c, Notifies: notifies}
 		if old == nil {
 			s.addChild(c, inherit, nil)
@@ -109,6 +112,35 @@ func (s *Session) createChildRequest(sa *ikeSA, in []message.Payload) {
 			old.succeededBy(s.addChild(c, inherit, old.line))
 		}
 		s.emit(up)
+		return nil
+	}
+	drop := func() {
+		s.dropSPI(c.InboundSPI)
+		if old != nil {
+			old.peerGaveUp()
+		}
+	}
+	methods := c.Suite.Additional.Methods()
+	finish := func(public, secret []byte) {
+		parts := childPayloads(c, proposal)
+		out := []message.Payload{parts[0], &message.Nonce{Data: nr}}
+		if public != nil {
+			out = append(out, &message.KeyExchange{Group: uint16(c.Suite.Group), Data: public})
+		}
+		if len(methods) > 0 {
+			if old != nil && old.rekey != nil && old.rekey.following {
+				drop() // our own rekey has been answered while this answer was made, and has won
+				s.respondError(sa, message.TEMPORARY_FAILURE)
+				return
+			}
+			out = append(out, s.expectFollowUp(&followUp{
+				sa: sa, old: old, methods: methods, secrets: [][]byte{secret}, complete: complete, drop: drop,
+			}))
+		} else if refusal := complete([][]byte{secret}); refusal != nil {
+			s.dropSPI(c.InboundSPI)
+			s.respondError(sa, refusal.Type)
+			return
+		}
 		s.respond(sa, appendNotifies(append(out, parts[1:]...), extra))
 	}
 	if c.Suite.Group == suite.GroupNone {

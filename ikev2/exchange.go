@@ -27,7 +27,7 @@ func (s *Session) pump() {
 	sa := s.sa
 	for i := 0; i < len(sa.queue) && sa.room(); {
 		r := sa.queue[i]
-		if !r.notBefore.IsZero() && s.now.Before(r.notBefore) {
+		if !r.notBefore.IsZero() && s.now.Before(r.notBefore) || s.mustWait(r) {
 			i++
 			continue
 		}

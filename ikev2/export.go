@@ -197,6 +197,8 @@ func (s *Session) blocker() string {
 		return "the IKE SA is not up yet"
 	case s.state != stateEstablished:
 		return "the IKE SA is being deleted"
+	case s.following > 0 || len(s.followUps) > 0:
+		return "additional key exchanges are under way"
 	case s.working > 0:
 		return "public-key work is under way"
 	}

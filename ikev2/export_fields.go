@@ -362,6 +362,7 @@ func (p *pendingChild) fields(c *codec) {
 	field(c, "group", &p.group)
 	c.time("busySince", &p.since)
 	field(c, "regrouped", &p.regrouped)
+	field(c, "restarted", &p.restarted)
 	field(c, "rekeys", &p.rekeys)
 	field(c, "inherit", &p.inherit)
 	field(c, "unwanted", &p.unwanted)

@@ -110,6 +110,7 @@ const (
 	requestOther requestKind = iota
 	requestChild
 	requestRekeyIKE
+	requestFollowUp
 	requestDeleteChild
 	requestDeleteIKE
 	requestLiveness

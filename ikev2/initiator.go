@@ -260,7 +260,7 @@ func (s *Session) sendFirstAuth() {
 			return
 		}
 		hs.childSPI = spi
-		hs.childESP = suite.Offer(suite.WithGroups(s.espPolicy(want.Child.ESP)), spiBytes(spi))
+		hs.childESP = suite.Offer(suite.WithAdditional(suite.WithGroups(s.espPolicy(want.Child.ESP))), spiBytes(spi))
 		out = append(out,
 			&message.SecurityAssociation{Proposals: hs.childESP},
 			&message.TSi{TrafficSelectors: want.Child.LocalTS},

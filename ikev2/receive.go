@@ -138,6 +138,8 @@ func (s *Session) request(sa *ikeSA, exchange message.ExchangeType, in []message
 		s.informationalRequest(sa, in)
 	case exchange == message.CREATE_CHILD_SA && s.state >= stateEstablished:
 		s.createChildRequest(sa, in)
+	case exchange == message.IKE_FOLLOWUP_KE && s.state >= stateEstablished:
+		s.followUpRequest(sa, in)
 	case exchange == message.INFORMATIONAL && s.state == stateAuth:
 		// Before authentication is over only its end can be told.
 		s.earlyInformational(sa, in)

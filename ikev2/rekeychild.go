@@ -98,6 +98,32 @@ func (s *Session) rekeyFailed(p *pendingChild, err error) {
 	}
 }
 
+// wins tells whether a rekey of ours goes on that has been answered with nr: no rekey of the same pair by the peer has
+// met it, or that loses and is given up (RFC 7296 2.8.1). With additional key exchanges only the winner goes on.
+func (s *Session) wins(p *pendingChild, nr []byte) bool {
+	if p.peer == nil {
+		return true
+	}
+	if p.peer.pair != nil || loses(p.ni, nr, p.peer.ni, p.peer.nr) {
+		return false
+	}
+	s.dropFollowUps(func(f *followUp) bool { return f.old == p.old })
+	return true
+}
+
+// followUpFailed ends a CREATE_CHILD_SA exchange of ours whose additional key exchanges failed. A peer that has lost its
+// state, or had no time, is asked once more from the start (RFC 9370 2.2.4).
+func (s *Session) followUpFailed(p *pendingChild, err error) {
+	var refused *NotifyError
+	if errors.As(err, &refused) && (refused.Type == message.STATE_NOT_FOUND || refused.Type == message.TEMPORARY_FAILURE) &&
+		!p.restarted && s.state == stateEstablished && (p.old == nil || !p.expired && !s.rekeyObsolete(p)) {
+		p.restarted, p.sent = true, false
+		s.withKey(p, func() { s.enqueueChild(p, s.now.Add(s.backOff())) })
+		return
+	}
+	s.failChild(p, err)
+}
+
 // rekeyed ends a rekey whose new pair is ready (RFC 7296 2.8, 2.8.1).
 func (s *Session) rekeyed(p *pendingChild, up ChildUp, nr []byte) {
 	old := p.old
@@ -145,6 +171,14 @@ func (c *child) rekeyByPeer(ni, nr []byte) {
 	if c.rekey != nil && c.rekey.sent {
 		c.rekey.peer = c.peerRekey
 	}
+}
+
+// peerGaveUp undoes rekeyByPeer: the peer's rekey comes to nothing.
+func (c *child) peerGaveUp() {
+	if c.rekey != nil && c.rekey.peer == c.peerRekey {
+		c.rekey.peer = nil
+	}
+	c.peerRekey = nil
 }
 
 // succeededBy notes the pair that the peer's rekey has made.

@@ -4,6 +4,7 @@ package ikev2
 
 import (
 	"encoding/binary"
+	"errors"
 	"time"
 
 	"github.com/open-n3iwf/n3iwf/ikev2/message"
@@ -24,6 +25,8 @@ type pendingIKE struct {
 	sent      bool     // on its way, or its answer is being worked on
 	peer      *peerIKE // the peer's rekey of the same IKE SA that came meanwhile
 	waiting   func()   // what to do when our answer to the peer's rekey is made
+	following bool     // the peer agreed, and additional key exchanges are under way
+	restarted bool     // after the peer had lost the state of the additional key exchanges
 	adopted   bool     // the peer's IKE SA is in use already: ours is to be deleted
 }
 
@@ -125,13 +128,10 @@ func (s *Session) rekeyIKEResponse(p *pendingIKE, in []message.Payload) {
 	}
 	p.nr = nr.Data
 	next := &ikeSA{initiator: true, spiI: p.spi, spiR: spi, suite: choice.IKE, window: 1}
-	var secret []byte
-	s.work(func() (err error) {
-		secret, err = p.key.Shared(ke.Data)
-		return err
-	}, func(err error) {
+	up := func(secrets [][]byte, err error) {
+		p.following = false
 		if err == nil {
-			keys := suite.RekeyIKE(p.sa.suite.PRF, p.sa.keys.D, next.suite, secret, p.ni, p.nr, next.spiI, next.spiR)
+			keys := suite.RekeyIKE(p.sa.suite.PRF, p.sa.keys.D, next.suite, secrets[0], p.ni, p.nr, next.spiI, next.spiR, secrets[1:]...)
 			err = s.useKeys(next, keys)
 		}
 		if err != nil {
@@ -140,6 +140,39 @@ func (s *Session) rekeyIKEResponse(p *pendingIKE, in []message.Payload) {
 		}
 		next.learnToken(message.All[*message.Notify](in))
 		s.settleIKE(p, next, nil)
+	}
+	methods := next.suite.Additional.Methods()
+	if len(methods) > 0 {
+		if p.adopted || p.peer != nil && (p.peer.ready || loses(p.ni, p.nr, p.peer.ni, p.peer.nr)) {
+			// The peer's rekey goes on, ours does not: there is no IKE SA of ours yet.
+			s.ikeRekeyFailed(p, ErrState)
+			return
+		}
+		p.following = true
+		s.following++
+		s.dropFollowUps(func(f *followUp) bool { return f.ike })
+	}
+	var secret []byte
+	s.work(func() (err error) {
+		secret, err = p.key.Shared(ke.Data)
+		return err
+	}, func(err error) {
+		switch {
+		case len(methods) == 0:
+			up([][]byte{secret}, err)
+		case err != nil:
+			s.following--
+			up(nil, err)
+		default:
+			s.runFollowUps(p.sa, methods, in, secret, func(secrets [][]byte, err error) {
+				if refused := (*NotifyError)(nil); errors.As(err, &refused) && refused.Type == message.STATE_NOT_FOUND && !p.restarted {
+					p.restarted, p.following, p.sent = true, false, false
+					s.ikeKey(p, func() { s.enqueueRekeyIKE(p, s.now.Add(s.backOff())) })
+					return
+				}
+				up(secrets, err)
+			})
+		}
 	})
 }
 

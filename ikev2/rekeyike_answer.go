@@ -24,7 +24,8 @@ func (s *Session) rekeyIKERequest(offer *message.SecurityAssociation, ni *messag
 		own = nil
 	}
 	// Child SAs that we make, rekey or delete must not be lost between the two; the peer repeats its wish (2.25.2).
-	if sa.childrenUnderway() || own != nil && own.peer != nil {
+	s.dropFollowUps(func(f *followUp) bool { return f.ike }) // the peer starts over
+	if sa.childrenUnderway() || s.following > 0 || own != nil && own.peer != nil {
 		s.respondError(sa, message.TEMPORARY_FAILURE)
 		return
 	}
@@ -59,25 +60,53 @@ func (s *Session) rekeyIKERequest(offer *message.SecurityAssociation, ni *messag
 			s.invalidSyntax(sa)
 			return
 		}
-		keys := suite.RekeyIKE(sa.suite.PRF, sa.keys.D, next.suite, secret, peer.ni, nr, next.spiI, next.spiR)
-		if err := s.useKeys(next, keys); err != nil {
-			s.close(err, false)
-			return
+		goOn := func() {
+			if own != nil && own.waiting != nil {
+				own.waiting()
+			}
 		}
-		peer.ready = true
-		if own != nil {
-			s.addOther(next)
-		} else {
-			s.succeed(next)
+		complete := func(secrets [][]byte) *NotifyError {
+			keys := suite.RekeyIKE(sa.suite.PRF, sa.keys.D, next.suite, secrets[0], peer.ni, nr, next.spiI, next.spiR, secrets[1:]...)
+			if err := s.useKeys(next, keys); err != nil {
+				s.close(err, false)
+				return &NotifyError{Type: message.TEMPORARY_FAILURE}
+			}
+			peer.ready = true
+			if own != nil {
+				s.addOther(next)
+			} else {
+				s.succeed(next)
+			}
+			return nil
 		}
-		s.respond(sa, appendNotifies([]message.Payload{
+		out := []message.Payload{
 			&message.SecurityAssociation{Proposals: []message.Proposal{choice.Answer(next.spiR.Bytes())}},
 			&message.Nonce{Data: nr},
 			&message.KeyExchange{Group: uint16(next.suite.Group), Data: public},
-		}, s.tokenNotify(next)))
-		if own != nil && own.waiting != nil {
-			own.waiting()
 		}
+		if methods := next.suite.Additional.Methods(); len(methods) > 0 {
+			if own != nil && own.following {
+				own.peer = nil // ours has been answered while this answer was made, and has won
+				s.respondError(sa, message.TEMPORARY_FAILURE)
+				goOn()
+				return
+			}
+			s.respond(sa, appendNotifies(append(out, s.expectFollowUp(&followUp{
+				sa: sa, ike: true, methods: methods, secrets: [][]byte{secret}, complete: complete, after: goOn,
+				drop: func() {
+					if own != nil && own.peer == peer {
+						own.peer = nil
+						goOn()
+					}
+				},
+			})), s.tokenNotify(next)))
+			return
+		}
+		if complete([][]byte{secret}) != nil {
+			return
+		}
+		s.respond(sa, appendNotifies(out, s.tokenNotify(next)))
+		goOn()
 	})
 }
 

@@ -51,6 +51,8 @@ type Session struct {
 	lastSent  time.Time
 	answering bool        // the answer to the peer's rekey of the IKE SA is being made
 	ikeRekey  *pendingIKE // our rekey of the IKE SA, from the wish to its outcome
+	following int         // CREATE_CHILD_SA exchanges of ours that go on in IKE_FOLLOWUP_KE
+	followUps []*followUp // those of the peer
 	working   int         // public-key works that are not back yet
 	quiet     quietness
 	expires   time.Time // of the half-open state or of the lingering
@@ -149,6 +151,7 @@ func (s *Session) Timeout(now time.Time) Output {
 	default:
 		s.retransmitDue()
 		s.forgetDue()
+		s.followUpsDue()
 		if s.state == stateEstablished {
 			s.mobilityDue()
 			s.livenessDue()
@@ -178,7 +181,7 @@ func (s *Session) closeWith(reason error, byPeer bool, notifies []*message.Notif
 	for _, spi := range s.reserved {
 		s.releaseSPI(spi)
 	}
-	s.reserved, s.children, s.hs, s.ikeRekey = nil, nil, nil, nil
+	s.reserved, s.children, s.hs, s.ikeRekey, s.followUps = nil, nil, nil, nil, nil
 	s.leaveFront()
 	s.expires = s.now.Add(s.opt.Linger)
 	s.emit(Closed{Reason: reason, ByPeer: byPeer, Notifies: notifies})
@@ -229,12 +232,16 @@ func (s *Session) deadline() time.Time {
 	if s.state == stateEstablished {
 		if s.pumping() && s.sa.room() {
 			for _, r := range s.sa.queue {
+				if s.mustWait(r) {
+					continue
+				}
 				if r.kind == requestRekeyIKE && len(s.sa.outstanding) > 0 && !s.now.Before(r.notBefore) {
 					break // it waits for an answer, and all behind it with it
 				}
 				t = earliest(t, r.notBefore)
 			}
 		}
+		t = earliest(t, s.followUpsAt())
 		t = earliest(t, s.mobilityAt())
 		t = earliest(t, s.livenessAt())
 		t = earliest(t, s.keepaliveAt())

@@ -4,6 +4,7 @@ package suite
 
 import (
 	"io"
+	"slices"
 
 	"github.com/open-n3iwf/n3iwf/ikev2/message"
 )
@@ -25,10 +26,11 @@ func NewIKEKeys(s IKE, secret, ni, nr []byte, spiI, spiR message.SPI) *IKEKeys {
 }
 
 // RekeyIKE derives the keys of an IKE SA made by rekeying another (RFC 7296 2.18): old is the PRF
-// of the old SA and skD its SK_d; everything else is of the new one.
-func RekeyIKE(old PRFID, skD []byte, s IKE, secret, ni, nr []byte, spiI, spiR message.SPI) *IKEKeys {
+// of the old SA and skD its SK_d; everything else is of the new one. more are the secrets of additional key exchanges
+// (RFC 9370 2.2.4).
+func RekeyIKE(old PRFID, skD []byte, s IKE, secret, ni, nr []byte, spiI, spiR message.SPI, more ...[]byte) *IKEKeys {
 	nonces := append(append(make([]byte, 0, len(ni)+len(nr)), ni...), nr...)
-	return expandIKE(s, old.Sum(skD, secret, nonces), nonces, spiI, spiR)
+	return expandIKE(s, old.Sum(skD, slices.Concat([][]byte{secret, nonces}, more)...), nonces, spiI, spiR)
 }
 
 func expandIKE(s IKE, skeyseed, nonces []byte, spiI, spiR message.SPI) *IKEKeys {
@@ -78,10 +80,10 @@ type ChildKeys struct {
 
 // NewChildKeys derives the keys of a Child SA. prf and skD are those of the IKE SA; secret is the
 // shared secret of this exchange's own key exchange, or nil; ni and nr are the nonces of this
-// exchange, in IKE_AUTH those of IKE_SA_INIT.
-func NewChildKeys(prf PRFID, skD []byte, s ESP, secret, ni, nr []byte) ChildKeys {
+// exchange, in IKE_AUTH those of IKE_SA_INIT. more are the secrets of additional key exchanges (RFC 9370 2.2.4).
+func NewChildKeys(prf PRFID, skD []byte, s ESP, secret, ni, nr []byte, more ...[]byte) ChildKeys {
 	e, a := s.Encr.MaterialLen(), s.Integ.KeyLen()
-	m := prf.Expand(2*(e+a), skD, secret, ni, nr)
+	m := prf.Expand(2*(e+a), skD, slices.Concat([][]byte{secret, ni, nr}, more)...)
 	return ChildKeys{
 		InitiatorEncr: m[:e:e], InitiatorInteg: m[e : e+a : e+a],
 		ResponderEncr: m[e+a : 2*e+a : 2*e+a], ResponderInteg: m[2*e+a:],
