@@ -37,6 +37,7 @@ func Default() *Config {
 				Liveness:       Liveness{Period: 2 * time.Minute},
 				FragmentSize:   1280,
 				Lifetime:       Lifetime{Soft: 6 * time.Hour, Hard: 8 * time.Hour, Jitter: 0.1},
+				Window:         1,
 			},
 			ESP: ESP{
 				ESN:          true,
@@ -47,7 +48,11 @@ func Default() *Config {
 				Enabled:           true,
 				ReturnRoutability: "before",
 				ProvenFor:         10 * time.Minute,
-				FollowESP:         "port",
+				FollowESP:         "port+rr",
+				Patience:          5 * time.Minute,
+				MovesPerMinute:    120,
+				WatchAddresses:    true,
+				Switch:            Switch{VendorID: "open-n3iwf switch-to-ip-address 1", Notify: 60200, Capability: 1},
 			},
 		},
 		N2: N2{

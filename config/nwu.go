@@ -98,6 +98,8 @@ type IKE struct {
 	FragmentSize int `yaml:"fragmentSize" range:"576,65535"`
 	// Lifetime of an IKE SA. UEs have their own; the one with the shorter time rekeys.
 	Lifetime Lifetime `yaml:"lifetime"`
+	// Window is how many requests of a UE are taken at once, told to it with SET_WINDOW_SIZE (RFC 7296 2.3). 1 is not told.
+	Window int `yaml:"window" range:"1,8"`
 }
 
 // HalfOpen limits IKE SAs between IKE_SA_INIT and EAP success. Addresses are counted singly, IPv6 per /64.
@@ -186,7 +188,32 @@ type MOBIKE struct {
 	// AdditionalAddresses are own addresses announced to UEs beside the one that they use (ADDITIONAL_IP4_ADDRESS,
 	// ADDITIONAL_IP6_ADDRESS). Default: the addresses of nwu.addresses, where they are named one by one.
 	AdditionalAddresses []netip.Addr `yaml:"additionalAddresses"`
-	// FollowESP says what an authenticated ESP packet from a new outer address does: "port" follows a new port of the same
-	// address, as after a NAT's timeout, and proves a new address first; "off" waits for the UE's UPDATE_SA_ADDRESSES.
-	FollowESP string `yaml:"followESP" enum:"port,off"`
+	// FollowESP says what an authenticated ESP packet from a new outer address or port does before the UE has said a word:
+	// "port" follows a new port of the same address, as after a NAT's timeout; "rr" follows any new address or port when
+	// the UE has answered there; "port+rr" follows a port at once and an address when the UE has answered there; "off"
+	// waits for the UE's UPDATE_SA_ADDRESSES.
+	FollowESP string `yaml:"followESP" enum:"port+rr,port,rr,off"`
+	// Patience is how long a UE that does not answer is kept at least: it may be between two networks (RFC 4555 3.9).
+	Patience time.Duration `yaml:"patience" range:"1s,1h"`
+	// MovesPerMinute is how often a UE may change its outer address or port; further moves are answered with
+	// UNACCEPTABLE_ADDRESSES. 0: no limit.
+	MovesPerMinute int `yaml:"movesPerMinute" range:"0,1000000"`
+	// WatchAddresses follows the addresses of this machine: when one disappears, UEs that use it are told another one at
+	// once (RFC 4555 3.6); when it comes back, that is told too.
+	WatchAddresses bool `yaml:"watchAddresses"`
+	// Switch asks UEs to move to another address of this N3IWF. It is no standard.
+	Switch Switch `yaml:"switch"`
+}
+
+// Switch is the extension by which the N3IWF asks a UE to move (SWITCH_TO_IP_ADDRESS). UEs that do not know the vendor ID
+// are not asked. Its numbers are private ones.
+type Switch struct {
+	// Enabled answers the vendor ID.
+	Enabled bool `yaml:"enabled"`
+	// VendorID is the content of the vendor ID payload of both sides, as text.
+	VendorID string `yaml:"vendorID"`
+	// Notify is the notify type of the request, one of the private status types.
+	Notify uint16 `yaml:"notify" range:"40960,65535"`
+	// Capability is the content of MOBIKE_SUPPORTED by which a UE says that it follows, 0 to 255.
+	Capability uint8 `yaml:"capability" range:"0,255"`
 }

@@ -31,12 +31,15 @@ func (s *Session) SetAddresses(now time.Time, additional []netip.Addr) Output {
 func (s *Session) LocalAddressGone(now time.Time, gone netip.Addr) Output {
 	s.begin(now)
 	gone = gone.Unmap()
+	told := len(s.own)
 	s.own = slices.DeleteFunc(slices.Clone(s.own), func(a netip.Addr) bool { return a.Unmap() == gone })
 	if s.state != stateEstablished || !s.mobike {
 		return s.finish()
 	}
 	if s.path.Local.Addr().Unmap() != gone {
-		s.announce()
+		if len(s.own) < told {
+			s.announce()
+		}
 		return s.finish()
 	}
 	if s.origInitiator {

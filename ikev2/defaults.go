@@ -17,6 +17,7 @@ func (o Options) withDefaults() *Options {
 	set(&o.HalfOpenTime, 60*time.Second)
 	set(&o.Linger, 30*time.Second)
 	set(&o.Keepalive, 20*time.Second)
+	set(&o.Patience, 5*time.Minute)
 	set(&o.FragmentSize, 1200)
 	set(&o.Retransmit.First, 2*time.Second)
 	set(&o.Retransmit.Factor, 1.8)

@@ -146,15 +146,20 @@ func (s *Session) retransmitDueIn(sa *ikeSA) {
 }
 
 func (s *Session) patience(r *request) time.Duration {
-	switch {
-	case r.giveUp != 0:
+	if r.giveUp != 0 {
 		return r.giveUp
-	case s.opt.Retransmit.GiveUp != 0:
-		return s.opt.Retransmit.GiveUp
-	case s.mobike:
-		return 5 * time.Minute
 	}
-	return 165 * time.Second
+	p := s.opt.Retransmit.GiveUp
+	if p == 0 {
+		p = 165 * time.Second
+		if s.mobike {
+			p = 5 * time.Minute
+		}
+	}
+	if s.mobike && !s.origInitiator {
+		p = max(p, s.opt.Patience)
+	}
+	return p
 }
 
 func (s *Session) jitter(d time.Duration) time.Duration {

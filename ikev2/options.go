@@ -55,6 +55,9 @@ type Options struct {
 	TestPathsAfter int
 	// Rebind says what ESP of the peer from another path does (responder).
 	Rebind Rebinding
+	// Patience is how long a responder with MOBIKE repeats a request at least, whatever Retransmit.GiveUp says: the peer
+	// may be between two networks (RFC 4555 3.9). Default 5 min; negative: no longer than others.
+	Patience time.Duration
 	// MovesPerMinute bounds how often a peer may change its path; more moves are answered with UNACCEPTABLE_ADDRESSES.
 	// 0: no limit.
 	MovesPerMinute int

@@ -36,8 +36,9 @@ func (nf *N3IWF) ikeOptions() (ikev2.Options, error) {
 		AcceptPath: nf.acceptPath, AcceptChild: acceptChild,
 		Retransmit:   retransmission(c.IKE.Retransmission),
 		HalfOpenTime: nf.cfg.Timers.Registration, Linger: lingerTime, Liveness: c.IKE.Liveness.Period,
-		FragmentSize:    c.IKE.FragmentSize - ikeOverhead,
-		Lifetime:        ikev2.Lifetimes{IKE: lifetime(c.IKE.Lifetime), Child: lifetime(c.ESP.Lifetime)},
+		Lifetime:     ikev2.Lifetimes{IKE: lifetime(c.IKE.Lifetime), Child: lifetime(c.ESP.Lifetime)},
+		FragmentSize: c.IKE.FragmentSize - ikeOverhead, Window: c.IKE.Window,
+		Rebind: rebinding[c.MOBIKE.FollowESP], Patience: c.MOBIKE.Patience, MovesPerMinute: c.MOBIKE.MovesPerMinute, Switch: switchExtension(c.MOBIKE.Switch),
 		ReleaseChildSPI: func(spi uint32) { nf.dataPlane.ReleaseSPI(spi) },
 	}
 	if nf.keys != nil {
@@ -71,6 +72,17 @@ const ikeOverhead = 40 + 8 + 4
 
 var routability = map[string]ikev2.Routability{
 	"before": ikev2.RoutabilityBefore, "after": ikev2.RoutabilityAfter, "off": ikev2.RoutabilityOff,
+}
+
+var rebinding = map[string]ikev2.Rebinding{
+	"off": ikev2.RebindOff, "port": ikev2.RebindPort, "rr": ikev2.RebindRoutability, "port+rr": ikev2.RebindPortRoutability,
+}
+
+func switchExtension(c config.Switch) *ikev2.SwitchExtension {
+	if !c.Enabled {
+		return nil
+	}
+	return &ikev2.SwitchExtension{VendorID: []byte(c.VendorID), Notify: message.NotifyType(c.Notify), Capability: []byte{c.Capability}}
 }
 
 // ownerOptions adds what differs between owners: SPIs that lead back to the owner, and its share of the limits.

@@ -84,13 +84,10 @@ func (u *ue) movePath(path ikev2.Path, limit int64) {
 	}
 }
 
-// rebound: authenticated ESP came from another outer address than the SA's. The session follows a new port of the same address (a NAT has
-// changed its mapping); anything else needs the UE's own word.
+// rebound: authenticated ESP came from another outer address than the SA's. nwu.mobike.followESP says what the session makes of it.
 func (u *ue) rebound(ev ipsec.Rebind) {
 	u.nf.counters.Rebinds.Add(1)
-	if u.nf.cfg.NWu.MOBIKE.FollowESP == "port" {
-		u.apply(u.session.Rebind(time.Now(), ikev2.Path(ev.From)))
-	}
+	u.apply(u.session.Rebind(time.Now(), ikev2.Path(ev.From)))
 }
 
 // location is the UE's outer address for the AMF (TS 38.413 9.3.1.16), with the N3IWF's own tracking area.

@@ -32,6 +32,7 @@ type N3IWF struct {
 	counters Counters
 	watchers watchers
 
+	local     localAddresses
 	dataPlane *user.DataPlane
 	relay     *relay.Relay
 	nas       *nas.Server
@@ -66,6 +67,7 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 // New opens the sockets and prepares everything; nothing of a UE or AMF is handled before Serve.
 func New(cfg *config.Config, log *slog.Logger) (*N3IWF, error) {
 	nf := &N3IWF{cfg: cfg, log: log, workers: make(chan job, jobBacklog)}
+	nf.local.configured = cfg.NWu.MOBIKE.AdditionalAddresses
 	if err := nf.identify(); err != nil {
 		return nil, err
 	}
@@ -134,6 +136,11 @@ func (nf *N3IWF) Serve(ctx context.Context) error {
 	}
 	for range runtime.GOMAXPROCS(0) {
 		nf.running.Go(func() { nf.runJobs(inner) })
+	}
+	if nf.cfg.NWu.MOBIKE.Enabled && nf.cfg.NWu.MOBIKE.WatchAddresses {
+		if err := nf.watchAddresses(inner); err != nil {
+			nf.log.Warn("addresses of this machine are not followed", slog.Any("error", err))
+		}
 	}
 	for _, a := range nf.amfs {
 		nf.running.Go(func() { a.run(inner) })

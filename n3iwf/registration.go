@@ -278,6 +278,7 @@ func (u *ue) established(ev ikev2.Established) {
 	u.nf.counters.Handshakes.Observe(time.Since(u.since))
 	u.nf.publish(LiveEvent{Kind: LiveRegistered, UE: u.ranID, AMF: u.amfName(), To: u.path.Remote.String()})
 	u.log.Info("UE authenticated", slog.String("path", u.path.String()), slog.Bool("mobike", ev.MOBIKE), slog.Duration("after", time.Since(u.since)))
+	u.correctAddresses()
 	u.setGuard(u.nf.cfg.Timers.NASConnection, "the UE's TCP connection for NAS", func() {
 		u.requestRelease(ngap.CauseRadioNetworkRadioConnectionWithUeLost.Cause())
 		u.endIKE()

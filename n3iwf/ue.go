@@ -204,6 +204,8 @@ func (u *ue) event(ev ikev2.Event) {
 		u.routabilityProven(ev)
 	case ikev2.RoutabilityFailed:
 		u.routabilityFailed(ev)
+	case ikev2.SwitchDone:
+		u.switchDone(ev)
 	case ikev2.MoveRejected:
 		u.nf.counters.MovesRejected.Add(1)
 		u.log.Warn("move refused; the UE stays where it was", slog.String("to", ev.Path.String()), slog.Any("error", ev.Err))

@@ -87,7 +87,7 @@ nwu:
   certificate: {chain: n3iwf.pem, key: n3iwf.key}
   uePools: {ipv4: [10.60.0.0/16]}
   ike: {halfOpen: {exemptPrefixes: [127.0.0.0/8]}}
-  mobike: {provenFor: 0s}
+  mobike: {provenFor: 0s, movesPerMinute: 0}
 n2:
   amfs: [{addresses: ["%s"]}]
   localAddresses: ["%s"]

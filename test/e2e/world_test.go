@@ -135,6 +135,7 @@ nwu:
   certificate: {chain: n3iwf.pem, key: n3iwf.key}
   uePools: {ipv4: [10.60.0.0/16]}
   ike: {retransmission: {initial: 300ms, base: 1.5, tries: 4}}
+  mobike: {patience: 1s}
 n2:
   amfs: [{addresses: ["%s"]}]
   localAddresses: ["%s"]

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package n3iwf
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/vishvananda/netlink"
+
+	"github.com/open-n3iwf/n3iwf/ikev2"
+)
+
+// localAddresses are the addresses that UEs are told (RFC 4555 3.6): the configured ones, without those that this machine
+// does not have at present.
+type localAddresses struct {
+	mu         sync.Mutex
+	configured []netip.Addr
+	gone       map[netip.Addr]bool
+}
+
+// change notes that an address of this machine came or went. list is what UEs are to be told from now on; changed says
+// whether it differs from before.
+func (l *localAddresses) change(a netip.Addr, present bool) (list []netip.Addr, changed bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if slices.Contains(l.configured, a) && l.gone[a] == present {
+		changed = true
+		if l.gone == nil {
+			l.gone = map[netip.Addr]bool{}
+		}
+		l.gone[a] = !present
+	}
+	return l.present(), changed
+}
+
+func (l *localAddresses) present() []netip.Addr {
+	return slices.DeleteFunc(slices.Clone(l.configured), func(a netip.Addr) bool { return l.gone[a] })
+}
+
+// missing is the present list when it lacks a configured address.
+func (l *localAddresses) missing() (list []netip.Addr, some bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	list = l.present()
+	return list, len(list) < len(l.configured)
+}
+
+// watchAddresses follows the addresses of this machine until ctx ends.
+func (nf *N3IWF) watchAddresses(ctx context.Context) error {
+	updates := make(chan netlink.AddrUpdate, 64)
+	err := netlink.AddrSubscribeWithOptions(updates, ctx.Done(), netlink.AddrSubscribeOptions{
+		ErrorCallback: func(err error) {
+			if ctx.Err() == nil {
+				nf.log.Error("the addresses of this machine are not followed any more; restart, or set nwu.mobike.watchAddresses to false", slog.Any("error", err))
+			}
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("nwu.mobike.watchAddresses: %w", err)
+	}
+	nf.running.Go(func() {
+		for up := range updates {
+			if a, ok := netip.AddrFromSlice(up.LinkAddress.IP); ok {
+				nf.addressChanged(a.Unmap(), up.NewAddr)
+			}
+		}
+	})
+	return nil
+}
+
+// addressChanged tells the UEs: those that use an address that is gone go on with another one at once.
+func (nf *N3IWF) addressChanged(a netip.Addr, present bool) {
+	list, changed := nf.local.change(a, present)
+	if present && !changed {
+		return
+	}
+	if changed {
+		nf.log.Info("local address", slog.String("address", a.String()), slog.Bool("present", present))
+	}
+	for _, o := range nf.owners {
+		o.mail.post(func() {
+			for _, u := range o.byRANID {
+				o.guarded(u, func() {
+					if present {
+						u.apply(u.session.SetAddresses(time.Now(), list))
+					} else {
+						u.apply(u.session.LocalAddressGone(time.Now(), a))
+					}
+				})
+			}
+		})
+	}
+}
+
+// correctAddresses tells a new UE what has changed since the configuration was read.
+func (u *ue) correctAddresses() {
+	if list, some := u.nf.local.missing(); some {
+		u.apply(u.session.SetAddresses(time.Now(), list))
+	}
+}
+
+// switchDone: a UE that does not follow is told the address list instead, and moves when its present address stops answering.
+func (u *ue) switchDone(ev ikev2.SwitchDone) {
+	u.log.Info("UE was asked to move", slog.String("to", ev.To.String()), slog.String("outcome", ev.Outcome.String()))
+	if ev.Outcome != ikev2.SwitchUnsupported {
+		return
+	}
+	list, _ := u.nf.local.missing()
+	if !slices.Contains(list, ev.To.Addr()) {
+		list = append(list, ev.To.Addr())
+	}
+	u.apply(u.session.SetAddresses(time.Now(), list))
+}

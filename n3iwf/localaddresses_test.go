@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package n3iwf
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"runtime"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
+
+	"github.com/open-n3iwf/n3iwf/internal/testenv"
+)
+
+func TestLocalAddressList(t *testing.T) {
+	a, b, other := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("192.0.2.9")
+	l := localAddresses{configured: []netip.Addr{a, b}}
+	for i, row := range []struct {
+		addr    netip.Addr
+		present bool
+		list    []netip.Addr
+		changed bool
+	}{
+		{a, true, []netip.Addr{a, b}, false}, // it was there
+		{other, false, []netip.Addr{a, b}, false},
+		{a, false, []netip.Addr{b}, true},
+		{a, false, []netip.Addr{b}, false},
+		{b, false, []netip.Addr{}, true},
+		{a, true, []netip.Addr{a}, true},
+		{b, true, []netip.Addr{a, b}, true},
+	} {
+		list, changed := l.change(row.addr, row.present)
+		require.Equal(t, row.list, list, "row %d", i)
+		require.Equal(t, row.changed, changed, "row %d", i)
+		_, some := l.missing()
+		require.Equal(t, len(row.list) < 2, some, "row %d", i)
+	}
+}
+
+// An address that is taken from an interface, and given back, is noticed.
+func TestWatchAddresses(t *testing.T) {
+	testenv.NeedRoot(t)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	before, err := netns.Get()
+	require.NoError(t, err)
+	defer func() { require.NoError(t, before.Close()) }()
+	own, err := netns.New()
+	require.NoError(t, err)
+	defer func() { require.NoError(t, own.Close()) }()
+	defer func() { require.NoError(t, netns.Set(before)) }()
+	lo, err := netlink.LinkByName("lo")
+	require.NoError(t, err)
+	addr, err := netlink.ParseAddr("192.0.2.1/32")
+	require.NoError(t, err)
+	require.NoError(t, netlink.AddrAdd(lo, addr))
+
+	a := netip.MustParseAddr("192.0.2.1")
+	nf := &N3IWF{log: slog.New(slog.DiscardHandler), local: localAddresses{configured: []netip.Addr{a}}}
+	ctx, cancel := context.WithCancel(context.Background())
+	require.NoError(t, nf.watchAddresses(ctx))
+	sees := func(want ...netip.Addr) {
+		t.Helper()
+		require.Eventually(t, func() bool {
+			nf.local.mu.Lock()
+			defer nf.local.mu.Unlock()
+			return slices.Equal(want, nf.local.present())
+		}, 5*time.Second, time.Millisecond)
+	}
+	require.NoError(t, netlink.AddrDel(lo, addr))
+	sees()
+	require.NoError(t, netlink.AddrAdd(lo, addr))
+	sees(a)
+	cancel()
+	nf.running.Wait()
+}
