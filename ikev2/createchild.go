@@ -5,6 +5,7 @@ package ikev2
 import (
 	"encoding/binary"
 	"errors"
+	"iter"
 	"slices"
 	"time"
 
@@ -258,21 +259,36 @@ const maxGone = 4 * maxWindow
 // deletedEarly notes that the peer deletes a pair that we do not know. It may be one that we asked for: the peer deleted
 // it before we had its answer, which was lost or overtaken. When that comes the pair is over already.
 func (s *Session) deletedEarly(spi uint32) {
-	note := func(p *pendingChild) {
+	for p := range s.asked() {
 		if len(p.gone) < maxGone {
 			p.gone = append(p.gone, spi)
 		}
 	}
-	for sa := range s.eachIKESA() {
-		for _, r := range sa.outstanding {
-			if p, ok := r.carries.(*pendingChild); ok {
-				note(p)
+}
+
+// asked gives the Child SAs that the peer may have while we do not.
+func (s *Session) asked() iter.Seq[*pendingChild] {
+	return func(yield func(*pendingChild) bool) {
+		for sa := range s.eachIKESA() {
+			for _, r := range sa.outstanding {
+				if p, ok := r.carries.(*pendingChild); ok && !yield(p) {
+					return
+				}
+			}
+		}
+		for _, p := range s.computing {
+			if !yield(p) {
+				return
 			}
 		}
 	}
-	for _, p := range s.computing {
-		note(p)
+}
+
+func (s *Session) asking() bool {
+	for range s.asked() {
+		return true
 	}
+	return false
 }
 
 // backOff is the wait after TEMPORARY_FAILURE: 5 to 15 s.

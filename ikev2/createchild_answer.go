@@ -51,6 +51,10 @@ func (s *Session) createChildRequest(sa *ikeSA, in []message.Payload) {
 		}
 		old = s.childByOutbound(binary.BigEndian.Uint32(n.SPI))
 		switch {
+		case old == nil && s.asking():
+			// It may be the pair that we ask for: the peer has it, and its answer was lost or overtaken.
+			s.respondError(sa, message.TEMPORARY_FAILURE)
+			return
 		case old == nil:
 			s.respond(sa, []message.Payload{&message.Notify{Protocol: n.Protocol, SPI: n.SPI, Type: message.CHILD_SA_NOT_FOUND}})
 			return

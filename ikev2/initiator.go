@@ -422,6 +422,7 @@ func (s *Session) finalAuthResponse(in []message.Payload) {
 	if c, ok := message.Get[*message.Configuration](in); ok && c.Type == message.CFG_REPLY {
 		e.Config = c
 	}
+	s.natReference = nil // IKE_AUTH says nothing about addresses, and it may have come from another one than IKE_SA_INIT
 	s.mobike = !s.opt.NoMOBIKE && hasNotify(e.Notifies, message.MOBIKE_SUPPORTED)
 	if n := message.GetNotify(in, message.SET_WINDOW_SIZE); n != nil {
 		s.sa.setWindow(n.Data)

@@ -71,7 +71,9 @@ func (s *Session) compareNAT(r *request, in []message.Payload) {
 	if n == nil || len(r.paths) != 1 || r.paths[0] != s.path {
 		return
 	}
-	if s.natReference != nil && !bytes.Equal(s.natReference, n.Data) {
+	if !bytes.Equal(s.natReference, n.Data) {
+		// Without a reference (after a rekey of the IKE SA, whose SPIs are in the hash, or on a port that IKE_SA_INIT did
+		// not use) the NAT may have changed unseen. An update that changes nothing does no harm.
 		s.enqueueUpdate(time.Time{})
 	}
 	s.natReference = bytes.Clone(n.Data)

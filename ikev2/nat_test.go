@@ -139,6 +139,61 @@ func TestStartOnNATTPort(t *testing.T) {
 	ue, gw := w.up(pskOptions(w.rng, "ue"), pskOptions(w.rng, "gw"))
 	require.Equal(t, w.path, ue.s.Path())
 	require.Equal(t, reverse(w.path), gw.s.Path())
-	// It can compare with IKE_SA_INIT then.
-	require.NotNil(t, ue.s.natReference)
+}
+
+// Someone on the path gives the IKE_AUTH request another source. The gateway cannot know better, but the UE's first probe
+// finds out, although the answer to IKE_SA_INIT showed the right address.
+func TestAuthWithRewrittenSource(t *testing.T) {
+	w := newWorld(t, 73)
+	w.path = uePath(ueAddr, 4500)
+	rewritten := 0
+	w.translate = func(fromUE bool, p Path) (Path, bool) {
+		if fromUE && len(w.gw.nodes) > 0 && !w.gw.last().s.Established() {
+			rewritten++
+			p.Local = ap(ueAddr2, 666)
+		}
+		return p, true
+	}
+	ue, gw := w.up(pskOptions(w.rng, "ue"), pskOptions(w.rng, "gw"))
+	require.Equal(t, 1, rewritten)
+	require.Equal(t, ap(ueAddr2, 666), gw.s.Path().Remote)
+	ue.take(ue.s.Probe(w.now))
+	w.run(time.Second, nil)
+	require.Equal(t, reverse(ue.s.Path()), gw.s.Path())
+	require.Equal(t, reverse(ue.s.Path()), gw.s.ChildPath())
+}
+
+// A NAT that changes after a rekey of the IKE SA and before the next probe is noticed although the hashes of before
+// mean nothing any more: the SPIs are in them.
+func TestNATChangesUnseenAfterRekey(t *testing.T) {
+	for name, rekey := range map[string]bool{"after the handshake": false, "after a rekey": true} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, 37)
+			port := uint16(7001)
+			outside := ueAddr2
+			w.translate = func(fromUE bool, p Path) (Path, bool) {
+				if fromUE {
+					p.Local = ap(outside, port)
+				} else {
+					p.Remote = ap(ueAddr, 4500)
+				}
+				return p, true
+			}
+			w.path = uePath(ueAddr, 500)
+			w.path.Remote, w.path.NATT = ap(gwAddr, 500), false
+			ue, gw := w.up(pskOptions(w.rng, "ue"), pskOptions(w.rng, "gw"))
+			if rekey {
+				ue.take(ue.s.Probe(w.now))
+				w.run(time.Second, nil)
+				ue.take(ue.s.RekeyIKE(w.now))
+				w.run(time.Second, nil)
+				require.Len(t, got[SPIChanged](ue), 1)
+			}
+			port = 7002
+			ue.take(ue.s.Probe(w.now))
+			w.run(time.Second, nil)
+			require.Equal(t, ap(outside, 7002), gw.s.Path().Remote)
+			require.Equal(t, ap(outside, 7002), gw.s.ChildPath().Remote)
+		})
+	}
 }

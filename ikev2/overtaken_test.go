@@ -112,3 +112,27 @@ func TestChildDeletedBeforeItsAnswerArrives(t *testing.T) {
 		})
 	}
 }
+
+// The peer rekeys a pair whose creation we have no answer to yet: it is not unknown, it is not known yet.
+func TestRekeyOvertakesAnswer(t *testing.T) {
+	w := newWorld(t, 10)
+	g, o := pskOptions(w.rng, "gw"), pskOptions(w.rng, "ue")
+	ue, gw := w.up(o, g)
+	answers := 0
+	w.translate = func(fromUE bool, p Path) (Path, bool) {
+		if fromUE && answers == 0 {
+			answers++
+			return p, false
+		}
+		return p, true
+	}
+	gw.take(gw.s.RekeyChild(w.now, gw.s.Children()[0].InboundSPI))
+	w.run(time.Second, func() bool { return answers == 1 })
+	require.Len(t, ue.s.Children(), 2)
+	ue.take(ue.s.RekeyChild(w.now, ue.s.Children()[1].InboundSPI))
+	w.run(time.Minute, nil)
+	sameKeys(t, ue.s, gw.s)
+	require.Len(t, ue.s.Children(), 1)
+	require.Len(t, got[ChildUp](ue), 3)
+	require.Empty(t, got[RekeyFailed](ue))
+}

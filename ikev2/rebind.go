@@ -64,7 +64,11 @@ func (s *Session) rebind(path Path) {
 // follow goes over to a path that needs no word of the peer.
 func (s *Session) follow(path Path) {
 	s.setPath(path)
-	s.moveChildren(path, false)
+	if s.rr.wanted {
+		s.checkRoutability() // the path so far was not proven, and so this one is not
+	} else {
+		s.moveChildren(path, false)
+	}
 	s.moved = true
 	s.afterUpdate()
 }

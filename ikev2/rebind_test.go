@@ -176,3 +176,32 @@ func TestMoveRateLimit(t *testing.T) {
 		require.EqualValues(t, 6000, gw.s.ChildPath().Remote.Port())
 	}
 }
+
+// A new port of a path that was not proven is not proven either: what may be sent there stays capped until it is.
+func TestRebindOfAnUnprovenPath(t *testing.T) {
+	w := newWorld(t, 453)
+	g := pskOptions(w.rng, "gw")
+	g.Routability = RoutabilityAfter
+	ue, gw := w.up(pskOptions(w.rng, "ue"), g)
+	w.translate = func(fromUE bool, p Path) (Path, bool) { return p, fromUE }
+	ue.take(ue.s.Move(w.now, uePath(ueAddr2, 4500)))
+	w.run(time.Second, nil)
+	from, to := reverse(uePath(ueAddr2, 4500)), reverse(uePath(ueAddr2, 4600))
+	require.Equal(t, from, gw.s.ChildPath())
+	gw.take(gw.s.Rebind(w.now, to))
+	moves := got[ChildrenMoved](gw)
+	require.Equal(t, ChildrenMoved{Old: from, Path: to, Unproven: true}, moves[len(moves)-1])
+	require.Empty(t, got[RoutabilityProven](gw))
+
+	w.translate = func(fromUE bool, p Path) (Path, bool) {
+		if fromUE {
+			p.Local = ap(ueAddr2, 4600)
+		} else {
+			p.Remote = ap(ueAddr2, 4500)
+		}
+		return p, true
+	}
+	w.run(time.Minute, nil)
+	require.Equal(t, []RoutabilityProven{{Path: to}}, got[RoutabilityProven](gw))
+	require.Equal(t, to, gw.s.ChildPath())
+}
