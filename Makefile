@@ -10,7 +10,7 @@ VCS := $(shell git rev-parse HEAD >/dev/null 2>&1 || echo -buildvcs=false)
 LINTER := .cache/bin/golangci-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-kernel lint bench fuzz unit race e2e interop clean
+.PHONY: help build demo test test-kernel lint bench fuzz sim soak unit race e2e interop clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,15 @@ bench: ## measure; writes bench.json
 fuzz: ## run every fuzz target for FUZZTIME each (default 60s)
 	@scripts/deps build
 	@scripts/fuzz
+
+sim: ## UEs and gateways in a simulated network, in virtual time: SEEDS=2500 FROM=1
+	@$(GO) run $(VCS) ./test/sim -seeds $(or $(SEEDS),2500) -from $(or $(FROM),1)
+
+soak: ## what needs long: 100,000 seeds of the simulation, long fuzzing (FUZZTIME=120s), the protocol tests twenty times
+	@scripts/deps build
+	@$(MAKE) --no-print-directory sim SEEDS=$(or $(SEEDS),100000)
+	@FUZZTIME=$(or $(FUZZTIME),120s) scripts/fuzz
+	$(GO) test -count=20 -timeout 2h ./ikev2/... ./nwu/ipsec/esp/... ./test/sim
 
 clean: ## remove what was built
 	rm -rf bin .cache demo-report.html demo.json
