@@ -66,8 +66,8 @@ func (s *Session) collect(in []message.Payload) {
 		case *message.CertificateRequest:
 			hs.learnRequest(p)
 		case *message.Certificate:
-			if p.Encoding == message.CertX509Signature && len(hs.peerCerts) < maxCerts {
-				hs.peerCerts = append(hs.peerCerts, p.Data)
+			if p.Encoding == message.CertX509Signature && len(hs.peerCerts) < maxCerts && hs.keep(len(p.Data)) {
+				hs.peerCerts = append(hs.peerCerts, slices.Clip(slices.Clone(p.Data)))
 			}
 		case *message.Notify:
 			switch p.Type {
@@ -76,12 +76,26 @@ func (s *Session) collect(in []message.Payload) {
 			case message.SET_WINDOW_SIZE:
 				s.sa.setWindow(p.Data)
 			}
-			if len(hs.notifies) < maxNotifies {
-				hs.notifies = append(hs.notifies, p)
+			if len(hs.notifies) < maxNotifies && hs.keep(len(p.Data)) {
+				n := *p
+				n.Data = slices.Clip(slices.Clone(p.Data)) // not the whole message with it
+				hs.notifies = append(hs.notifies, &n)
 			}
 		}
 	}
 	s.addressList(in, s.sa.pending.path)
+}
+
+// maxKept bounds the notifies and certificates of IKE_AUTH requests that are kept, in octets.
+const maxKept = 64 << 10
+
+// keep tells whether n octets more may be kept of a peer that is not authenticated yet.
+func (hs *handshake) keep(n int) bool {
+	if hs.kept+n > maxKept {
+		return false
+	}
+	hs.kept += n
+	return true
 }
 
 // maxNotifies bounds the notifies of IKE_AUTH requests that are kept for the owner.

@@ -56,6 +56,7 @@ func (s *Session) createChildRequest(sa *ikeSA, in []message.Payload) {
 			s.respondError(sa, message.TEMPORARY_FAILURE)
 			return
 		case old == nil:
+			s.deletedEarly(binary.BigEndian.Uint32(n.SPI)) // the peer drops it for this answer
 			s.respond(sa, []message.Payload{&message.Notify{Protocol: n.Protocol, SPI: n.SPI, Type: message.CHILD_SA_NOT_FOUND}})
 			return
 		case old.rekey != nil && old.rekey.following:

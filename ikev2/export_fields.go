@@ -266,6 +266,7 @@ func (s *Session) requestFields(c *codec, v **request) {
 	field(c, "datagrams", &r.datagrams)
 	c.payloads("payloads", &r.inner)
 	field(c, "tries", &r.tries)
+	field(c, "void", &r.void)
 	field(c, "paths", &r.paths)
 	c.time("sent", &r.sent)
 	c.time("next", &r.next)

@@ -31,6 +31,7 @@ type handshake struct {
 	authorities       [][]byte // that it asked for
 	prover            Prover   // of this handshake
 	peerCerts         [][]byte
+	kept              int // octets of peerCerts and notifies
 	intermediate      intermediate
 	ppk               ppkState
 	msk               []byte

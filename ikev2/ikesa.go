@@ -102,6 +102,7 @@ type request struct {
 	cookie2   []byte
 	only      *Path // a check of this path, which goes nowhere else
 	answered  Path  // where the response came
+	void      bool  // the response means nothing any more
 }
 
 type requestKind uint8

@@ -71,7 +71,7 @@ func (s *Session) restate(old *ikeSA) {
 		default:
 			continue
 		}
-		r.done = func(*request, []message.Payload) {}
+		r.void = true
 	}
 }
 

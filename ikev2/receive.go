@@ -175,7 +175,9 @@ func (s *Session) receiveResponse(sa *ikeSA, h message.Header, path Path, data [
 		return
 	}
 	r.answered = path
-	r.done(r, in)
+	if !r.void {
+		r.done(r, in)
+	}
 	s.testAnswered(path)
 }
 
