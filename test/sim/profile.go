@@ -34,6 +34,7 @@ type profile struct {
 	honest       bool
 	routability  ikev2.Routability
 	retransmit   ikev2.Retransmission
+	patient      time.Duration // Options.Patience of gateways
 	liveness     time.Duration
 	linger       time.Duration
 	halfOpen     time.Duration
@@ -64,6 +65,7 @@ func newProfile(rng *rand.Rand) profile {
 			Max: pick(rng, 5*time.Second, 15*time.Second), Jitter: pick(rng, -1, 0.1, 0.3),
 			GiveUp: pick(rng, 40*time.Second, 60*time.Second, 120*time.Second),
 		},
+		patient:  pick(rng, -1, -1, 3*time.Minute),
 		liveness: pick(rng, 30*time.Second, 60*time.Second), linger: 30 * time.Second, halfOpen: 30 * time.Second,
 		spread: pick[uint32](rng, 256, 1<<20), forbidden: one(rng, 3), attack: one(rng, 2),
 		slowWork: pick(rng, 0, 2*time.Millisecond, 50*time.Millisecond),
@@ -110,7 +112,7 @@ func (p *profile) workTime() time.Duration {
 
 // patience is after which time at the latest a request is answered or the SA is dead.
 func (p *profile) patience() time.Duration {
-	return p.retransmit.GiveUp + p.retransmit.Max*3/2 + 5*time.Second
+	return max(p.retransmit.GiveUp, p.patient) + p.retransmit.Max*3/2 + 5*time.Second
 }
 
 func (p *profile) options(w *world, h *host, identity string, spis spiSource) ikev2.Options {
@@ -144,6 +146,7 @@ func (p *profile) gatewayOptions(w *world, g *gateway) ikev2.Options {
 	if w.defect.noRoutability {
 		o.Routability = ikev2.RoutabilityOff
 	}
+	o.Patience = p.patient
 	if p.cookies {
 		o.Limits.CookieTotal = -1
 	}
