@@ -5,6 +5,7 @@ package n3iwf
 import (
 	"errors"
 	"net/netip"
+	"slices"
 	"sync"
 )
 
@@ -17,13 +18,16 @@ type addressPool struct {
 	mu       sync.Mutex
 	prefixes []netip.Prefix
 	used     map[netip.Addr]bool // reserved addresses stay in it for ever
-	prefix   int                 // where the search goes on
+	lent     map[netip.Addr]bool // of used, those whose UE has gone to another node
+	node     int                 // gives out only its own share of the addresses
+	bits     int
+	prefix   int // where the search goes on
 	next     netip.Addr
 }
 
 // newAddressPool makes a pool that never gives out the reserved addresses, nor the network and broadcast address of an IPv4 prefix.
-func newAddressPool(prefixes []netip.Prefix, reserved ...netip.Addr) *addressPool {
-	p := &addressPool{used: map[netip.Addr]bool{}}
+func newAddressPool(prefixes []netip.Prefix, node, bits int, reserved ...netip.Addr) *addressPool {
+	p := &addressPool{used: map[netip.Addr]bool{}, lent: map[netip.Addr]bool{}, node: node, bits: bits}
 	for _, prefix := range prefixes {
 		prefix = prefix.Masked()
 		p.prefixes = append(p.prefixes, prefix)
@@ -43,17 +47,17 @@ func newAddressPool(prefixes []netip.Prefix, reserved ...netip.Addr) *addressPoo
 	return p
 }
 
-// allocate takes a free address. It looks at each address once at most, and at no more than one beyond the used ones.
+// allocate takes a free address. It looks at each address once at most, and at no more than one beyond the used ones of this node's share.
 func (p *addressPool) allocate() (netip.Addr, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.prefixes) == 0 {
 		return netip.Addr{}, errNoAddress
 	}
-	for range len(p.used) + len(p.prefixes) + 1 {
+	for range (len(p.used) + len(p.prefixes) + 1) << p.bits {
 		a := p.next
 		p.advance()
-		if !p.used[a] {
+		if !p.used[a] && nodeOfAddress(a, p.bits) == p.node {
 			p.used[a] = true
 			return a, nil
 		}
@@ -66,6 +70,44 @@ func (p *addressPool) advance() {
 	if !p.next.IsValid() || !p.prefixes[p.prefix].Contains(p.next) {
 		p.prefix = (p.prefix + 1) % len(p.prefixes)
 		p.next = p.prefixes[p.prefix].Addr()
+	}
+}
+
+// take takes the address that a UE brings from another node. False when another UE has it.
+func (p *addressPool) take(a netip.Addr) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.used[a] && !p.lent[a] || !slices.ContainsFunc(p.prefixes, func(prefix netip.Prefix) bool { return prefix.Contains(a) }) {
+		return false
+	}
+	delete(p.lent, a)
+	p.used[a] = true
+	return true
+}
+
+// undoTake gives an address back that take has taken, to whom it was lent.
+func (p *addressPool) undoTake(a netip.Addr) {
+	p.lend(a)
+}
+
+// lend lets an address go with its UE to another node. One of this node's share is not given to anybody else until it is released.
+func (p *addressPool) lend(a netip.Addr) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if nodeOfAddress(a, p.bits) == p.node {
+		p.lent[a] = true
+	} else {
+		delete(p.used, a)
+	}
+}
+
+// takeBack releases an address that was lent, and no other.
+func (p *addressPool) takeBack(a netip.Addr) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.lent[a] {
+		delete(p.lent, a)
+		delete(p.used, a)
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 )
 
 func TestAddressPoolGivesEachAddressOnce(t *testing.T) {
-	p := newAddressPool([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/29"), netip.MustParsePrefix("10.1.0.0/31")},
+	p := newAddressPool([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/29"), netip.MustParsePrefix("10.1.0.0/31")}, 0, 0,
 		netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2"))
 	seen := map[netip.Addr]bool{}
 	for range 6 {
@@ -32,7 +32,7 @@ func TestAddressPoolGivesEachAddressOnce(t *testing.T) {
 }
 
 func TestAddressPoolLetsAddressesRest(t *testing.T) {
-	p := newAddressPool([]netip.Prefix{netip.MustParsePrefix("fd00::/64")}, netip.MustParseAddr("fd00::1"))
+	p := newAddressPool([]netip.Prefix{netip.MustParsePrefix("fd00::/64")}, 0, 0, netip.MustParseAddr("fd00::1"))
 	first, err := p.allocate()
 	require.NoError(t, err)
 	require.Equal(t, netip.MustParseAddr("fd00::2"), first)

@@ -34,6 +34,8 @@ type ngConnection struct {
 	association transport.Association
 	since       time.Time
 	name        ngap.AMFName
+	response    []byte // NG SETUP RESPONSE as it came; nil when nobody knows it
+	joined      bool   // it is a further association of a node that has others
 	capacity    ngap.RelativeAMFCapacity
 	plmns       ngap.PLMNSupportList
 
@@ -54,7 +56,7 @@ type outgoing struct {
 // outboxSize is how many messages may wait for the association: owners must never wait for an AMF that takes nothing.
 const outboxSize = 4096
 
-const ngSetupTimeout = 10 * time.Second
+const ngSetupTimeout = 15 * time.Second
 
 // run connects and serves until ctx ends.
 func (a *amf) run(ctx context.Context) {
@@ -111,7 +113,10 @@ func (a *amf) connectAndServe(ctx context.Context) (up bool, err error) {
 		return false, err
 	}
 	a.ng.Store(ng)
-	a.nf.beginAnew(ng)
+	if !ng.joined {
+		a.nf.beginAnew(ng)
+	}
+	a.nf.nodes.spread(a, ng)
 	a.nf.amfChanged()
 	a.nf.publish(LiveEvent{Kind: LiveAMFUp, AMF: string(ng.name)})
 	a.log.Info("NG connection is up", slog.String("amf", string(ng.name)), slog.String("peer", association.RemoteAddr().String()))
@@ -155,8 +160,40 @@ func (a *amf) transportOptions(remote []netip.Addr) transport.Options {
 	return o
 }
 
-// setup runs NG Setup, which must be the first procedure of an association (TS 38.413 8.7.1.1).
+// connection makes the ngConnection of what the AMF said.
+func (a *amf) connection(association transport.Association, r *ngap.NGSetupResponse) (*ngConnection, error) {
+	ng := &ngConnection{
+		amf: a, association: association, outbox: make(chan outgoing, outboxSize), since: time.Now(), name: r.AMFName, capacity: r.RelativeAMFCapacity,
+		plmns: r.PLMNSupportList, guamis: r.ServedGUAMIList,
+		unavailable: map[guamiKey]bool{}, ranIDs: map[ngap.AMFUENGAPID]uint32{},
+	}
+	if !ng.servesAny(a.nf.plmns) {
+		return nil, fmt.Errorf("AMF %s serves none of the PLMNs of n3iwf.supportedTAs; correct one side", r.AMFName)
+	}
+	return ng, nil
+}
+
+// setup runs NG Setup, which must be the first procedure of an association (TS 38.413 8.7.1.1), unless another node of the cluster has done so.
 func (a *amf) setup(ctx context.Context, association transport.Association) (*ngConnection, error) {
+	if !a.nf.nodes.alone() {
+		response, err := a.join(ctx, association)
+		switch {
+		case err == nil:
+			ng, err := a.connection(association, response)
+			if err != nil {
+				return nil, err
+			}
+			ng.joined = true
+			if ng.name != "" {
+				if ng.response, err = ngap.Encode(response); err != nil {
+					return nil, err
+				}
+			}
+			return ng, nil
+		case !errors.Is(err, errNotJoined):
+			return nil, err
+		}
+	}
 	request, err := ngap.Encode(a.nf.ngSetupRequest())
 	if err != nil {
 		return nil, fmt.Errorf("NG SETUP REQUEST: %w", err)
@@ -175,14 +212,11 @@ func (a *amf) setup(ctx context.Context, association transport.Association) (*ng
 		}
 		switch msg := pdu.Message.(type) {
 		case *ngap.NGSetupResponse:
-			ng := &ngConnection{
-				amf: a, association: association, outbox: make(chan outgoing, outboxSize), since: time.Now(), name: msg.AMFName, capacity: msg.RelativeAMFCapacity,
-				plmns: msg.PLMNSupportList, guamis: msg.ServedGUAMIList,
-				unavailable: map[guamiKey]bool{}, ranIDs: map[ngap.AMFUENGAPID]uint32{},
+			ng, err := a.connection(association, msg)
+			if err != nil {
+				return nil, err
 			}
-			if !ng.servesAny(a.nf.plmns) {
-				return nil, fmt.Errorf("AMF %s serves none of the PLMNs of n3iwf.supportedTAs; correct one side", msg.AMFName)
-			}
+			ng.response = m.Data
 			return ng, nil
 		case *ngap.NGSetupFailure:
 			return nil, &ngSetupRefused{msg.Cause, timeToWait(msg)}

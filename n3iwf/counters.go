@@ -27,6 +27,10 @@ type Counters struct {
 	RoutabilityProven atomic.Uint64
 	RoutabilityFailed atomic.Uint64
 	Rebinds           atomic.Uint64
+	HandedOver        atomic.Uint64 // UEs that went to another node
+	TakenOver         atomic.Uint64 // UEs that came from another node
+	HandoverFailed    atomic.Uint64 // UEs that another node did not take
+	Forwarded         atomic.Uint64 // messages and packets that came to the wrong node
 	UnknownSPI        atomic.Uint64 // ESP
 	NASNotSent        atomic.Uint64
 	NGAPErrors        atomic.Uint64

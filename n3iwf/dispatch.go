@@ -23,10 +23,10 @@ func (ng *ngConnection) dispatch(pdu *ngap.PDU) {
 	amfID, ranID := ngap.UEIDs(pdu.Message)
 	switch {
 	case ranID != nil:
-		ng.toUE(uint32(*ranID), amfID, pdu)
+		ng.toUE(uint32(*ranID), amfID, pdu, 0)
 	case amfID != nil:
 		if id, ok := ng.ranID(*amfID); ok {
-			ng.toUE(id, amfID, pdu)
+			ng.toUE(id, amfID, pdu, 0)
 			return
 		}
 		ng.unknownUE(amfID, nil, ngap.CauseRadioNetworkInconsistentRemoteUENGAPID)
@@ -35,12 +35,16 @@ func (ng *ngConnection) dispatch(pdu *ngap.PDU) {
 	}
 }
 
-// toUE gives the PDU to the UE's owner, who checks that the ids name a UE and belong together (TS 38.413 10.6).
-func (ng *ngConnection) toUE(ranID uint32, amfID *ngap.AMFUENGAPID, pdu *ngap.PDU) {
-	o := ng.amf.nf.owners[ranID%uint32(len(ng.amf.nf.owners))]
+// toUE gives the PDU to the UE's owner, who checks that the ids name a UE and belong together (TS 38.413 10.6). The AMF may choose any association of
+// the node for a UE, also that of another node than the UE's.
+func (ng *ngConnection) toUE(ranID uint32, amfID *ngap.AMFUENGAPID, pdu *ngap.PDU, hops uint8) {
+	o := ng.amf.nf.ownerOfRAN(ranID)
 	o.mail.post(func() {
 		u := o.byRANID[ranID]
 		id := ngap.RANUENGAPID(ranID)
+		if u == nil && ng.amf.nf.nodes.forwardNGAP(ng, ranID, pdu, hops) {
+			return
+		}
 		if u == nil || u.ng != ng || u.released {
 			ng.unknownUE(amfID, &id, ngap.CauseRadioNetworkUnknownLocalUENGAPID)
 			return
@@ -75,7 +79,7 @@ func (ng *ngConnection) errorIndication(m *ngap.ErrorIndication) {
 		return
 	}
 	ranID := uint32(*m.RANUENGAPID)
-	o := ng.amf.nf.owners[ranID%uint32(len(ng.amf.nf.owners))]
+	o := ng.amf.nf.ownerOfRAN(ranID)
 	o.mail.post(func() {
 		if u := o.byRANID[ranID]; u != nil && u.ng == ng && !u.released {
 			o.guarded(u, func() {
@@ -114,6 +118,8 @@ func (u *ue) receiveNGAP(pdu *ngap.PDU) {
 		u.sessionSetupRequest(m)
 	case *ngap.PDUSessionResourceReleaseCommand:
 		u.releaseSessions(m)
+	case *ngap.PDUSessionResourceModifyConfirm:
+		u.modifyConfirm(m)
 	case *ngap.UEContextReleaseCommand:
 		u.releaseCommand(m.Cause)
 	default:

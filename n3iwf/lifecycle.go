@@ -104,6 +104,15 @@ func (nf *N3IWF) releaseAll(cause ngap.Cause) {
 	}
 }
 
+// after runs something later; it is forgotten when the network function ends before.
+func (nf *N3IWF) after(d time.Duration, task func()) {
+	time.AfterFunc(d, func() {
+		if !nf.ended.Load() {
+			task()
+		}
+	})
+}
+
 // linger keeps a closed session for a while, to answer retransmissions of the peer's last request (RFC 7296 2.4).
 func (o *owner) linger(session *ikev2.Session) {
 	if len(o.lingering) >= lingerLimit {

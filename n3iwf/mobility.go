@@ -3,6 +3,7 @@
 package n3iwf
 
 import (
+	"errors"
 	"log/slog"
 	"net/netip"
 	"time"
@@ -17,6 +18,7 @@ import (
 
 func (u *ue) pathChanged(ev ikev2.PathChanged) {
 	u.path, u.movedAt = ev.New, time.Now()
+	u.notePath(ev.New, "update")
 	u.log.Info("UE moved", slog.String("from", ev.Old.String()), slog.String("to", ev.New.String()))
 }
 
@@ -26,6 +28,15 @@ const unprovenLimit = 64 << 10
 
 // childrenMoved switches what is sent to the UE in one step.
 func (u *ue) childrenMoved(ev ikev2.ChildrenMoved) {
+	if node, elsewhere := u.nf.nodes.at(ev.Path.Local); elsewhere {
+		u.moves++
+		u.nf.counters.Moves.Add(1)
+		u.leave(node)
+		return
+	}
+	if u.departure != nil {
+		u.stay(errors.New("the UE has come back"))
+	}
 	if u.nf.keys != nil {
 		for _, c := range u.children {
 			u.nf.keys.childOn(c.current, ev.Path)
@@ -60,6 +71,7 @@ func moveKind(from, to ikev2.Path) string {
 
 func (u *ue) routabilityProven(ev ikev2.RoutabilityProven) {
 	u.nf.counters.RoutabilityProven.Add(1)
+	u.noteProof(ev.Path)
 	if u.unproven && ev.Path == u.session.ChildPath() {
 		u.movePath(ev.Path, ipsec.Unlimited)
 	}

@@ -43,6 +43,8 @@ type N3IWF struct {
 
 	pool4, pool6 *addressPool
 	prefixes     []netip.Prefix
+	nodes        *nodes
+	ended        atomic.Bool
 	byInner      innerTable
 
 	nodeID ngap.GlobalRANNodeID
@@ -68,6 +70,7 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 func New(cfg *config.Config, log *slog.Logger) (*N3IWF, error) {
 	nf := &N3IWF{cfg: cfg, log: log, workers: make(chan job, jobBacklog)}
 	nf.local.configured = cfg.NWu.MOBIKE.AdditionalAddresses
+	nf.nodes = newNodes(nf)
 	if err := nf.identify(); err != nil {
 		return nil, err
 	}
@@ -102,6 +105,7 @@ func (nf *N3IWF) open() error {
 	n3 := nf.n3Addresses()
 	nf.relay, err = relay.New(relay.Options{
 		Listen: n3, Workers: min(workers, 16), Echo: nf.echoTimers(), Quarantine: nf.cfg.N3.TEIDQuarantine, Events: nf.relayEvent, Logger: nf.log,
+		Node: nf.nodes.node, NodeBits: nf.nodes.bits,
 	})
 	if err != nil {
 		return fmt.Errorf("n3.addresses %v: %w", n3, err)
@@ -112,7 +116,7 @@ func (nf *N3IWF) open() error {
 	if err != nil {
 		return fmt.Errorf("nwu.nas: %w", err)
 	}
-	nf.dataPlane, err = user.New(user.Options{Sink: sink{nf}, Sockets: nf.sockets(), Workers: workers, Log: nf.log})
+	nf.dataPlane, err = user.New(user.Options{Sink: sink{nf}, Sockets: nf.sockets(), Workers: workers, Node: nf.nodes.node, NodeBits: nf.nodes.bits, Log: nf.log})
 	if err != nil {
 		return fmt.Errorf("nwu.addresses: %w", err)
 	}
@@ -124,7 +128,7 @@ func (nf *N3IWF) open() error {
 		a := &amf{nf: nf, cfg: c, log: nf.log.With(slog.Any("amf_addresses", c.Addresses))}
 		nf.amfs = append(nf.amfs, a)
 	}
-	return nil
+	return nf.nodes.open()
 }
 
 // Serve works until ctx ends, then releases all UEs, at the latest after the time that a release may take.
@@ -155,7 +159,8 @@ func (nf *N3IWF) Serve(ctx context.Context) error {
 }
 
 func (nf *N3IWF) close() error {
-	var err error
+	nf.ended.Store(true)
+	err := nf.nodes.close()
 	if nf.dataPlane != nil {
 		err = errors.Join(err, nf.dataPlane.Close())
 	}
@@ -174,10 +179,10 @@ func (nf *N3IWF) close() error {
 func (nf *N3IWF) makePools() {
 	c := nf.cfg.NWu
 	if len(c.UEPools.IPv4) > 0 {
-		nf.pool4 = newAddressPool(c.UEPools.IPv4, c.NAS.IPv4, c.UserPlane.IPv4)
+		nf.pool4 = newAddressPool(c.UEPools.IPv4, nf.nodes.node, nf.nodes.bits, c.NAS.IPv4, c.UserPlane.IPv4)
 	}
 	if len(c.UEPools.IPv6) > 0 {
-		nf.pool6 = newAddressPool(c.UEPools.IPv6, c.NAS.IPv6, c.UserPlane.IPv6)
+		nf.pool6 = newAddressPool(c.UEPools.IPv6, nf.nodes.node, nf.nodes.bits, c.NAS.IPv6, c.UserPlane.IPv6)
 	}
 	nf.prefixes = slices.Concat(c.UEPools.IPv4, c.UEPools.IPv6)
 }

@@ -90,6 +90,10 @@ func (u *ue) nasClosed(from netip.Addr, reason error) {
 		return
 	}
 	u.connected = false
+	if u.departure != nil {
+		u.departure.nas = true
+		u.leaveLater(0)
+	}
 	u.log.Info("NAS connection closed", slog.Any("reason", reason))
 }
 
@@ -114,7 +118,14 @@ func (e nasEvents) OnNAS(from netip.Addr, pdu []byte) {
 		u.log.Warn("UE sends NAS faster than it can be passed on; its NAS connection is closed")
 		e.nf.nas.Disconnect(from)
 	}
-	u.owner.forUE(u, func() { u.uplinkNAS(pdu) })
+	u.owner.mail.post(func() {
+		switch {
+		case u.departed != nil:
+			u.nf.nodes.forwardNAS(u.ranID, pdu, 0)
+		case !u.gone:
+			u.owner.guarded(u, func() { u.uplinkNAS(pdu) })
+		}
+	})
 	u.owner.mail.post(func() { u.uplinkPending.Add(-1) })
 }
 

@@ -25,12 +25,14 @@ type owner struct {
 	byRANID   map[uint32]*ue
 	lingering map[message.SPI]*ikev2.Session // closed, still answering retransmissions
 	timers    timerHeap
+	departed  map[uint32]*departed // offered to other nodes, by RAN-UE-NGAP-ID
+	entering  *entering            // the UE that is being made from a context
 	nextID    uint32
 	done      chan struct{} // closed when run has ended
 }
 
 func newOwner(nf *N3IWF, index int) *owner {
-	return &owner{nf: nf, index: index, mail: newMailbox(ownerBacklog), ues: map[message.SPI]*ue{}, byRANID: map[uint32]*ue{}, lingering: map[message.SPI]*ikev2.Session{}, done: make(chan struct{})}
+	return &owner{nf: nf, index: index, mail: newMailbox(ownerBacklog), ues: map[message.SPI]*ue{}, byRANID: map[uint32]*ue{}, lingering: map[message.SPI]*ikev2.Session{}, departed: map[uint32]*departed{}, done: make(chan struct{})}
 }
 
 // ownerBacklog is how many IKE messages may wait for one owner; at 10,000 messages a second it is less than half a second of work.
@@ -114,17 +116,26 @@ func (o *owner) forget(u *ue) {
 	o.schedule(u, time.Time{})
 }
 
-// newRANID gives a RAN-UE-NGAP-ID whose remainder by the number of owners is this owner.
+// newRANID gives a RAN-UE-NGAP-ID: the node, then a number whose remainder by the number of owners is this owner.
 func (o *owner) newRANID() uint32 {
-	n := uint32(len(o.nf.owners))
+	n := uint64(len(o.nf.owners))
+	room := uint64(1) << (32 - o.nf.nodes.bits)
 	for {
 		o.nextID++
-		id := o.nextID*n + uint32(o.index)
+		id := uint32(uint64(o.nf.nodes.node)*room + uint64(o.nextID)%(room/n)*n + uint64(o.index))
 		if _, taken := o.byRANID[id]; !taken {
 			return id
 		}
 	}
 }
+
+// ownerOfRAN is the owner that a RAN-UE-NGAP-ID leads to, whichever node has chosen it; ownerOfSPI the one of an IKE SPI.
+func (nf *N3IWF) ownerOfRAN(ranID uint32) *owner {
+	number := uint64(ranID) & (1<<(32-nf.nodes.bits) - 1)
+	return nf.owners[number%uint64(len(nf.owners))]
+}
+
+func (nf *N3IWF) ownerOfSPI(spi message.SPI) *owner { return nf.owners[int(uint8(spi))%len(nf.owners)] }
 
 // timerHeap orders UEs by when they want to be woken.
 type timerHeap []*ue

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/open-n3iwf/n3iwf/config"
 	"github.com/open-n3iwf/n3iwf/ikev2"
 	"github.com/open-n3iwf/n3iwf/ikev2/message"
 	"github.com/open-n3iwf/n3iwf/ikev2/suite"
@@ -20,7 +21,8 @@ import (
 func bareOwner(t *testing.T, ues int) (*owner, []*ue, *bytes.Buffer) {
 	t.Helper()
 	var log bytes.Buffer
-	nf := &N3IWF{log: slog.New(slog.NewTextHandler(&log, nil)), pool4: newAddressPool(nil), pool6: newAddressPool(nil)}
+	nf := &N3IWF{cfg: config.Default(), log: slog.New(slog.NewTextHandler(&log, nil)), pool4: newAddressPool(nil, 0, 0), pool6: newAddressPool(nil, 0, 0)}
+	nf.nodes = newNodes(nf)
 	o := newOwner(nf, 0)
 	nf.owners = []*owner{o}
 	random := rand.NewChaCha8([32]byte{1})

@@ -272,6 +272,8 @@ func hostSelector(a netip.Addr) message.TrafficSelector {
 // established notes that the IKE SA is up; the signalling SA comes with its own event of the same output.
 func (u *ue) established(ev ikev2.Established) {
 	u.path = ev.Path
+	u.notePath(ev.Path, "registered")
+	u.noteProof(ev.Path)
 	u.state = stateUp
 	u.eap = nil
 	u.nf.counters.Registered.Add(1)

@@ -160,6 +160,7 @@ func (u *ue) freeNWu() {
 	for i, pool := range []*addressPool{u.nf.pool4, u.nf.pool6} {
 		if u.inner[i].IsValid() {
 			pool.release(u.inner[i])
+			u.nf.nodes.freed(u.inner[i])
 			u.inner[i] = netip.Addr{}
 		}
 	}

@@ -52,12 +52,12 @@ func (s sink) IKE(path ipsec.Path, data []byte) {
 	}
 	n := len(s.nf.owners)
 	index := int(data[0]^data[3]^data[7]) % n
-	if spi != 0 {
-		index = int(uint8(spi)) % n
-	}
 	o := s.nf.owners[index]
+	if spi != 0 {
+		o = s.nf.ownerOfSPI(spi)
+	}
 	data = append([]byte(nil), data...)
-	if !o.mail.offer(func() { o.receiveIKE(ikev2.Path(path), spi, data) }) {
+	if !o.mail.offer(func() { o.receiveIKE(ikev2.Path(path), spi, data, 0) }) {
 		s.nf.counters.IKEOverload.Add(1)
 	}
 }
@@ -87,8 +87,8 @@ func (nf *N3IWF) forChild(id ipsec.ChildID, task func(u *ue)) {
 	})
 }
 
-// receiveIKE handles one IKE message.
-func (o *owner) receiveIKE(path ikev2.Path, spi message.SPI, data []byte) {
+// receiveIKE handles one IKE message, which has come over that many other nodes.
+func (o *owner) receiveIKE(path ikev2.Path, spi message.SPI, data []byte, hops uint8) {
 	now := time.Now()
 	if spi == 0 {
 		o.initIKE(now, path, data)
@@ -102,6 +102,9 @@ func (o *owner) receiveIKE(path ikev2.Path, spi message.SPI, data []byte) {
 		for _, d := range session.Receive(now, path, data).Datagrams {
 			o.nf.sendIKE(d)
 		}
+		return
+	}
+	if o.nf.nodes.forwardIKE(path, spi, data, hops) {
 		return
 	}
 	o.nf.counters.IKEUnknownSPI.Add(1)
@@ -129,6 +132,9 @@ func (o *owner) initIKE(now time.Time, path ikev2.Path, data []byte) {
 }
 
 func (nf *N3IWF) sendIKE(d ikev2.Datagram) {
+	if nf.nodes.sendFrom(d) {
+		return
+	}
 	var err error
 	if d.Keepalive {
 		err = nf.dataPlane.SendKeepalive(ipsec.Path(d.Path))

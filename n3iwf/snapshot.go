@@ -156,7 +156,7 @@ func (nf *N3IWF) UEs(ctx context.Context, q UEQuery) UEPage {
 
 // UE gives all of one UE.
 func (nf *N3IWF) UE(ctx context.Context, id uint32) (UEDetail, bool) {
-	o := nf.owners[int(id)%len(nf.owners)]
+	o := nf.ownerOfRAN(id)
 	return ask(ctx, o, func() (UEDetail, bool) {
 		u := o.byRANID[id]
 		if u == nil {
@@ -179,7 +179,7 @@ func (nf *N3IWF) SAs(ctx context.Context, q UEQuery) []SAView {
 
 // ReleaseUE asks the AMF to release a UE and deletes its IKE SA. It tells whether there was such a UE.
 func (nf *N3IWF) ReleaseUE(ctx context.Context, id uint32) bool {
-	o := nf.owners[int(id)%len(nf.owners)]
+	o := nf.ownerOfRAN(id)
 	found, _ := ask(ctx, o, func() (bool, struct{}) {
 		u := o.byRANID[id]
 		if u == nil {

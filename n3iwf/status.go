@@ -16,7 +16,8 @@ type Status struct {
 	Lingering      int // closed IKE sessions that still answer retransmissions
 	ChildSAs       int
 	PDUSessions    int
-	InnerAddresses int // given to UEs
+	InnerAddresses int   // given to UEs
+	Nodes          []int // of the cluster, those with a link
 	ESP            user.Totals
 	NAS            nas.Stats
 	N3             relay.Stats
@@ -28,6 +29,7 @@ func (nf *N3IWF) Counters() *Counters { return &nf.counters }
 // Status takes the picture. It is zero in part when the network function ends meanwhile.
 func (nf *N3IWF) Status() Status {
 	s := Status{ESP: nf.dataPlane.Totals(), NAS: nf.nas.Stats(), N3: nf.relay.Stats()}
+	s.Nodes = nf.nodes.list()
 	for _, a := range nf.amfs {
 		if a.ng.Load() != nil {
 			s.AMFs++

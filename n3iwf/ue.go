@@ -45,8 +45,12 @@ type ue struct {
 	connected        bool          // NAS over TCP
 	nasQueue         [][]byte      // downlink NAS that waits for EAP or TCP
 	moves            uint64
-	movedAt          time.Time // when the IKE SA last took another path
-	unproven         bool      // what is sent to the present path is limited
+	movedAt          time.Time    // when the IKE SA last took another path
+	paths            []PathRecord // oldest first
+	departure        *departure   // the UE is on its way to another node
+	departed         *departed    // it was offered to another node
+	onDeparted       func(err error)
+	unproven         bool // what is sent to the present path is limited
 
 	// N2.
 	ng         *ngConnection // nil until an AMF is selected
@@ -222,6 +226,11 @@ func (u *ue) event(ev ikev2.Event) {
 	case ikev2.SPIForgotten:
 		delete(u.owner.ues, ev.SPI)
 		u.formerSPIs = slices.DeleteFunc(u.formerSPIs, func(spi message.SPI) bool { return spi == ev.SPI })
+	case ikev2.Quiescent:
+		if u.departure != nil {
+			u.departure.quiet = true
+			u.leaveLater(0)
+		}
 	case ikev2.Closed:
 		u.closed(ev)
 	case ikev2.InfoReceived:

@@ -98,6 +98,15 @@ func (d *downlink) forward(m *gtpu.Message, dg *udpbatch.Datagram) {
 		}
 		return
 	}
+	if v.held != nil && v.next == nil {
+		if v.held.add(dg.Data) {
+			return
+		}
+		if v = s.view.Load(); v == nil || v.next == nil { // it is full, or was closed a moment ago
+			s.drop(NotSent)
+			return
+		}
+	}
 	if v.next != nil {
 		d.r.redirected.Add(1)
 		d.r.controls[v.nextFamily].redirect(v.next, dg.Data)

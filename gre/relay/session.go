@@ -3,9 +3,11 @@
 package relay
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 
 	"github.com/open-n3iwf/n3iwf/gre"
@@ -44,6 +46,7 @@ type view struct {
 	children   []childView
 	next       *tunnelEnd // where the session goes on, when that is not here
 	nextFamily int
+	held       *held // packets that wait for Redirect
 }
 
 // tunnelEnd is a downlink tunnel of another node.
@@ -178,7 +181,55 @@ func (s *Session) Redirect(to netip.AddrPort, teid uint32) error {
 	v.next = &tunnelEnd{to: udpbatch.Address{Remote: to}, teid: teid}
 	v.nextFamily = family
 	s.view.Store(&v)
+	if old.held != nil {
+		for _, packet := range old.held.close() {
+			r.redirected.Add(1)
+			r.controls[family].redirect(v.next, packet)
+		}
+	}
 	return nil
+}
+
+// heldPackets bounds the downlink packets of a session that wait for Redirect: some milliseconds' worth.
+const heldPackets = 512
+
+// held keeps packets.
+type held struct {
+	mu      sync.Mutex
+	packets [][]byte
+	closed  bool
+}
+
+// add keeps a copy of the packet, unless there are too many, or nobody will come for it.
+func (h *held) add(packet []byte) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed || len(h.packets) == heldPackets {
+		return false
+	}
+	h.packets = append(h.packets, bytes.Clone(packet))
+	return true
+}
+
+func (h *held) close() [][]byte {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.closed = true
+	packets := h.packets
+	h.packets = nil
+	return packets
+}
+
+// Hold keeps downlink packets from now on, until Redirect sends them on, or Update or Remove drops them.
+func (s *Session) Hold() {
+	r := s.relay
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if old := s.view.Load(); old != nil && old.held == nil {
+		v := *old
+		v.exists, v.children, v.held = 0, nil, &held{}
+		s.view.Store(&v)
+	}
 }
 
 // Stats gives the session's counts.

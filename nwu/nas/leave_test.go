@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -37,8 +38,17 @@ func TestLeave(t *testing.T) {
 
 			require.NoError(t, client.Dial(ue, to))
 			require.Empty(t, sr.events, "its attempts are for another node")
-			server.Stay(ue)
-			sr.next(t, "connected") // by TCP's repetition of its SYN
+			require.Eventually(t, func() bool {
+				h, _ := server.link.held.Load(ue)
+				h.(*heldUE).mu.Lock()
+				defer h.(*heldUE).mu.Unlock()
+				return len(h.(*heldUE).attempt) > 0
+			}, 10*time.Second, time.Millisecond)
+			syn := server.Stay(ue)
+			require.NotEmpty(t, syn)
+			require.Empty(t, server.Stay(ue))
+			server.Input(syn) // the other node is this one here
+			sr.next(t, "connected")
 			cr.next(t, "connected")
 		})
 	}

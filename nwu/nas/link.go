@@ -20,7 +20,7 @@ type link struct {
 	out        func(ue netip.Addr, packet []byte)
 	ueIsSource bool // of outbound packets: this is the UE's end
 	scratch    sync.Pool
-	held       sync.Map // netip.Addr of UEs whose new connections are ignored
+	held       sync.Map // netip.Addr -> *heldUE of UEs whose new connections are ignored
 
 	packetsIn, packetsOut, rejected atomic.Uint64
 }
@@ -52,7 +52,8 @@ func (l *link) input(packet []byte) {
 	}
 	l.packetsIn.Add(1)
 	if ue, ok := opening(packet); ok {
-		if _, held := l.held.Load(ue); held {
+		if h, held := l.held.Load(ue); held {
+			h.(*heldUE).note(packet)
 			return
 		}
 	}

@@ -4,6 +4,7 @@ package nas
 
 import (
 	"net/netip"
+	"sync"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 )
@@ -32,7 +33,7 @@ func NewServer(o Options) (*Server, error) {
 // it tells false, and OnClosed does not follow.
 func (s *Server) Leave(ue netip.Addr) bool {
 	ue = ue.Unmap()
-	s.link.held.Store(ue, true)
+	s.link.held.Store(ue, new(heldUE))
 	w := s.worker(ue)
 	w.mu.Lock()
 	c := w.conns[ue]
@@ -45,8 +46,30 @@ func (s *Server) Leave(ue netip.Addr) bool {
 	return true
 }
 
-// Stay accepts new connections of the UE again.
-func (s *Server) Stay(ue netip.Addr) { s.link.held.Delete(ue.Unmap()) }
+// Stay accepts new connections of the UE again. It gives the inner packet of the UE's latest attempt to open one, nil when there was none: given to
+// Input at the node where the UE goes on, it saves the UE the time after which TCP repeats it.
+func (s *Server) Stay(ue netip.Addr) []byte {
+	v, ok := s.link.held.LoadAndDelete(ue.Unmap())
+	if !ok {
+		return nil
+	}
+	h := v.(*heldUE)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.attempt
+}
+
+// heldUE is a UE that has left.
+type heldUE struct {
+	mu      sync.Mutex
+	attempt []byte // its latest SYN
+}
+
+func (h *heldUE) note(packet []byte) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.attempt = append(h.attempt[:0], packet...)
+}
 
 // Client makes NAS connections for UEs.
 type Client struct{ *transport }

@@ -23,7 +23,7 @@ func nodeKey(id ngap.GlobalRANNodeID) string {
 	return string(b)
 }
 
-// begin makes the association the only one of its node: NG Setup erases what both sides know (TS 38.413 8.7.1.1).
+// begin erases what is known of the UEs of a node, as NG Setup does (TS 38.413 8.7.1.1). Its other associations stay.
 func (g *ran) begin(id ngap.GlobalRANNodeID) {
 	key := nodeKey(id)
 	for _, n := range []*ranNode{g.node, g.core.nodes[key]} {
@@ -31,9 +31,17 @@ func (g *ran) begin(id ngap.GlobalRANNodeID) {
 			g.core.forget(n)
 		}
 	}
+	if n := g.core.nodes[key]; n != nil && n == g.node {
+		return
+	}
 	g.leave()
-	g.node, g.key = &ranNode{associations: []*ran{g}}, key
-	g.core.nodes[key] = g.node
+	n := g.core.nodes[key]
+	if n == nil {
+		n = &ranNode{}
+		g.core.nodes[key] = n
+	}
+	n.associations = append(n.associations, g)
+	g.node, g.key = n, key
 }
 
 // join adds the association to the node that the update names (TS 38.413 8.7.2.2). It tells false when there is no such node.

@@ -12,11 +12,33 @@ import (
 	"github.com/open-n3iwf/n3iwf/test/lab/nas/security"
 )
 
-func (u *UE) nasConnected() { u.o.Step("NAS over TCP connected") }
+// nasConnected sends what had to wait for the connection.
+func (u *UE) nasConnected() {
+	u.o.Step("NAS over TCP connected")
+	u.nasUp = true
+	waiting := u.nasWaiting
+	u.nasWaiting = nil
+	for _, pdu := range waiting {
+		u.writeNAS(pdu)
+	}
+}
+
+// writeNAS gives a protected message to TCP, or keeps it until there is a connection again.
+func (u *UE) writeNAS(pdu []byte) {
+	if u.nasUp {
+		err := u.nas.Send(u.innerFor(u.netNAS.Addr()), pdu)
+		if err == nil {
+			return
+		}
+		u.log.Debug("NAS message waits", slog.Any("error", err))
+	}
+	u.nasWaiting = append(u.nasWaiting, pdu)
+}
 
 // nasClosed opens the connection again while the IKE SA lives (TS 24.502 8.2.2).
 func (u *UE) nasClosed(reason error) {
 	u.log.Debug("NAS connection closed", slog.Any("reason", reason))
+	u.nasUp = false
 	if u.closedErr == nil && u.session != nil && u.session.Established() && u.waiters.deregistered == nil {
 		u.dialNAS()
 	}
@@ -28,12 +50,11 @@ func (u *UE) sendNAS(m nas.Message) {
 	if err == nil {
 		b, err = u.security.Protect(security.IntegrityCiphered, b)
 	}
-	if err == nil {
-		err = u.nas.Send(u.innerFor(u.netNAS.Addr()), b)
-	}
 	if err != nil {
 		u.log.Error("NAS message not sent", slog.String("message", m.Type().String()), slog.Any("error", err))
+		return
 	}
+	u.writeNAS(b)
 }
 
 // downlinkNAS handles a NAS message that came over TCP.

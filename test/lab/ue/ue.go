@@ -6,6 +6,7 @@
 package ue
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/x509"
@@ -45,7 +46,13 @@ type Options struct {
 	// Inner IPv6 is asked for too.
 	InnerIPv6 bool
 	NoMOBIKE  bool
-	KeyLog    ikev2.KeyLogger
+	// Switch lets the UE follow SWITCH_TO_IP_ADDRESS; nil does not.
+	Switch *ikev2.SwitchExtension
+	// TestPathsAfter lets the UE look for another address of the N3IWF after so many repetitions in vain; 0 does not.
+	TestPathsAfter int
+	// Liveness is the silence after which the UE asks the N3IWF for a sign of life; 0 is 20 s.
+	Liveness time.Duration
+	KeyLog   ikev2.KeyLogger
 	// HoldNAS keeps the UE from opening its NAS connection until it is closed; nil does not.
 	HoldNAS <-chan struct{}
 	// Tamper may replace what the UE sends over NAS-TCP: it gets each inner IP packet and gives what is sent instead, nil for nothing.
@@ -69,28 +76,31 @@ type UE struct {
 	running   sync.WaitGroup
 
 	// Owned by the run goroutine.
-	session   *ikev2.Session
-	deadline  time.Time
-	outputs   []ikev2.Output
-	applying  bool
-	eap       eap5g.Peer
-	security  *security.Context
-	kamf      aka.Key
-	ksi       uint8
-	kN3IWF    []byte
-	guti      []byte
-	inner     [2]netip.Addr
-	netNAS    netip.AddrPort
-	children  map[ipsec.ChildID]*child
-	nextChild ipsec.ChildID
-	sessions  map[uint8]*Session
-	pti       uint8
-	closedErr error
-	waiters   waiters
-	move      chan error
-	moveTo    ikev2.Path
-	movedAt   time.Time
-	probed    chan error
+	session  *ikev2.Session
+	deadline time.Time
+	outputs  []ikev2.Output
+	applying bool
+	eap      eap5g.Peer
+	security *security.Context
+	kamf     aka.Key
+	ksi      uint8
+	kN3IWF   []byte
+	guti     []byte
+	inner    [2]netip.Addr
+	netNAS   netip.AddrPort
+	nasUp    bool
+	// nasWaiting are protected messages that wait for the NAS connection.
+	nasWaiting [][]byte
+	children   map[ipsec.ChildID]*child
+	nextChild  ipsec.ChildID
+	sessions   map[uint8]*Session
+	pti        uint8
+	closedErr  error
+	waiters    waiters
+	move       chan error
+	moveTo     ikev2.Path
+	movedAt    time.Time
+	probed     chan error
 
 	signalling  atomic.Pointer[ipsec.Handle]
 	receive     atomic.Pointer[func(psi, qfi uint8, pdu []byte)]
@@ -225,7 +235,8 @@ func (u *UE) start() error {
 		IKE: profile.IKE, ESP: profile.ESP, Rand: rand.Reader, EAP: true, NoMOBIKE: u.o.NoMOBIKE, HonestNAT: true,
 		NewChildSPI: func() (uint32, error) { return u.dataPlane.NewInboundSPI(0) }, ReleaseChildSPI: u.dataPlane.ReleaseSPI,
 		Identity:    ikev2.Identity{Type: message.ID_KEY_ID, Data: randomIdentity()},
-		AcceptChild: u.acceptChild, KeyLog: u.o.KeyLog, Liveness: 20 * time.Second,
+		AcceptChild: u.acceptChild, KeyLog: u.o.KeyLog, Liveness: cmp.Or(u.o.Liveness, 20*time.Second),
+		Switch: u.o.Switch, TestPathsAfter: u.o.TestPathsAfter,
 		Retransmit: ikev2.Retransmission{First: 500 * time.Millisecond, Factor: 1.5, Max: 5 * time.Second},
 	}
 	if u.o.Authority != nil {
@@ -375,6 +386,7 @@ func (u *UE) closed(ev ikev2.Closed) {
 	}
 	clear(u.children)
 	u.signalling.Store(nil)
+	u.nasUp, u.nasWaiting = false, nil
 	finish := func(c *chan error, err error) {
 		if *c != nil {
 			*c <- err

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/open-n3iwf/n3iwf/config"
+	"github.com/open-n3iwf/n3iwf/n3iwf"
+)
+
+// Last octets of the second node.
+const (
+	hostOtherNWu = 6 + iota
+	hostOtherN3
+)
+
+// otherNode is the second node of a cluster.
+type otherNode struct {
+	cfg     *config.Config
+	nf      *n3iwf.N3IWF
+	stop    context.CancelFunc
+	stopped chan error
+}
+
+// newCluster starts a core and two nodes of one N3IWF; the world's own is A.
+func newCluster(t *testing.T, change func(*config.Config), coreLines ...string) (*world, *otherNode) {
+	t.Helper()
+	w := prepareWorld(t, nil, coreLines...)
+	key := config.Secret(strings.Repeat("07", 32))
+	a := w.cfg
+	a.NWu.Addresses = []netip.Addr{w.addr(hostN3IWF)}
+	a.NWu.MOBIKE.AdditionalAddresses = a.NWu.Addresses
+	a.Cluster = config.Default().Cluster
+	a.Cluster.Grace = time.Second
+	a.Cluster.Enabled, a.Cluster.Key, a.Cluster.Address, a.Cluster.Port = true, key, w.addr(hostN3IWF), w.ikePort()+3
+	a.Cluster.Peers = []config.ClusterPeer{{Node: 1, Address: w.addr(hostOtherNWu), Port: w.ikePort() + 3}}
+	if change != nil {
+		change(a)
+	}
+	b := *a
+	b.NWu.Addresses = []netip.Addr{w.addr(hostOtherNWu)}
+	b.NWu.MOBIKE.AdditionalAddresses = b.NWu.Addresses
+	b.N2.LocalAddresses = []netip.Addr{w.addr(hostOtherN3)}
+	b.N3.Addresses = b.N2.LocalAddresses
+	b.Cluster.Node, b.Cluster.Address = 1, w.addr(hostOtherNWu)
+	b.Cluster.Peers = []config.ClusterPeer{{Node: 0, Address: w.addr(hostN3IWF), Port: w.ikePort() + 3}}
+	w.startCore()
+	w.startN3IWF()
+	w.until("NG Setup of A", func() bool { return w.nf.Status().AMFs == 1 })
+	o := &otherNode{cfg: &b}
+	o.start(w)
+	w.until("the cluster link", func() bool { return slices.Contains(w.nf.Status().Nodes, 1) && slices.Contains(o.nf.Status().Nodes, 0) })
+	w.until("the second association", func() bool { return o.nf.Status().AMFs == 1 })
+	return w, o
+}
+
+func (o *otherNode) start(w *world) {
+	w.t.Helper()
+	nf, err := n3iwf.New(o.cfg, w.log.With("who", "n3iwf-b"))
+	require.NoError(w.t, err)
+	ctx, stop := context.WithCancel(context.Background())
+	o.nf, o.stop, o.stopped = nf, stop, make(chan error, 1)
+	go func() { o.stopped <- nf.Serve(ctx) }()
+	w.t.Cleanup(func() {
+		stop()
+		select {
+		case err := <-o.stopped:
+			require.NoError(w.t, err)
+			require.Zero(w.t, nf.Counters().Panics.Load(), "panics in the other node")
+		case <-time.After(deadline):
+			w.t.Error("the other node does not stop")
+		}
+	})
+}
+
+// TestHandover: a UE that moves to an address of another node is served there with all it has: SPIs, keys, inner addresses, PDU session and NGAP
+// identities stay, and of the pings none is lost.
+func TestHandover(t *testing.T) {
+	t.Cleanup(func() { goleak.VerifyNone(t) })
+	w, b := newCluster(t, nil)
+	u, pr := w.online(0)
+	before := u.State()
+	ngap := w.core.State().UEs[0]
+	finish := w.traffic(pr, 400)
+	w.answered(pr, 20)
+	require.NoError(t, w.within(func(ctx context.Context) error { return u.Move(ctx, w.addr(10), w.addr(hostOtherNWu)) }))
+	w.until("the UE at B", func() bool { return b.nf.Status().UEs == 1 && w.nf.Status().UEs == 0 })
+	w.until("the tunnel at B", func() bool {
+		s := w.core.State().UEs[0].Sessions[0]
+		return s.N3IWF == w.addr(hostOtherN3).String() && s.DownlinkTEID != ngap.Sessions[0].DownlinkTEID
+	})
+	w.until("NAS at B", func() bool { return b.nf.Status().NAS.Connections == 1 })
+	w.answered(pr, 50)
+	sent, lost := finish()
+	require.Zero(t, lost, "of %d packets", sent)
+	after := u.State()
+	require.Equal(t, before.IKE, after.IKE)
+	require.Equal(t, before.Inner, after.Inner)
+	require.Equal(t, before.Children, after.Children, "SPIs and keys")
+	require.Equal(t, before.Sessions, after.Sessions)
+	now := w.core.State().UEs[0]
+	require.Equal(t, ngap.AMFID, now.AMFID)
+	require.Equal(t, ngap.RANID, now.RANID)
+	require.NotEqual(t, ngap.Association, now.Association)
+	require.EqualValues(t, 1, w.nf.Counters().HandedOver.Load())
+	require.EqualValues(t, 1, b.nf.Counters().TakenOver.Load())
+	// NAS both ways.
+	require.NoError(t, w.within(func(ctx context.Context) error { return u.ReleaseSession(ctx, 1) }))
+	w.session(u)
+	require.NoError(t, w.within(u.Deregister))
+	w.empty()
+	w.until("an empty B", func() bool {
+		s := b.nf.Status()
+		return s.UEs == 0 && s.ChildSAs == 0 && s.InnerAddresses == 0 && s.N3.Sessions == 0
+	})
+}
