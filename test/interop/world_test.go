@@ -111,6 +111,7 @@ type setup struct {
 	network  func(n *network) // before anything starts
 	on       func(e *edge, s *ikev2.Session, ev ikev2.Event) bool
 	lifetime ipsec.Lifetime // of our child SAs
+	start    ikev2.Path     // of our IKE_SA_INIT request
 	silent   bool           // no pings from the start; the scenario calls traffic
 	down     bool           // do not connect; the scenario does
 	v6inner  bool           // an inner IPv6 address too, which the pings use
@@ -263,7 +264,10 @@ func (w *world) initiate() {
 	if w.set.want != nil {
 		w.set.want(&want)
 	}
-	path := ikev2.Path{Local: netip.MustParseAddrPort(ueAddr1 + ":500"), Remote: netip.MustParseAddrPort(gwAddr + ":500")}
+	path := w.set.start
+	if !path.Local.IsValid() {
+		path = ikev2.Path{Local: netip.MustParseAddrPort(ueAddr1 + ":500"), Remote: netip.MustParseAddrPort(gwAddr + ":500")}
+	}
 	w.e.wait(func() {
 		s, out := ikev2.NewInitiator(time.Now(), w.ourOptions(), want, path)
 		w.e.adopt(s)
