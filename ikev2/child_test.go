@@ -122,6 +122,22 @@ func TestChildRekeyByPeer(t *testing.T) {
 	require.Equal(t, []*ChildSA{fresh}, gw.s.Children())
 }
 
+// strongSwan with PFS refuses a rekey without a key exchange: a pair that it made with one is rekeyed with one.
+func TestRekeyKeepsThePeersGroup(t *testing.T) {
+	w := newWorld(t, 28)
+	o := pskOptions(w.rng, "ue")
+	o.ESP = suite.WithGroups(o.ESP, suite.ECP_384)
+	ue, gw := w.up(o, pskOptions(w.rng, "gw"))
+	for i, n := range []*node{ue, gw} {
+		n.take(n.s.RekeyChild(w.now, n.s.Children()[0].InboundSPI))
+		w.run(time.Second, func() bool { return len(got[ChildDown](ue)) == i+1 && len(got[ChildDown](gw)) == i+1 })
+		require.Len(t, gw.s.Children(), 1)
+		require.Equal(t, suite.ECP_384, gw.s.Children()[0].Suite.Group)
+		sameKeys(t, ue.s, gw.s)
+	}
+	require.Empty(t, got[RekeyFailed](gw))
+}
+
 func TestRekeyRefusals(t *testing.T) {
 	w := newWorld(t, 23)
 	ue, gw := w.up(pskOptions(w.rng, "ue"), pskOptions(w.rng, "gw"))

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/open-n3iwf/n3iwf/ikev2/message"
+	"github.com/open-n3iwf/n3iwf/ikev2/suite"
 )
 
 // peerRekey is the peer's rekey of a pair.
@@ -42,8 +43,13 @@ func (s *Session) rekeyChild(c *child) {
 		policy:  preferred(c.policy, c.sa.Suite.Proposal(0, nil)),
 		inherit: c.policy,
 	}
+	g := c.sa.Suite.Group
+	if _, some := firstGroup(p.policy); !some && g != suite.GroupNone {
+		// The peer's last rekey had a key exchange that our policy does not ask for. It may insist.
+		p.policy = suite.WithGroups(p.policy, g, suite.GroupNone)
+	}
 	p.group, _ = firstGroup(p.policy)
-	if g := c.sa.Suite.Group; offersGroup(p.policy, g) {
+	if offersGroup(p.policy, g) {
 		p.group = g // the peer took it before
 	}
 	c.rekey = p

@@ -14,6 +14,7 @@ import (
 
 	"github.com/open-n3iwf/n3iwf/ikev2"
 	"github.com/open-n3iwf/n3iwf/ikev2/message"
+	"github.com/open-n3iwf/n3iwf/internal/udpbatch"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec/user"
 )
@@ -63,15 +64,15 @@ type tunnel struct {
 	handle atomic.Pointer[ipsec.Handle]
 }
 
-// newEdge opens our side in a namespace; front is nil for an initiator.
-func newEdge(t testing.TB, ns string) *edge {
+// newEdge opens our side in a namespace.
+func newEdge(t testing.TB, ns string, udp udpbatch.Options) *edge {
 	e := &edge{
 		t: t, ns: ns, calls: make(chan func(), 1024), stop: make(chan struct{}), bySPI: map[message.SPI]*ikev2.Session{},
 		deadlines: map[*ikev2.Session]time.Time{}, tunnels: map[*tunnel]*ikev2.Session{},
 	}
 	require.NoError(t, within(ns, func() (err error) {
 		any4, any6 := netip.IPv4Unspecified(), netip.IPv6Unspecified()
-		e.dp, err = user.New(user.Options{Sink: e, Workers: 1, MaxSAs: 1024, Sockets: []user.Socket{
+		e.dp, err = user.New(user.Options{Sink: e, Workers: 1, MaxSAs: 1024, UDP: udp, Sockets: []user.Socket{
 			{Kind: user.IKE, Local: netip.AddrPortFrom(any4, 500)}, {Kind: user.NATT, Local: netip.AddrPortFrom(any4, 4500)},
 			{Kind: user.IKE, Local: netip.AddrPortFrom(any6, 500)}, {Kind: user.NATT, Local: netip.AddrPortFrom(any6, 4500)},
 		}})

@@ -15,6 +15,7 @@ import (
 	"github.com/open-n3iwf/n3iwf/ikev2"
 	"github.com/open-n3iwf/n3iwf/ikev2/message"
 	"github.com/open-n3iwf/n3iwf/ikev2/suite"
+	"github.com/open-n3iwf/n3iwf/internal/udpbatch"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
 )
 
@@ -113,6 +114,7 @@ type setup struct {
 	lifetime ipsec.Lifetime // of our child SAs
 	start    ikev2.Path     // of our IKE_SA_INIT request
 	silent   bool           // no pings from the start; the scenario calls traffic
+	recorded bool           // one packet a datagram, for who looks at the wire
 	down     bool           // do not connect; the scenario does
 	v6inner  bool           // an inner IPv6 address too, which the pings use
 }
@@ -200,7 +202,7 @@ func build(t *testing.T, r role, set setup) *world {
 
 // open starts our side, again after its close.
 func (w *world) open(ns string) {
-	w.e = newEdge(w.t, ns)
+	w.e = newEdge(w.t, ns, udpbatch.Options{NoGSO: w.set.recorded})
 	w.e.on, w.e.lifetime = w.gateway, w.set.lifetime
 	if w.role == charonInitiates {
 		w.e.front = ikev2.NewResponder(w.ourOptions())
