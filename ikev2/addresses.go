@@ -50,7 +50,7 @@ func (s *Session) LocalAddressGone(now time.Time, gone netip.Addr) Output {
 		return s.finish()
 	}
 	if p, ok := s.otherLocal(gone); ok {
-		if p.Remote == s.espPath.Remote && !s.rr.wanted {
+		if p.Remote == s.espPath.Remote && p.Remote != s.followed && !s.rr.wanted {
 			s.prove(p) // it is in use
 		}
 		s.setPath(p)

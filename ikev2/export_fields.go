@@ -125,6 +125,7 @@ func (m *mobility) fields(c *codec) {
 	field(c, "rebindingTarget", &m.rebinding.target)
 	c.time("rebindingDeadline", &m.rebinding.deadline)
 	c.time("rebindingNotBefore", &m.rebinding.notBefore)
+	field(c, "followed", &m.followed)
 	field(c, "moveLimit", &m.moveLimit)
 	c.time("movesSince", &m.moveCount.since)
 	field(c, "moves", &m.moveCount.moves)

@@ -104,6 +104,7 @@ func richSession(t testing.TB) (*Session, Options) {
 	s.others = []*ikeSA{&old, &older}
 	// The rest, one by one.
 	s.sa.out.(*suite.Protector).SkipIVs(1000)
+	s.followed = s.path.Remote
 	s.rebinding = rebinding{s.path, w.now, w.now}
 	s.moveLimit, s.moveCount, s.canSwitch = 9, moveCount{w.now, 3}, true
 	s.switching = switching{switchWaiting, ap(gwAddr2, 4500), true, w.now}

@@ -63,6 +63,8 @@ func (p *rawPayload) AppendBody(b []byte) ([]byte, error) { return append(b, p.b
 func FuzzPeer(f *testing.F) {
 	f.Add(byte(message.INFORMATIONAL), false, true, []byte{41, 8, 0, 0, 0x40, 0x10, 0, 0, 0, 0})
 	f.Add(byte(message.INFORMATIONAL), true, true, []byte{41, 4, 0, 0, 0x40, 0x11})
+	f.Add(byte(message.INFORMATIONAL), false, true, []byte{41, 8, 0, 0, 0xeb, 0x28, 192, 0, 2, 9})
+	f.Add(byte(message.INFORMATIONAL), false, true, []byte{41, 8, 0, 0, 0x40, 0x0d, 192, 0, 2, 9, 41, 4, 0, 0, 0x40, 0x0f})
 	f.Add(byte(message.CREATE_CHILD_SA), false, true, []byte{40, 16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 33, 0, 44, 4, 0, 0, 0, 0})
 	f.Add(byte(message.IKE_AUTH), false, false, []byte{35, 5, 2, 0, 0, 0, 'u', 39, 5, 2, 0, 0, 0, 1})
 	f.Add(byte(message.IKE_AUTH), false, false, []byte{35, 5, 2, 0, 0, 0, 'u', 48, 4, 2, 0, 0, 4})
@@ -77,6 +79,9 @@ func FuzzPeer(f *testing.F) {
 			w := newWorld(t, 1)
 			o, g := pskOptions(w.rng, "ue"), pskOptions(w.rng, "gw")
 			g.EAP = true
+			bothSwitch(&o, &g)
+			windows(4, 4)(&o, &g)
+			o.TestPathsAfter, g.Rebind, g.MovesPerMinute = 3, RebindRoutability, 2
 			accept := func(*Session, *ChildOffer) (ChildAnswer, error) { return ChildAnswer{}, nil }
 			o.AcceptChild, g.AcceptChild = accept, accept
 			var ue, gw *node

@@ -28,7 +28,8 @@ type mobility struct {
 	test       *pathTest
 	natRetries int
 	rebinding  rebinding
-	moveLimit  int // 0: Options.MovesPerMinute
+	followed   netip.AddrPort // the remote address that was followed without proof
+	moveLimit  int            // 0: Options.MovesPerMinute
 	moveCount  moveCount
 	canSwitch  bool // the peer knows SWITCH_TO_IP_ADDRESS
 	switching  switching

@@ -53,6 +53,7 @@ func (s *Session) rebind(path Path) {
 		return
 	}
 	if path.Remote.Addr() == p.Remote.Addr() && s.opt.Rebind.port() || contains(s.opt.RoutabilityExempt, path.Remote.Addr()) && s.opt.Rebind.proof() {
+		s.followed = path.Remote
 		s.follow(path)
 		return
 	}

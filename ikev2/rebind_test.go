@@ -74,6 +74,31 @@ func TestRebindPolicy(t *testing.T) {
 	}
 }
 
+// A port that was followed without proof is proven with the UE's next update, although it is in use by then.
+func TestFollowedPortIsProvenLater(t *testing.T) {
+	w := newWorld(t, 455)
+	ue, gw, log := moved(w, RoutabilityBefore, nil)
+	path := gw.s.ChildPath()
+	path.Remote = ap(ueAddr, 40000)
+	w.translate = func(fromUE bool, p Path) (Path, bool) {
+		if fromUE {
+			p.Local = path.Remote
+		} else {
+			p.Remote = ap(ueAddr, 4500)
+		}
+		return p, true
+	}
+	gw.take(gw.s.Rebind(w.now, path))
+	require.Equal(t, path, gw.s.ChildPath())
+	for _, want := range []int{4, 2} { // the second time it is proven
+		*log = nil
+		ue.take(ue.s.Move(w.now, ue.s.Path()))
+		w.run(time.Second, nil)
+		require.Len(t, *log, want)
+	}
+	require.Equal(t, []RoutabilityProven{{Path: path}}, got[RoutabilityProven](gw))
+}
+
 // Somebody forwards the UE's packets from elsewhere: the check goes there and no answer comes. Nothing moves, the window
 // is free again through the true path, and the next check waits.
 func TestRebindByAnAttacker(t *testing.T) {

@@ -29,6 +29,9 @@ type provenPath struct {
 }
 
 func (s *Session) prove(path Path) {
+	if s.followed == path.Remote {
+		s.followed = netip.AddrPort{}
+	}
 	s.proven = slices.DeleteFunc(s.proven, func(p provenPath) bool { return p.remote == path.Remote || due(p.until, s.now) })
 	if len(s.proven) >= maxProven {
 		s.proven = slices.Delete(s.proven, 0, 1)
@@ -45,7 +48,7 @@ func (s *Session) isProven(path Path) bool {
 
 // checkRoutability decides what becomes of the Child SAs after the IKE SA has moved.
 func (s *Session) checkRoutability() {
-	inUse := s.path.Remote == s.espPath.Remote && !s.rr.wanted
+	inUse := s.path.Remote == s.espPath.Remote && s.path.Remote != s.followed && !s.rr.wanted
 	if inUse || s.isProven(s.path) {
 		s.rr = routability{}
 		s.moveChildren(s.path, false)
