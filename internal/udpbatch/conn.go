@@ -37,6 +37,8 @@ type Options struct {
 	// PathMTUDiscovery leaves the don't-fragment bit to the kernel's path MTU discovery. By default it is never set (IPv4), and datagrams
 	// longer than the path MTU are fragmented.
 	PathMTUDiscovery bool
+	// Encapsulation gives ESP to the kernel (RFC 3948): of what comes, only IKE behind its marker reaches the receivers.
+	Encapsulation bool
 }
 
 // Conn is one socket. Any number of Receivers and Senders may use it, each from one goroutine.
@@ -237,6 +239,11 @@ func (c *Conn) configure(fd int, reusePort bool) error {
 	}
 	if !c.opts.PathMTUDiscovery && !c.v6 {
 		if err := set(unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_DONT, "IP_MTU_DISCOVER"); err != nil {
+			return err
+		}
+	}
+	if c.opts.Encapsulation {
+		if err := set(unix.IPPROTO_UDP, unix.UDP_ENCAP, unix.UDP_ENCAP_ESPINUDP, "UDP_ENCAP"); err != nil {
 			return err
 		}
 	}

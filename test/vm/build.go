@@ -43,6 +43,9 @@ func (v *vm) build(ctx context.Context, k *kernel, chosen []suite, work, initrd 
 		return err
 	}
 	for _, s := range chosen {
+		if v.seconds > 0 {
+			s.seconds = v.seconds
+		}
 		r := job.Run{Name: s.name, Dir: "/src", Seconds: s.seconds}
 		bin := filepath.Join(work, s.name)
 		if s.command {

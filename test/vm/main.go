@@ -29,6 +29,7 @@ func main() {
 	flag.StringVar(&v.cache, "cache", ".cache/vm", "folder for the kernel and what is built")
 	flag.StringVar(&v.artefacts, "artefacts", ".cache/vm/artefacts", "folder for the files that the runs leave")
 	flag.StringVar(&run, "run", "", "regular expression of tests, in place of the suites' own")
+	flag.IntVar(&v.seconds, "seconds", 0, "limit for each suite, in place of its own")
 	flag.IntVar(&v.memory, "memory", 2048, "of the guest, in MiB")
 	flag.BoolVar(&v.verbose, "v", false, "show the names of passing tests, and kernel messages")
 	flag.DurationVar(&v.limit, "timeout", 12*time.Minute, "for the whole")
@@ -75,7 +76,7 @@ func choose(names []string, run string) ([]suite, error) {
 // vm is a machine that boots, runs suites and goes.
 type vm struct {
 	cache, artefacts string
-	memory           int
+	memory, seconds  int
 	verbose          bool
 	limit            time.Duration
 }

@@ -17,6 +17,7 @@ type suite struct {
 var suites = []suite{
 	{name: "sctp", pkg: "./ngap/transport", tags: "kernelsctp", args: []string{"-test.run", "Kernel|Linux"}, seconds: 200},
 	{name: "xfrm", pkg: "./nwu/ipsec/kernel/xfrm", tags: "kernelipsec", seconds: 60},
+	{name: "ipsec", pkg: "./nwu/ipsec/kernel", tags: "kernelipsec", seconds: 300},
 }
 
 // commonTools are in every guest. dash is there because busybox's shell prefers its own ip to iproute2's.

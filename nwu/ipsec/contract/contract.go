@@ -27,6 +27,20 @@ type Environment struct {
 	PlainESP bool
 	// Listen opens a socket at the peer. The suite closes it.
 	Listen func(udpbatch.Options) (*udpbatch.Conn, error)
+	Limits Limits
+}
+
+// Limits are what a maker cannot do as the interface has it. The zero Limits are none.
+type Limits struct {
+	// OneState tells that an SA is received with on one local address and in one encapsulation, those of the path in use: another one is taken up
+	// by the move to it, an address that is left is received on for a while, with a replay window of its own, an encapsulation that is left is not.
+	OneState bool
+	// SequenceMargin is how many outbound sequence numbers a move to another address of the peer leaves out.
+	SequenceMargin uint64
+	// Uncounted tells that inbound packets which cannot be decrypted to an IP packet, and sequence number 0, are dropped but not counted for the SA.
+	Uncounted bool
+	// Sampled tells that an unknown SPI is told when it comes again and again, not for a single packet.
+	Sampled bool
 }
 
 // Maker makes a data plane that reports to sink. It cleans up with t.Cleanup, but Close of the data plane may have been called by then.

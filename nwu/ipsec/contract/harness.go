@@ -17,7 +17,7 @@ import (
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec/esp"
 )
 
-const patience = 5 * time.Second // a limit for failing tests; passing ones wait for what happens, not for time
+const patience = 20 * time.Second // a limit for failing tests; passing ones wait for what happens, not for time
 
 // harness is a test's data plane, sink and peer.
 type harness struct {

@@ -14,25 +14,18 @@ import (
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
 )
 
-// Kind is what a socket carries.
-type Kind uint8
+// Kind and Socket are those of package ipsec.
+type (
+	Kind   = ipsec.Kind
+	Socket = ipsec.Socket
+)
 
 // The kinds of sockets.
 const (
-	NATT Kind = iota + 1 // UDP: ESP, and IKE behind the non-ESP marker (usually port 4500)
-	IKE                  // UDP: IKE without marker (usually port 500)
-	ESP                  // IP protocol 50; needs CAP_NET_RAW
+	NATT = ipsec.NATT
+	IKE  = ipsec.IKE
+	ESP  = ipsec.ESP
 )
-
-func (k Kind) String() string {
-	return map[Kind]string{NATT: "NAT traversal", IKE: "IKE", ESP: "plain ESP"}[k]
-}
-
-// Socket is a local address to serve. An unspecified address is the wildcard of that family; port 0 is any free port.
-type Socket struct {
-	Kind  Kind
-	Local netip.AddrPort
-}
 
 const protocolESP = 50
 
@@ -41,12 +34,6 @@ type endpoint struct {
 	Socket
 	conns  []*udpbatch.Conn
 	closed atomic.Bool
-}
-
-func (e *endpoint) serves(kind Kind, local netip.AddrPort) bool {
-	return e.Kind == kind && e.Local.Addr().Is4() == local.Addr().Is4() &&
-		(e.Local.Addr().IsUnspecified() || e.Local.Addr() == local.Addr()) &&
-		(kind == ESP || e.Local.Port() == local.Port())
 }
 
 func (e *endpoint) close() (err error) {
@@ -129,7 +116,7 @@ func (d *DataPlane) RemoveSocket(s Socket) error {
 func (d *DataPlane) endpoint(kind Kind, local netip.AddrPort) (*endpoint, error) {
 	var wild *endpoint
 	for _, e := range *d.endpoints.Load() {
-		if !e.serves(kind, local) {
+		if !e.Serves(kind, local) {
 			continue
 		}
 		if !e.Local.Addr().IsUnspecified() {

@@ -88,7 +88,7 @@ func newPlane(t testing.TB, sink ipsec.Sink, o Options) *DataPlane {
 		o.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}
 	if o.Sockets == nil {
-		o.Sockets = []Socket{{NATT, netip.AddrPortFrom(loopback4, 0)}}
+		o.Sockets = []Socket{{Kind: NATT, Local: netip.AddrPortFrom(loopback4, 0)}}
 	}
 	d, err := New(o)
 	require.NoError(t, err)
@@ -248,7 +248,7 @@ func TestSocketsComeAndGo(t *testing.T) {
 	for i := range 5 {
 		old := d.Sockets()[0]
 		expect(old.Local)
-		local, err := d.AddSocket(Socket{NATT, netip.MustParseAddrPort(fmt.Sprintf("127.0.0.%d:0", 10+i))})
+		local, err := d.AddSocket(Socket{Kind: NATT, Local: netip.MustParseAddrPort(fmt.Sprintf("127.0.0.%d:0", 10+i))})
 		require.NoError(t, err)
 		require.NotZero(t, local.Port())
 		require.NoError(t, d.Move(ipsec.Target{Path: ipsec.Path{Local: local, Remote: c.LocalAddr(), NATT: true}, Limit: ipsec.Unlimited}, sa.ID))
@@ -267,7 +267,7 @@ func TestSocketsComeAndGo(t *testing.T) {
 	require.NoError(t, d.RemoveSocket(d.Sockets()[0]))
 	require.NoError(t, w.Write(h, innerIPv4(100), nil))
 	require.Error(t, w.Flush())
-	_, err = New(Options{Sink: sink, Sockets: []Socket{{NATT, netip.AddrPortFrom(loopback4, 0)}, {NATT, netip.MustParseAddrPort("192.0.2.1:4500")}}})
+	_, err = New(Options{Sink: sink, Sockets: []Socket{{Kind: NATT, Local: netip.AddrPortFrom(loopback4, 0)}, {Kind: NATT, Local: netip.MustParseAddrPort("192.0.2.1:4500")}}})
 	require.ErrorContains(t, err, "192.0.2.1:4500")
 }
 
@@ -349,7 +349,7 @@ func TestNoAllocations(t *testing.T) {
 // FuzzDatagram gives a receiver anything on every kind of socket.
 func FuzzDatagram(f *testing.F) {
 	sink := &discard{}
-	d, err := New(Options{Sink: sink, Workers: 1, MaxSAs: 16, Sockets: []Socket{{NATT, netip.AddrPortFrom(loopback4, 0)}}, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	d, err := New(Options{Sink: sink, Workers: 1, MaxSAs: 16, Sockets: []Socket{{Kind: NATT, Local: netip.AddrPortFrom(loopback4, 0)}}, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	if err != nil {
 		f.Fatal(err)
 	}

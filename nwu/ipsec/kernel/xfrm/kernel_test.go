@@ -169,6 +169,9 @@ func TestKernelReports(t *testing.T) {
 	go func() {
 		defer close(events)
 		for {
+			if l.Wait() != nil {
+				return
+			}
 			list, err := l.Receive()
 			if err != nil {
 				return

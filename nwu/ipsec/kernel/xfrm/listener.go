@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -24,9 +25,10 @@ const (
 // ErrLost tells that the kernel had more to report than the socket could hold; what the reports were is not known.
 var ErrLost = errors.New("reports of the kernel were lost")
 
-// Listener receives reports, in the network namespace of the thread that made it. It belongs to one goroutine; Close may come from another.
+// Listener receives reports, in the network namespace of the thread that made it. Receive belongs to one goroutine at a time.
 type Listener struct {
 	f   *os.File
+	rc  syscall.RawConn
 	buf []byte
 }
 
@@ -40,18 +42,38 @@ func Listen(groups Group) (*Listener, error) {
 	if err := unix.SetNonblock(fd, true); err != nil {
 		return nil, errors.Join(err, unix.Close(fd))
 	}
-	return &Listener{f: os.NewFile(uintptr(fd), "xfrm reports"), buf: make([]byte, receiveSize)}, nil
+	l := &Listener{f: os.NewFile(uintptr(fd), "xfrm reports"), buf: make([]byte, receiveSize)}
+	if l.rc, err = l.f.SyscallConn(); err != nil {
+		return nil, errors.Join(err, l.f.Close())
+	}
+	return l, nil
 }
 
-// Close ends Receive with net.ErrClosed.
+// Close ends Wait with net.ErrClosed.
 func (l *Listener) Close() error { return l.f.Close() }
 
-// Receive waits for reports. Malformed ones are skipped; with ErrLost the Listener works on.
+// Wait waits until there is something to receive.
+func (l *Listener) Wait() error {
+	err := l.rc.Read(func(fd uintptr) bool {
+		n, _ := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+		return n != 0
+	})
+	if err != nil {
+		return net.ErrClosed // it has no other reason
+	}
+	return nil
+}
+
+// Receive gives the reports that are there, without waiting; none when there are none. Malformed ones are skipped; after ErrLost the Listener works on.
 func (l *Listener) Receive() ([]Event, error) {
-	n, err := l.f.Read(l.buf)
-	switch {
-	case errors.Is(err, os.ErrClosed):
+	var n int
+	var err error
+	if cerr := l.rc.Control(func(fd uintptr) { n, _, err = unix.Recvfrom(int(fd), l.buf, unix.MSG_DONTWAIT) }); cerr != nil {
 		return nil, net.ErrClosed
+	}
+	switch {
+	case errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR):
+		return nil, nil
 	case errors.Is(err, unix.ENOBUFS):
 		return nil, ErrLost
 	case err != nil:

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package kernel is an ESP data plane over the Linux kernel's XFRM. The kernel encrypts, decrypts and counts; this package keeps its states and
+// policies, one xfrm interface for all peers, and the UDP sockets through which the kernel takes encapsulated ESP and from which IKE comes.
+//
+// Inner packets pass through packet sockets on the interface, in batches. A mark tells them apart: an inbound state writes the number of its
+// child SA and generation into the packet, and an outbound packet carries the number of the child SA that it shall go through. So several
+// child SAs may have the same traffic selectors, and two peers behind one NAT the same SPI.
+//
+// A move never gives a sequence number twice. Where the peer's address changes, a second outbound state begins a margin above the first one,
+// the policy is switched to it in one step, and the first one goes later. Where only a port changes, the state is changed in place. Where only
+// our address or the encapsulation changes, the kernel knows no difference between the two states: packets are blocked for that moment.
+//
+// What the kernel cannot do, and package user can: an inbound state belongs to one local address and to one kind of encapsulation. Packets of the
+// new kind or to the new address are accepted from the move on, those of the old one for a grace (address) or not at all (kind), and for that
+// grace each has a replay window of its own. Where packets came from is told by the kernel for UDP encapsulation only, and at most once in a
+// while. All peers need a kernel from 5.19, which tells a socket the mark of a packet.
+package kernel

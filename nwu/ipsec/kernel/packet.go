@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
+)
+
+// packetConn is a packet socket on the xfrm interface: decrypted packets come from it, packets to encrypt go to it, both as whole IP packets with a
+// mark. The socket sees what the interface carries before any policy of the kernel is asked.
+type packetConn struct {
+	f     *os.File
+	rc    syscall.RawConn
+	batch int
+	link  int
+}
+
+const (
+	maxPacket   = 1 << 16
+	markSpace   = 24 // a control message of 4 octets
+	packetQueue = 8 << 20
+)
+
+// mmsghdr is struct mmsghdr (recvmmsg(2)).
+type mmsghdr struct {
+	hdr unix.Msghdr
+	len uint32
+}
+
+// openPackets opens a socket for each worker; child SAs of slot s come to worker s mod n.
+func openPackets(link, n, batch int) (list []*packetConn, err error) {
+	defer func() {
+		if err != nil {
+			for _, c := range list {
+				err = errors.Join(err, c.close())
+			}
+			list = nil
+		}
+	}()
+	group := 0
+	for i := range n {
+		c, err := openPacket(link, batch)
+		if err != nil {
+			return list, err
+		}
+		list = append(list, c)
+		if n == 1 {
+			break
+		}
+		err = c.control(func(fd int) error {
+			mode := unix.PACKET_FANOUT_CBPF << 16
+			if i == 0 {
+				mode |= unix.PACKET_FANOUT_FLAG_UNIQUEID << 16
+			}
+			if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_FANOUT, group|mode); err != nil || i > 0 {
+				return err
+			}
+			got, err := unix.GetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_FANOUT)
+			group = got & 0xffff
+			if err != nil {
+				return err
+			}
+			return attach(fd, unix.SOL_PACKET, unix.PACKET_FANOUT_DATA, []bpf.Instruction{
+				bpf.LoadExtension{Num: bpf.ExtLen}, // replaced below: the library has no name for the mark
+				bpf.ALUOpConstant{Op: bpf.ALUOpShiftRight, Val: generationBits},
+				bpf.ALUOpConstant{Op: bpf.ALUOpMod, Val: uint32(n)},
+				bpf.RetA{},
+			}, loadMark)
+		})
+		if err != nil {
+			return list, fmt.Errorf("workers of the packet sockets: %w", err)
+		}
+	}
+	return list, nil
+}
+
+// loadMark is the instruction that loads the mark of a packet (SKF_AD_OFF + SKF_AD_MARK); it takes the place of the first one.
+var loadMark = &unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: ^uint32(0x1000) + 1 + 20}
+
+// attach sets a classic BPF program as a socket option.
+func attach(fd, level, option int, program []bpf.Instruction, first *unix.SockFilter) error {
+	raw, err := bpf.Assemble(program)
+	if err != nil {
+		return err
+	}
+	filter := make([]unix.SockFilter, len(raw))
+	for i, ins := range raw {
+		filter[i] = unix.SockFilter{Code: ins.Op, Jt: ins.Jt, Jf: ins.Jf, K: ins.K}
+	}
+	if first != nil {
+		filter[0] = *first
+	}
+	return unix.SetsockoptSockFprog(fd, level, option, &unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]})
+}
+
+func networkOrder(v uint16) uint16 { return v<<8 | v>>8 }
+
+func openPacket(link, batch int) (*packetConn, error) {
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("packet socket (CAP_NET_RAW): %w", err)
+	}
+	fail := func(what string, err error) (*packetConn, error) {
+		return nil, errors.Join(fmt.Errorf("packet socket: %s: %w", what, err), unix.Close(fd))
+	}
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVMARK, 1); err != nil {
+		return fail("the kernel does not tell marks (it needs to be Linux 5.19 or newer)", err)
+	}
+	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1); err != nil {
+		return fail("ignore outgoing packets", err)
+	}
+	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, packetQueue)
+	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, packetQueue)
+	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: networkOrder(unix.ETH_P_ALL), Ifindex: link}); err != nil {
+		return fail("bind", err)
+	}
+	c := &packetConn{f: os.NewFile(uintptr(fd), "packets"), batch: batch, link: link}
+	c.rc, err = c.f.SyscallConn()
+	if err != nil {
+		return nil, errors.Join(err, c.f.Close())
+	}
+	return c, nil
+}
+
+func (c *packetConn) close() error { return c.f.Close() }
+
+func (c *packetConn) control(f func(fd int) error) error {
+	var err error
+	return errors.Join(c.rc.Control(func(fd uintptr) { err = f(int(fd)) }), err)
+}
+
+// marked is a packet and its mark.
+type marked struct {
+	data []byte
+	mark uint32
+}
+
+// packetReceiver takes packets from a packetConn in batches. It belongs to one goroutine.
+type packetReceiver struct {
+	c     *packetConn
+	msgs  []mmsghdr
+	iovs  []unix.Iovec
+	ctrls [][markSpace]byte
+	bufs  []byte
+	out   []marked
+	read  func(fd uintptr) bool
+	n     int
+	err   error
+}
+
+func (c *packetConn) newReceiver() *packetReceiver {
+	r := &packetReceiver{
+		c: c, msgs: make([]mmsghdr, c.batch), iovs: make([]unix.Iovec, c.batch), ctrls: make([][markSpace]byte, c.batch),
+		bufs: make([]byte, c.batch*maxPacket), out: make([]marked, 0, c.batch),
+	}
+	for i := range r.msgs {
+		r.iovs[i].Base = &r.bufs[i*maxPacket]
+		r.iovs[i].SetLen(maxPacket)
+		h := &r.msgs[i].hdr
+		h.Iov = &r.iovs[i]
+		h.SetIovlen(1)
+		h.Control = &r.ctrls[i][0]
+	}
+	r.read = r.recvmmsg
+	return r
+}
+
+func (r *packetReceiver) recvmmsg(fd uintptr) bool {
+	for {
+		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&r.msgs[0])), uintptr(len(r.msgs)), unix.MSG_DONTWAIT, 0, 0)
+		switch errno {
+		case 0:
+			r.n, r.err = int(n), nil
+		case unix.EINTR:
+			continue
+		case unix.EAGAIN:
+			return false
+		default:
+			r.n, r.err = 0, errno
+		}
+		return true
+	}
+}
+
+// receive waits for packets. They are good until the next call. After close it returns os.ErrClosed.
+func (r *packetReceiver) receive() ([]marked, error) {
+	for i := range r.msgs {
+		r.msgs[i].hdr.SetControllen(markSpace)
+	}
+	if r.c.rc.Read(r.read) != nil {
+		return nil, os.ErrClosed // it has no other reason
+	}
+	if r.err != nil {
+		return nil, r.err
+	}
+	r.out = r.out[:0]
+	for i := range r.n {
+		h := &r.msgs[i]
+		if h.hdr.Flags&unix.MSG_TRUNC != 0 {
+			continue
+		}
+		ctrl := &r.ctrls[i]
+		c := (*unix.Cmsghdr)(unsafe.Pointer(ctrl))
+		if h.hdr.Controllen < unix.SizeofCmsghdr+4 || c.Level != unix.SOL_SOCKET || c.Type != unix.SO_MARK {
+			continue // not through one of our states
+		}
+		mark := *(*uint32)(unsafe.Pointer(&ctrl[unix.SizeofCmsghdr]))
+		r.out = append(r.out, marked{r.bufs[i*maxPacket : i*maxPacket+int(h.len)], mark})
+	}
+	return r.out, nil
+}
+
+// packetSender puts packets into batches. It belongs to one goroutine.
+type packetSender struct {
+	c      *packetConn
+	msgs   []mmsghdr
+	iovs   []unix.Iovec
+	ctrls  [][markSpace]byte
+	slab   []byte
+	used   int
+	n      int
+	v4, v6 unix.RawSockaddrLinklayer
+	write  func(fd uintptr) bool
+	next   int // to send
+	sent   int
+	err    error
+}
+
+const (
+	sendBatch = 64
+	sendSlab  = 256 << 10
+)
+
+func (c *packetConn) newSender() *packetSender {
+	s := &packetSender{
+		c: c, msgs: make([]mmsghdr, sendBatch), iovs: make([]unix.Iovec, sendBatch), ctrls: make([][markSpace]byte, sendBatch), slab: make([]byte, sendSlab),
+	}
+	s.v4 = unix.RawSockaddrLinklayer{Family: unix.AF_PACKET, Protocol: networkOrder(unix.ETH_P_IP), Ifindex: int32(c.link)}
+	s.v6 = unix.RawSockaddrLinklayer{Family: unix.AF_PACKET, Protocol: networkOrder(unix.ETH_P_IPV6), Ifindex: int32(c.link)}
+	for i := range s.msgs {
+		h := &s.msgs[i].hdr
+		h.Namelen = unix.SizeofSockaddrLinklayer
+		h.Iov = &s.iovs[i]
+		h.SetIovlen(1)
+		h.Control = &s.ctrls[i][0]
+		h.SetControllen(markSpace)
+		cm := (*unix.Cmsghdr)(unsafe.Pointer(&s.ctrls[i]))
+		cm.Level, cm.Type = unix.SOL_SOCKET, unix.SO_MARK
+		cm.SetLen(unix.SizeofCmsghdr + 4)
+	}
+	s.write = s.sendmmsg
+	return s
+}
+
+// full tells that a packet of n octets needs a flush first.
+func (s *packetSender) full(n int) bool { return s.n == len(s.msgs) || s.used+n > len(s.slab) }
+
+// put copies a packet, given in two parts, and returns the copy, which may be changed until the flush.
+func (s *packetSender) put(mark uint32, head, payload []byte) []byte {
+	b := s.slab[s.used : s.used+len(head)+len(payload)]
+	copy(b[copy(b, head):], payload)
+	s.used += len(b)
+	h := &s.msgs[s.n].hdr
+	name := &s.v4
+	if b[0]>>4 == 6 {
+		name = &s.v6
+	}
+	h.Name = (*byte)(unsafe.Pointer(name))
+	s.iovs[s.n].Base = &b[0]
+	s.iovs[s.n].SetLen(len(b))
+	*(*uint32)(unsafe.Pointer(&s.ctrls[s.n][unix.SizeofCmsghdr])) = mark
+	s.n++
+	return b
+}
+
+func (s *packetSender) sendmmsg(fd uintptr) bool {
+	for {
+		n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&s.msgs[s.next])), uintptr(s.n-s.next), unix.MSG_DONTWAIT, 0, 0)
+		switch errno {
+		case 0:
+			s.sent, s.err = int(n), nil
+		case unix.EINTR:
+			continue
+		case unix.EAGAIN:
+			return false
+		default:
+			s.sent, s.err = 0, errno
+		}
+		return true
+	}
+}
+
+// flush sends what was put. A packet that the system refuses is passed over; refused counts them, err is the last refusal.
+func (s *packetSender) flush() (refused int, err error) {
+	for s.next = 0; s.next < s.n; {
+		if werr := s.c.rc.Write(s.write); werr != nil {
+			refused, err = refused+s.n-s.next, werr
+			break
+		}
+		s.next += s.sent
+		if s.err != nil {
+			refused, err = refused+1, s.err
+			s.next++
+		}
+	}
+	s.n, s.used = 0, 0
+	return refused, err
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package kernel
+
+import (
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/open-n3iwf/n3iwf/internal/udpbatch"
+	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
+)
+
+// totals count what happens in a DataPlane. Those of SAs that are gone stay.
+type totals struct {
+	ike, keepalives, runts, unknownSPI, receiveErrors, panics, malformed, selector, refused, lostReports atomic.Uint64
+}
+
+// Totals are a DataPlane's counts since it was made.
+type Totals struct {
+	IKE, Keepalives     uint64
+	Runts               uint64 // datagrams too short for what they claim to be, dropped
+	UnknownSPI          uint64 // ESP packets for no SA, in the whole network namespace
+	Malformed, Selector uint64 // inner packets dropped here; what the kernel drops is in the Stats of the SAs
+	Refused             uint64 // inner packets that the kernel did not take
+	ReceiveErrors       uint64
+	LostReports         uint64 // times that the kernel had more to tell than could be kept
+	Panics              uint64
+	SAs                 int // generations installed, those in grace included
+	Sockets             []SocketStats
+}
+
+// SocketStats are the counts of one served address, all workers together.
+type SocketStats struct {
+	ipsec.Socket
+	udpbatch.Stats
+}
+
+// Totals gives the counts.
+func (d *DataPlane) Totals() Totals {
+	k := &d.totals
+	t := Totals{
+		IKE: k.ike.Load(), Keepalives: k.keepalives.Load(), Runts: k.runts.Load(), UnknownSPI: k.unknownSPI.Load(), Malformed: k.malformed.Load(),
+		Selector: k.selector.Load(), Refused: k.refused.Load(), ReceiveErrors: k.receiveErrors.Load(), LostReports: k.lostReports.Load(), Panics: k.panics.Load(),
+	}
+	for _, e := range *d.endpoints.Load() {
+		s := SocketStats{Socket: e.Socket}
+		for _, c := range e.conns {
+			s.Stats.Add(c.Stats())
+		}
+		t.Sockets = append(t.Sockets, s)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, g := range d.spis {
+		if g != nil {
+			t.SAs++
+		}
+	}
+	return t
+}
+
+// Stats implements ipsec.DataPlane. Packets are counted by the kernel.
+func (d *DataPlane) Stats(id ipsec.ChildID) (ipsec.Stats, error) {
+	d.reports.drain() // before the lock: a report may make the owner act
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	c := d.children[id]
+	if c == nil {
+		return ipsec.Stats{}, fmt.Errorf("%w: %d", ipsec.ErrUnknown, id)
+	}
+	at := func(v *atomic.Int64) time.Time {
+		if ns := v.Load(); ns != 0 {
+			return time.Unix(0, ns)
+		}
+		return time.Time{}
+	}
+	s := ipsec.Stats{
+		Path: c.path.Load().path, Moves: c.moves,
+		NoOutbound: c.noOutbound.Load(), Held: c.held.Load(), Exhausted: c.exhausted.Load(), TooLong: c.tooLong.Load(),
+		LastInbound: at(&c.lastInbound), LastOnPath: at(&c.lastOnPath),
+	}
+	for _, g := range c.generations {
+		k, err := d.stats(g)
+		if err != nil {
+			return s, err
+		}
+		refused := g.malformed.Load() + g.selector.Load()
+		k.drops.Malformed, k.drops.Selector = g.malformed.Load(), g.selector.Load()
+		s.Generations = append(s.Generations, ipsec.Generation{
+			InboundSPI: g.spi, OutboundSPI: g.outSPI, Current: c.out.Load() == g, Deleted: g.deleted,
+			Inbound:          ipsec.Counter{Packets: k.packets - min(k.packets, refused), Bytes: k.bytes - min(k.bytes, g.refusedBytes.Load())},
+			Outbound:         ipsec.Counter{Packets: k.outPackets, Bytes: k.outBytes},
+			OutboundSequence: k.out, InboundSequence: k.in, Drops: k.drops,
+		})
+	}
+	return s, nil
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package kernel
+
+import (
+	"encoding/binary"
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
+)
+
+// maxInner keeps an ESP packet of any algorithm within a UDP datagram.
+const maxInner = 65507 - 128
+
+// writer implements ipsec.Writer.
+type writer struct {
+	d *DataPlane
+	s *packetSender
+	// busy is odd while packets are given to the kernel: a move waits for those that may have seen the old policy.
+	busy atomic.Uint64
+}
+
+// NewWriter implements ipsec.DataPlane.
+func (d *DataPlane) NewWriter() ipsec.Writer {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	w := &writer{d: d, s: d.inner[len(d.writers)%len(d.inner)].newSender()}
+	d.writers = append(d.writers, w)
+	return w
+}
+
+// Write implements ipsec.Writer.
+func (w *writer) Write(h ipsec.Handle, head, payload []byte) error {
+	c, ok := h.(*child)
+	if !ok || c == nil {
+		return ipsec.ErrUnknown
+	}
+	n := len(head) + len(payload)
+	if n < 20 || n > maxInner {
+		c.tooLong.Add(1)
+		return ipsec.ErrTooLong
+	}
+	g := c.out.Load()
+	if g == nil {
+		c.noOutbound.Add(1)
+		return ipsec.ErrNoOutbound
+	}
+	size := g.size(n)
+	if !c.path.Load().take(size) {
+		c.held.Add(1)
+		return ipsec.ErrHeld
+	}
+	packets, octets := g.written.Add(1), g.writtenBytes.Add(uint64(size))
+	if packets > g.hardPackets || octets > g.hardBytes || g.hardTold.Load() {
+		g.written.Add(^uint64(0))
+		w.d.expire(g, true)
+		c.exhausted.Add(1)
+		return ipsec.ErrExhausted
+	}
+	if packets >= g.softPackets || octets >= g.softBytes {
+		w.d.expire(g, false)
+	}
+	if w.s.full(n) {
+		_ = w.flush() // refusals are counted; the next Flush is for the packets after these
+	}
+	p := w.s.put(c.mark(), head, payload)
+	if g.dscp != 0 {
+		setDSCP(p, g.dscp)
+	}
+	return nil
+}
+
+// setDSCP sets the DSCP of an IP packet, from which the kernel copies it to the outer header.
+func setDSCP(p []byte, dscp uint8) {
+	if p[0]>>4 == 6 {
+		v := binary.BigEndian.Uint16(p)
+		binary.BigEndian.PutUint16(p, v&^0x0fc0|uint16(dscp)<<6)
+		return
+	}
+	before := binary.BigEndian.Uint16(p)
+	p[1] = p[1]&3 | dscp<<2
+	// RFC 1624: HC' = ~(~HC + ~m + m')
+	sum := uint32(^binary.BigEndian.Uint16(p[10:])) + uint32(^before) + uint32(binary.BigEndian.Uint16(p))
+	for sum>>16 != 0 {
+		sum = sum&0xffff + sum>>16
+	}
+	binary.BigEndian.PutUint16(p[10:], ^uint16(sum))
+}
+
+// expire tells the owner of a lifetime's end, once.
+func (d *DataPlane) expire(g *generation, hard bool) {
+	told := &g.softTold
+	if hard {
+		told = &g.hardTold
+	}
+	if !told.Load() && told.CompareAndSwap(false, true) {
+		d.opts.Sink.Event(ipsec.Expire{ID: g.child.id, SPI: g.spi, Hard: hard})
+	}
+}
+
+// Flush implements ipsec.Writer.
+func (w *writer) Flush() error { return w.flush() }
+
+func (w *writer) flush() error {
+	if w.s.n == 0 {
+		return nil
+	}
+	w.busy.Add(1)
+	refused, err := w.s.flush()
+	w.busy.Add(1)
+	if refused > 0 {
+		w.d.totals.refused.Add(uint64(refused))
+		return fmt.Errorf("%d packets were not sent: %w", refused, err)
+	}
+	return nil
+}
+
+// quiesceLimit is how long a move waits for writers; beyond it the margin of sequence numbers is what protects.
+const quiesceLimit = 100 * time.Millisecond
+
+// quiesce waits until no writer is inside the kernel with packets that it gave before the call.
+func (d *DataPlane) quiesce() {
+	deadline := time.Now().Add(quiesceLimit)
+	for _, w := range d.writers {
+		for at := w.busy.Load(); at%2 == 1 && w.busy.Load() == at && time.Now().Before(deadline); {
+			runtime.Gosched()
+		}
+	}
+}
