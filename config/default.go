@@ -31,6 +31,8 @@ func Default() *Config {
 					CookieLifetime:            time.Minute,
 					Limit:                     10000,
 					LimitPerAddress:           100,
+					PrefixIPv4:                32,
+					PrefixIPv6:                64,
 					Timeout:                   30 * time.Second,
 				},
 				Retransmission: Retransmission{Initial: 2 * time.Second, Base: 1.8, Tries: 5},

@@ -45,6 +45,7 @@ func parse(name string, text []byte, variable func(string) (string, bool)) (*Con
 	}
 	c.environment(variable)
 	c.NWu.Certificate.relativeTo(filepath.Dir(name))
+	c.NWu.IKE.CrashSecret = inFolder(filepath.Dir(name), c.NWu.IKE.CrashSecret)
 	c.Cluster.relativeTo(filepath.Dir(name))
 	c.Management.TLS.relativeTo(filepath.Dir(name))
 	c.complete()

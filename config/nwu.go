@@ -100,9 +100,14 @@ type IKE struct {
 	Lifetime Lifetime `yaml:"lifetime"`
 	// Window is how many requests of a UE are taken at once, told to it with SET_WINDOW_SIZE (RFC 7296 2.3). 1 is not told.
 	Window int `yaml:"window" range:"1,8"`
+	// CrashSecret is a file with the secret of quick crash detection (RFC 6290), made when it is not there: UEs that know it find out at once that the
+	// N3IWF has restarted, instead of after minutes. It has to outlive restarts, and no other N3IWF may have the same one. Default: none.
+	CrashSecret string `yaml:"crashSecret"`
+	// RedirectTo is the N3IWF, by address or FQDN, that UEs are sent to while this one stops, if they know RFC 5685. Default: none.
+	RedirectTo string `yaml:"redirectTo"`
 }
 
-// HalfOpen limits IKE SAs between IKE_SA_INIT and EAP success. Addresses are counted singly, IPv6 per /64.
+// HalfOpen limits IKE SAs between IKE_SA_INIT and EAP success. What counts as one address is up to PrefixIPv4 and PrefixIPv6.
 type HalfOpen struct {
 	// CookieThreshold is the number of half-open IKE SAs from which all new peers must return a cookie (RFC 7296 2.6).
 	CookieThreshold int `yaml:"cookieThreshold" range:"0,1000000"`
@@ -114,6 +119,10 @@ type HalfOpen struct {
 	Limit int `yaml:"limit" range:"1,1000000"`
 	// LimitPerAddress is the same for one peer address.
 	LimitPerAddress int `yaml:"limitPerAddress" range:"1,1000000"`
+	// PrefixIPv4 is the length of the IPv4 prefixes that count as one address.
+	PrefixIPv4 int `yaml:"prefixIPv4" range:"8,32"`
+	// PrefixIPv6 is the same for IPv6: a UE commonly has a whole /64.
+	PrefixIPv6 int `yaml:"prefixIPv6" range:"16,128"`
 	// ExemptPrefixes are networks, such as those of relay UEs or of known NATs, that the limits per address do not count.
 	ExemptPrefixes []netip.Prefix `yaml:"exemptPrefixes"`
 	// Timeout drops an IKE SA whose first valid IKE_AUTH request does not come in time.

@@ -122,6 +122,7 @@ func TestProblems(t *testing.T) {
 		{"duration without unit", "", "timers: {eapStep: 20}\n", []string{`12: timers.eapStep: "20" is not a duration; write a number with its unit, such as 500ms, 30s, 10m or 24h`}},
 		{"negative duration", "", "timers: {eapStep: -1s}\n", []string{"12: timers.eapStep: -1s is out of range; choose 1s to 5m"}},
 		{"back-off", "", "  backOff: {initial: 1m, max: 1s}\n", []string{"12: n2.backOff.max: n2.backOff.initial is 1m0s, more than the 1s of n2.backOff.max; make the second one larger, or the first one smaller"}},
+		{"redirect target", "uePools", "ike: {redirectTo: \"a b\"}\n  uePools", []string{"8: nwu.ike.redirectTo: \"a b\" is neither an address nor a domain name; name another N3IWF, or remove the key"}},
 		{"cookie threshold", "uePools", "ike: {halfOpen: {limit: 10}}\n  uePools", []string{"8: nwu.ike.halfOpen.cookieThreshold: 1000 is above the limit of 10, so that no cookie would ever be asked for; choose less than nwu.ike.halfOpen.limit"}},
 		{"second N3 address", "", "n3: {addresses: [192.0.2.1, \"2001:db8::1\", 192.0.2.2]}\n", []string{"12: n3.addresses[2]: 192.0.2.2 is a second address of the family of 192.0.2.1; give at most one IPv4 and one IPv6 address"}},
 		{"keylog", "", "debug: {keylog: /nowhere/keys}\n", []string{"12: debug.keylog: stat /nowhere/keys: no such file or directory; create the directory with mode 0700, or remove the key"}},

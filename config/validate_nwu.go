@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -54,6 +55,13 @@ func (d *decoder) volume(v Volume) {
 }
 
 func (d *decoder) ike(k *IKE) {
+	to := k.RedirectTo
+	if addr, err := netip.ParseAddr(to); err == nil {
+		d.unicast(addr, "nwu.ike.redirectTo")
+	} else {
+		d.require(len(to) < 256 && !strings.ContainsFunc(to, func(r rune) bool { return r <= ' ' || r > '~' }), "nwu.ike.redirectTo",
+			fmt.Sprintf("%q is neither an address nor a domain name", to), "name another N3IWF, or remove the key")
+	}
 	d.prefixes(k.HalfOpen.ExemptPrefixes, "nwu.ike.halfOpen.exemptPrefixes")
 	d.require(k.HalfOpen.CookieThreshold <= k.HalfOpen.Limit, "nwu.ike.halfOpen.cookieThreshold",
 		fmt.Sprintf("%d is above the limit of %d, so that no cookie would ever be asked for", k.HalfOpen.CookieThreshold, k.HalfOpen.Limit), "choose less than nwu.ike.halfOpen.limit")

@@ -36,13 +36,18 @@ func (nf *N3IWF) ikeOptions() (ikev2.Options, error) {
 		AcceptPath: nf.acceptPath, AcceptChild: acceptChild,
 		Retransmit:   retransmission(c.IKE.Retransmission),
 		HalfOpenTime: nf.cfg.Timers.Registration, Linger: lingerTime, Liveness: c.IKE.Liveness.Period,
-		Lifetime:     ikev2.Lifetimes{IKE: lifetime(c.IKE.Lifetime), Child: lifetime(c.ESP.Lifetime)},
-		FragmentSize: c.IKE.FragmentSize - ikeOverhead, Window: c.IKE.Window,
+		Lifetime: ikev2.Lifetimes{IKE: lifetime(c.IKE.Lifetime), Child: lifetime(c.ESP.Lifetime)},
+		Resync:   nf.cfg.Cluster.Enabled, FragmentSize: c.IKE.FragmentSize - ikeOverhead, Window: c.IKE.Window,
 		Rebind: rebinding[c.MOBIKE.FollowESP], Patience: c.MOBIKE.Patience, MovesPerMinute: c.MOBIKE.MovesPerMinute, Switch: switchExtension(c.MOBIKE.Switch),
 		ReleaseChildSPI: func(spi uint32) { nf.dataPlane.ReleaseSPI(spi) },
 	}
 	if nf.keys != nil {
 		o.KeyLog = nf.keys
+	}
+	if file := c.IKE.CrashSecret; file != "" {
+		if o.CrashSecret, err = crashSecret(file); err != nil {
+			return ikev2.Options{}, fmt.Errorf("nwu.ike.crashSecret: %w", err)
+		}
 	}
 	return o, nil
 }
@@ -100,6 +105,13 @@ func (nf *N3IWF) ownerOptions(o ikev2.Options, owner *owner) ikev2.Options {
 	o.Limits = ikev2.Limits{
 		CookieTotal: share(h.CookieThreshold), CookiePerSource: share(h.CookieThresholdPerAddress),
 		Total: share(h.Limit), PerSource: share(h.LimitPerAddress), Exempt: h.ExemptPrefixes, SecretLife: h.CookieLifetime,
+		SourceBitsIPv4: h.PrefixIPv4, SourceBitsIPv6: h.PrefixIPv6,
+	}
+	o.Redirect = func(ikev2.Path, ikev2.Gateway) ikev2.Gateway {
+		if !nf.stopping.Load() {
+			return ikev2.Gateway{}
+		}
+		return nf.redirectTo()
 	}
 	return o
 }

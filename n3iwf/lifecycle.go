@@ -65,13 +65,18 @@ func (nf *N3IWF) amfChanged() {
 	nf.log.Info("AMFs", slog.Int("connected", up), slog.Int("configured", len(nf.amfs)))
 }
 
-// releaseAll asks the AMFs to release all UEs and deletes their IKE SAs; it waits until all are gone or the release time is over.
+// releaseAll asks the AMFs to release all UEs and deletes their IKE SAs, after naming another N3IWF to those that can go there (RFC 5685); it
+// waits until all are gone or the release time is over.
 func (nf *N3IWF) releaseAll(cause ngap.Cause) {
+	nf.stopping.Store(true)
 	for _, o := range nf.owners {
 		o.mail.post(func() {
 			for _, u := range o.byRANID {
 				o.guarded(u, func() {
 					u.requestRelease(cause)
+					if to := nf.redirectTo(); !to.IsZero() && u.state == stateUp && u.session.Redirectable() {
+						u.apply(u.session.Redirect(time.Now(), nil, to))
+					}
 					u.endIKE()
 				})
 			}

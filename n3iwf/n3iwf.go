@@ -45,6 +45,8 @@ type N3IWF struct {
 	prefixes     []netip.Prefix
 	nodes        *nodes
 	ended        atomic.Bool
+	stopping     atomic.Bool
+	ready        atomic.Bool // the responders are there
 	byInner      innerTable
 
 	nodeID ngap.GlobalRANNodeID
@@ -124,6 +126,7 @@ func (nf *N3IWF) open() error {
 	for _, o := range nf.owners {
 		o.responder = ikev2.NewResponder(nf.ownerOptions(options, o))
 	}
+	nf.ready.Store(true)
 	for _, c := range nf.cfg.N2.AMFs {
 		a := &amf{nf: nf, cfg: c, log: nf.log.With(slog.Any("amf_addresses", c.Addresses))}
 		nf.amfs = append(nf.amfs, a)

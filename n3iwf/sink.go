@@ -55,6 +55,8 @@ func (s sink) IKE(path ipsec.Path, data []byte) {
 	o := s.nf.owners[index]
 	if spi != 0 {
 		o = s.nf.ownerOfSPI(spi)
+	} else if o.challenge(ikev2.Path(path), data) {
+		return
 	}
 	data = append([]byte(nil), data...)
 	if !o.mail.offer(func() { o.receiveIKE(ikev2.Path(path), spi, data, 0) }) {
@@ -85,6 +87,23 @@ func (nf *N3IWF) forChild(id ipsec.ChildID, task func(u *ue)) {
 			o.guarded(u, func() { task(u) })
 		}
 	})
+}
+
+// challenges are buffers for answers to a flood of IKE_SA_INIT requests.
+var challenges = sync.Pool{New: func() any { return new([128]byte) }}
+
+// challenge answers an IKE_SA_INIT request on the goroutine that received it when it has to bring a cookie: a flood takes nothing from the owner.
+func (o *owner) challenge(path ikev2.Path, data []byte) bool {
+	if !o.nf.ready.Load() {
+		return false
+	}
+	buf := challenges.Get().(*[128]byte)
+	defer challenges.Put(buf)
+	answer, done := o.responder.Challenge(time.Now(), path.Remote, data, buf[:0])
+	if done && len(answer) > 0 {
+		o.nf.sendIKE(ikev2.Datagram{Path: path, Data: answer})
+	}
+	return done
 }
 
 // receiveIKE handles one IKE message, which has come over that many other nodes.
