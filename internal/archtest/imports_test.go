@@ -24,7 +24,7 @@ const module = "github.com/open-n3iwf/n3iwf"
 // layers are the storeys of the house, from the top. A package may import packages of its own layer and of lower ones,
 // never of a higher one. A package belongs to the entry with its longest matching prefix.
 var layers = [][]string{
-	{"cmd"},
+	{"cmd", "deploy"},
 	{"n3iwf/api"},
 	{"n3iwf", "test"},
 	{"gre/relay", "gre/ebpf"},
