@@ -3,6 +3,7 @@
 package main
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -15,19 +16,24 @@ import (
 	"time"
 )
 
-// writeCertificate makes an ECDSA P-256 key and a certificate of its own; no UE asks for it, but the N3IWF signs with it.
-func writeCertificate(dir string) error {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return err
-	}
+// selfSigned is a certificate of the key by itself.
+func selfSigned(key crypto.Signer) ([]byte, error) {
 	const name = "n3iwf.bench.example"
 	now := time.Now()
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
 		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(24 * time.Hour), KeyUsage: x509.KeyUsageDigitalSignature,
 	}
-	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	return x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+}
+
+// writeCertificate makes an ECDSA P-256 key and a certificate of its own; no UE asks for it, but the N3IWF signs with it.
+func writeCertificate(dir string) error {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	cert, err := selfSigned(key)
 	if err != nil {
 		return err
 	}

@@ -127,6 +127,9 @@ func run(ctx context.Context, o *options, out io.Writer) error {
 		if err := measureIKE(ctx, o, r, out); err != nil {
 			return err
 		}
+		if err := measureHandshakes(ctx, o, r, out); err != nil {
+			return err
+		}
 	}
 	if o.wants(groupRegistration, groupMemory, groupMoves, groupUser) {
 		if err := measure(ctx, o, r, out); err != nil {

@@ -31,7 +31,7 @@ type metric struct {
 	lower        bool // lower is better
 }
 
-var metrics = []metric{
+var metrics = append([]metric{
 	{metricULShare, "%.3f", 0.3, false},
 	{metricDLShare, "%.3f", 0.3, false},
 	{metricULRate, "%.0f", 0, false},
@@ -42,7 +42,7 @@ var metrics = []metric{
 	{metricMOBIKE, "%.0f", 20000, false},
 	{metricIKEHeap, "%.0f", 12 << 10, true},
 	{metricCookies, "%.0f", 300000, false},
-}
+}, handshakeMetrics()...)
 
 // ratio is how far the value is from the aim: 1 and more is reached.
 func (m metric) ratio(value float64) float64 {
@@ -77,13 +77,13 @@ func (r *report) print(out io.Writer, took time.Duration) {
 	for _, n := range r.notes {
 		fmt.Fprintln(out, "  "+n)
 	}
-	fmt.Fprintf(out, "\n%-32s%14s%10s%14s\n", "per CPU-second of the N3IWF", "measured", "aim", "of the aim")
+	fmt.Fprintf(out, "\n%-68s%14s%10s%14s\n", "per CPU-second of the N3IWF", "measured", "aim", "of the aim")
 	for _, m := range metrics {
 		value, ok := r.values[m.name]
 		if !ok {
 			continue
 		}
-		fmt.Fprintf(out, "%-32s%14s", m.name, fmt.Sprintf(m.format, value))
+		fmt.Fprintf(out, "%-68s%14s", m.name, fmt.Sprintf(m.format, value))
 		if m.aim > 0 {
 			mark := ""
 			if m.ratio(value) < 1 {
