@@ -93,10 +93,10 @@ func TestReport(t *testing.T) {
 	assert.Equal(t, `
   seen 7
 
-per CPU-second of the N3IWF           measured       aim    of the aim
-user_ul_1400_gcm_share                   0.150       0.3        0.50 x  not yet
-moves_per_s_per_core                      5000     10000        0.50 x  not yet
-heap_bytes_per_ue                        12288     24576        2.00 x
+per CPU-second of the N3IWF                                               measured       aim    of the aim
+user_ul_1400_gcm_share                                                       0.150       0.3        0.50 x  not yet
+moves_per_s_per_core                                                          5000     10000        0.50 x  not yet
+heap_bytes_per_ue                                                            12288     24576        2.00 x
 
 took 1.5 s
 `, out.String())
