@@ -53,7 +53,7 @@ func FuzzGateway(f *testing.F) {
 
 var otherGateway = Gateway{Addr: netip.MustParseAddr("192.0.2.99")}
 
-func redirectable2(w *world) (o Options, want InitiatorOptions, g Options) {
+func redirectOptions(w *world) (o Options, want InitiatorOptions, g Options) {
 	o, g = pskOptions(w.rng, "ue"), pskOptions(w.rng, "gw")
 	want = wantChild()
 	want.AcceptRedirect = true
@@ -62,7 +62,7 @@ func redirectable2(w *world) (o Options, want InitiatorOptions, g Options) {
 
 func TestRedirectInInit(t *testing.T) {
 	w := newWorld(t, 150)
-	o, want, g := redirectable2(w)
+	o, want, g := redirectOptions(w)
 	draining := true
 	var from []Gateway
 	g.Redirect = func(p Path, f Gateway) Gateway {
@@ -104,7 +104,7 @@ func TestRedirectInInit(t *testing.T) {
 
 func TestRedirectNotBack(t *testing.T) {
 	w := newWorld(t, 151)
-	o, want, g := redirectable2(w)
+	o, want, g := redirectOptions(w)
 	g.Redirect = func(Path, Gateway) Gateway { return otherGateway }
 	w.serve(g, authorizeAll)
 	want.redirect.from = otherGateway
@@ -116,7 +116,7 @@ func TestRedirectNotBack(t *testing.T) {
 // A REDIRECT without our nonce is somebody's who did not see our request; one that nobody asked for means nothing.
 func TestForgedRedirect(t *testing.T) {
 	w := newWorld(t, 152)
-	o, want, g := redirectable2(w)
+	o, want, g := redirectOptions(w)
 	w.serve(g, authorizeAll)
 	w.translate = func(bool, Path) (Path, bool) { return Path{}, false }
 	ue := w.dial(o, want, nil)
@@ -142,7 +142,7 @@ func TestForgedRedirect(t *testing.T) {
 
 func TestRedirectInAuth(t *testing.T) {
 	w := newWorld(t, 153)
-	o, want, g := redirectable2(w)
+	o, want, g := redirectOptions(w)
 	redirect := func(n *node, e Event) {
 		if _, ok := e.(AuthRequest); ok {
 			n.take(n.s.AuthorizeChild(n.w.now, Authorization{Redirect: Gateway{Name: "b.example"}}))
@@ -165,7 +165,7 @@ func TestRedirectInAuth(t *testing.T) {
 
 func TestRedirectOfEstablishedSession(t *testing.T) {
 	w := newWorld(t, 154)
-	o, want, g := redirectable2(w)
+	o, want, g := redirectOptions(w)
 	w.serve(g, authorizeAll)
 	ue := w.dial(o, want, nil)
 	w.run(time.Second, nil)
@@ -187,7 +187,7 @@ func TestRedirectOfEstablishedSession(t *testing.T) {
 // Two gateways that each send everybody to the other one.
 func TestRedirectLoop(t *testing.T) {
 	w := newWorld(t, 155)
-	o, want, g := redirectable2(w)
+	o, want, g := redirectOptions(w)
 	g.Redirect = func(Path, Gateway) Gateway { return Gateway{Name: "other.example"} }
 	w.serve(g, authorizeAll)
 	var err error
