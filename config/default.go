@@ -85,7 +85,7 @@ func Default() *Config {
 			Registration:  time.Minute,
 			ContextSetup:  10 * time.Second,
 			NASConnection: 10 * time.Second,
-			ChildSetup:    10 * time.Second,
+			ChildSetup:    20 * time.Second,
 			Release:       5 * time.Second,
 			AMFHold:       30 * time.Second,
 			UEBackOffMin:  time.Minute,

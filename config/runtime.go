@@ -28,7 +28,7 @@ type Timers struct {
 	ContextSetup time.Duration `yaml:"contextSetup" range:"1s,5m"`
 	// NASConnection is the wait for the UE's TCP connection once the signalling SA is up.
 	NASConnection time.Duration `yaml:"nasConnection" range:"1s,5m"`
-	// ChildSetup is the wait for the child SAs of a PDU session.
+	// ChildSetup is the wait for the child SAs of a PDU session. A UE that is busy is asked again after up to 15 s.
 	ChildSetup time.Duration `yaml:"childSetup" range:"1s,5m"`
 	// Release is the wait for UE CONTEXT RELEASE COMMAND after a request; one retry follows.
 	Release time.Duration `yaml:"release" range:"1s,5m"`

@@ -37,6 +37,11 @@ func (s *Session) succeed(next *ikeSA) {
 	next.life = s.opt.Lifetime.IKE.start(s)
 	s.others = append(slices.DeleteFunc(slices.Clone(s.others), func(sa *ikeSA) bool { return sa == next }), old)
 	next.until, old.until = time.Time{}, s.now.Add(s.patience(&request{}))
+	for _, r := range next.queue {
+		if r.kind == requestChild {
+			r.notBefore = time.Time{} // what the peer was too busy for is done
+		}
+	}
 	s.natReference = nil // the hashes are over the SPIs
 	if own := s.ikeRekey; own != nil && !own.sent {
 		s.ikeRekey = nil // the peer did it

@@ -108,6 +108,7 @@ func controlledUE(ctx context.Context, c *ue.Config, log *slog.Logger, in io.Rea
 		"stop":       d.stopTraffic,
 		"packets":    d.packets,
 		"move":       d.move,
+		"rekey":      d.rekey,
 		"arrived": func(ctx context.Context, _ json.RawMessage) (any, error) {
 			ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 			defer cancel()
@@ -175,6 +176,26 @@ func (d *driver) packets(context.Context, json.RawMessage) (any, error) {
 		return nil, errNoSession
 	}
 	return d.probe.Packets(), nil
+}
+
+// rekeyArgs say what is rekeyed.
+type rekeyArgs struct {
+	Children bool `json:"children"`
+	IKE      bool `json:"ike"`
+}
+
+func (d *driver) rekey(ctx context.Context, args json.RawMessage) (any, error) {
+	a, err := into[rekeyArgs](args)
+	if err != nil {
+		return nil, err
+	}
+	if a.Children {
+		err = d.ue.RekeyChildren(ctx)
+	}
+	if a.IKE && err == nil {
+		err = d.ue.RekeyIKE(ctx)
+	}
+	return d.ue.State(), err
 }
 
 // moveArgs name the new path.

@@ -106,6 +106,7 @@ func (u *UE) childDown(ev ikev2.ChildDown) {
 	if !ok {
 		return
 	}
+	u.childRekeyed(ev.Child.InboundSPI)
 	if ev.Superseded {
 		_ = u.dataPlane.DeleteSA(c.id, ev.Child.InboundSPI, childGrace) // gone already is as good
 		return

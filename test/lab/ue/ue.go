@@ -53,6 +53,8 @@ type Options struct {
 	// Liveness is the silence after which the UE asks the N3IWF for a sign of life; 0 is 20 s.
 	Liveness time.Duration
 	KeyLog   ikev2.KeyLogger
+	// Lifetime is when the UE rekeys by itself; its zero value: never.
+	Lifetime ikev2.Lifetimes
 	// HoldNAS keeps the UE from opening its NAS connection until it is closed; nil does not.
 	HoldNAS <-chan struct{}
 	// Tamper may replace what the UE sends over NAS-TCP: it gets each inner IP packet and gives what is sent instead, nil for nothing.
@@ -101,6 +103,7 @@ type UE struct {
 	moveTo     ikev2.Path
 	movedAt    time.Time
 	probed     chan error
+	rekey      rekeys
 
 	signalling  atomic.Pointer[ipsec.Handle]
 	receive     atomic.Pointer[func(psi, qfi uint8, pdu []byte)]
@@ -232,7 +235,7 @@ func (u *UE) start() error {
 		return err
 	}
 	options := ikev2.Options{
-		IKE: profile.IKE, ESP: profile.ESP, Rand: rand.Reader, EAP: true, NoMOBIKE: u.o.NoMOBIKE, HonestNAT: true,
+		IKE: profile.IKE, ESP: profile.ESP, Rand: rand.Reader, EAP: true, NoMOBIKE: u.o.NoMOBIKE, Lifetime: u.o.Lifetime, HonestNAT: true,
 		NewChildSPI: func() (uint32, error) { return u.dataPlane.NewInboundSPI(0) }, ReleaseChildSPI: u.dataPlane.ReleaseSPI,
 		Identity:    ikev2.Identity{Type: message.ID_KEY_ID, Data: randomIdentity()},
 		AcceptChild: u.acceptChild, KeyLog: u.o.KeyLog, Liveness: cmp.Or(u.o.Liveness, 20*time.Second),
@@ -334,6 +337,10 @@ func (u *UE) event(ev ikev2.Event) {
 		u.childSwitched(ev)
 	case ikev2.ChildDown:
 		u.childDown(ev)
+	case ikev2.RekeyFailed:
+		u.rekeyFailed(ev)
+	case ikev2.SPIChanged:
+		u.ikeRekeyed()
 	case ikev2.PathChanged:
 		u.path.Store(&ev.New)
 	case ikev2.ChildrenMoved:
@@ -397,6 +404,8 @@ func (u *UE) closed(ev ikev2.Closed) {
 	finish(&u.waiters.deregistered, nil)
 	finish(&u.move, u.closedErr)
 	finish(&u.probed, u.closedErr)
+	finish(&u.rekey.children, u.closedErr)
+	finish(&u.rekey.ike, u.closedErr)
 	for _, m := range []map[uint8]chan error{u.waiters.session, u.waiters.released} {
 		for psi, c := range m {
 			c <- u.closedErr
