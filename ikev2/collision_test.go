@@ -353,7 +353,11 @@ func TestAllOrders(t *testing.T) {
 		for _, b := range wishNames {
 			t.Run(fmt.Sprintf("UE: %s, N3IWF: %s", a, b), func(t *testing.T) {
 				t.Parallel()
-				n := orders(t, 1, func() *crossing {
+				losses := 1
+				if a > b {
+					losses = 0 // the other way round is enough
+				}
+				n := orders(t, losses, func() *crossing {
 					x := cross(t, 1, nil)
 					x.wish(a, x.ue, wishes[a])
 					x.wish(b, x.gw, wishes[b])
@@ -364,7 +368,7 @@ func TestAllOrders(t *testing.T) {
 						require.NotContains(t, x.ue.sending, "first", "who wants it no more gets rid of it")
 					}
 				})
-				require.Greater(t, n, 100)
+				require.Greater(t, n, 10)
 				t.Log(n, "orders")
 			})
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/open-n3iwf/n3iwf/ikev2/message"
+	"github.com/open-n3iwf/n3iwf/ikev2/suite"
 )
 
 // crossing is two established sessions and a network in which every message waits until the test delivers it, so that
@@ -52,6 +53,7 @@ type end struct {
 	fresh    map[uint32]bool      // new pairs that the peer asked for: it may not have our answer yet
 	spis     map[message.SPI]bool // that lead to the session
 	told     []string             // the answers that it gave, in short
+	opens    map[*ikeSA]*suite.Protector
 }
 
 // frozen are two sessions that have just come up, made once.
@@ -100,8 +102,8 @@ func cross(t testing.TB, seed int64, change func(o *Options)) *crossing {
 		require.NoError(t, err)
 		e := &end{
 			x: x, name: name, s: s, up: map[uint32]*ChildSA{}, gone: map[uint32]time.Time{}, sending: map[any]*ChildSA{},
-			fresh: map[uint32]bool{},
-			spis:  map[message.SPI]bool{s.SPI(): true}, deadline: out.Deadline,
+			fresh: map[uint32]bool{}, opens: map[*ikeSA]*suite.Protector{},
+			spis: map[message.SPI]bool{s.SPI(): true}, deadline: out.Deadline,
 		}
 		for _, c := range s.Children() {
 			c.Tag = "first"
@@ -187,8 +189,13 @@ func (e *end) describe(data []byte) string {
 		if sa.spiI != h.InitiatorSPI || sa.spiR != h.ResponderSPI || sa.keys == nil {
 			continue
 		}
-		out, _, err := sa.keys.Protectors(sa.suite, sa.initiator, e.s.opt.Rand)
-		require.NoError(e.x.t, err)
+		out := e.opens[sa]
+		if out == nil {
+			if out, _, err = sa.keys.Protectors(sa.suite, sa.initiator, e.s.opt.Rand); err != nil {
+				e.x.t.Fatal(err)
+			}
+			e.opens[sa] = out
+		}
 		m, err := message.Open(data, out)
 		require.NoError(e.x.t, err)
 		what := ""

@@ -24,7 +24,6 @@ func roles(t *testing.T, test func(t *testing.T, pick func(ue, gw *node) (we, pe
 
 // sentOn are the inbound SPIs of the pairs that n's owner sends on, as its events say.
 func sentOn(n *node) map[uint32]bool {
-	on := map[uint32]bool{}
 	tag := map[any]uint32{}
 	for _, e := range n.events {
 		switch e := e.(type) {
@@ -40,6 +39,7 @@ func sentOn(n *node) map[uint32]bool {
 			}
 		}
 	}
+	on := map[uint32]bool{}
 	for _, spi := range tag {
 		on[spi] = true
 	}

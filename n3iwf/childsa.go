@@ -23,6 +23,7 @@ type childSA struct {
 	up      netip.Addr
 	current *ikev2.ChildSA // the pair that is sent on; nil until the child SA is up
 	release *sessionRelease
+	remake  bool // the UE had lost it, and it is being made anew
 }
 
 // signallingContext marks inbound packets of signalling SAs for the NAS stack.
@@ -63,16 +64,15 @@ func (u *ue) childUp(ev ikev2.ChildUp) {
 	}
 	c.current = ev.Child
 	u.children[c.id] = c
-	switch {
-	case c.session == nil:
-		u.signalling = c.id
-		if h, err := u.nf.dataPlane.Handle(c.id); err == nil {
-			u.signallingHandle.Store(&h)
-		}
-		u.signallingUp()
-	default:
+	if c.session != nil {
 		u.sessionChildUp(c)
+		return
 	}
+	u.signalling = c.id
+	if h, err := u.nf.dataPlane.Handle(c.id); err == nil {
+		u.signallingHandle.Store(&h)
+	}
+	u.signallingUp()
 }
 
 // ipsecChild says to the data plane what IKE has agreed. The inner addresses are checked against what the UE was assigned
@@ -148,8 +148,10 @@ func (u *ue) childDown(ev ikev2.ChildDown) {
 	}
 	u.removeChild(c)
 	switch {
+	case c.session != nil && ev.Lost && c.session.active && !c.session.removing:
+		u.remakeChild(c)
 	case c.session != nil:
-		u.sessionChildDown(c, ev.ByPeer)
+		u.sessionChildDown(c)
 	case u.state == stateUp:
 		// Without signalling SA there is no way for NAS.
 		u.requestRelease(ngap.CauseRadioNetworkRadioConnectionWithUeLost.Cause())

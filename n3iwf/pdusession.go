@@ -230,24 +230,31 @@ func (u *ue) requestChildren(setup *sessionSetup) {
 	}
 	setup.waiting = len(groups)
 	up := u.nf.cfg.NWu.UserPlane.IPv4
-	notify := message.NotifyType(nwu.NotifyUPIP4Address)
 	if !u.inner[0].IsValid() {
-		up, notify = u.nf.cfg.NWu.UserPlane.IPv6, nwu.NotifyUPIP6Address
+		up = u.nf.cfg.NWu.UserPlane.IPv6
 	}
 	u.setGuard(u.nf.cfg.Timers.ChildSetup, fmt.Sprintf("the child SAs of PDU session %d", s.id), u.abortSetup)
 	for i, qfis := range groups {
 		c := &childSA{session: s, qfis: qfis, dflt: i == 0, up: up}
 		s.children = append(s.children, c)
-		info, err := nwu.QoSInfo{PDUSessionID: uint8(s.id), QFIs: qfis, Default: c.dflt}.Append(nil)
-		if err != nil {
-			u.log.Error("5G_QOS_INFO", slog.Any("error", err))
-		}
-		u.apply(u.session.CreateChild(time.Now(), ikev2.ChildRequest{
-			LocalTS: []message.TrafficSelector{hostSelector(up)}, RemoteTS: []message.TrafficSelector{hostSelector(u.innerFor(up.Is4()))},
-			Notifies: []*message.Notify{{Type: nwu.Notify5GQoSInfo, Data: info}, {Type: notify, Data: up.AsSlice()}},
-			Tag:      c,
-		}))
+		u.requestChild(c)
 	}
+}
+
+func (u *ue) requestChild(c *childSA) {
+	notify := message.NotifyType(nwu.NotifyUPIP4Address)
+	if !c.up.Is4() {
+		notify = nwu.NotifyUPIP6Address
+	}
+	info, err := nwu.QoSInfo{PDUSessionID: uint8(c.session.id), QFIs: c.qfis, Default: c.dflt}.Append(nil)
+	if err != nil {
+		u.log.Error("5G_QOS_INFO", slog.Any("error", err))
+	}
+	u.apply(u.session.CreateChild(time.Now(), ikev2.ChildRequest{
+		LocalTS: []message.TrafficSelector{hostSelector(c.up)}, RemoteTS: []message.TrafficSelector{hostSelector(u.innerFor(c.up.Is4()))},
+		Notifies: []*message.Notify{{Type: nwu.Notify5GQoSInfo, Data: info}, {Type: notify, Data: c.up.AsSlice()}},
+		Tag:      c,
+	}))
 }
 
 // currentSetup gives the set-up that c belongs to, nil when that has ended.
@@ -259,6 +266,13 @@ func (u *ue) currentSetup(c *childSA) *sessionSetup {
 }
 
 func (u *ue) sessionChildUp(c *childSA) {
+	if c.remake && c.session.active {
+		c.remake = false
+		if err := c.session.relay.Update(c.session.relayConfig()); err != nil {
+			u.log.Error("N3 relay", slog.Any("error", err))
+		}
+		return
+	}
 	if setup := u.currentSetup(c); setup != nil {
 		u.childSettled(setup)
 		return
@@ -267,6 +281,11 @@ func (u *ue) sessionChildUp(c *childSA) {
 }
 
 func (u *ue) sessionChildFailed(c *childSA) {
+	if c.remake {
+		c.remake = false
+		u.sessionChildDown(c)
+		return
+	}
 	setup := u.currentSetup(c)
 	if setup == nil {
 		return
@@ -369,10 +388,17 @@ func (u *ue) dropChildren(children ...*childSA) {
 	}
 }
 
-// sessionChildDown: a child SA of a session was deleted, by the UE or on our request.
-func (u *ue) sessionChildDown(c *childSA, byPeer bool) {
+// remakeChild asks for a child SA anew that the UE does not know any more (RFC 7296 2.25.1).
+func (u *ue) remakeChild(c *childSA) {
+	u.log.Warn("the UE had lost a child SA; another one is made", slog.Int("pdu_session", int(c.session.id)))
+	c.remake = true
+	u.requestChild(c)
+}
+
+// sessionChildDown: a child SA of a session was deleted, by the UE, on our request, or at the end of its lifetime.
+func (u *ue) sessionChildDown(c *childSA) {
 	s := c.session
-	if s.removing || !byPeer {
+	if s.removing || c.release != nil {
 		u.releaseProgress(c)
 		return
 	}

@@ -48,6 +48,16 @@ func (o *owner) rekey(children, ike bool) (n int) {
 	return n
 }
 
+// noteNewPair looks whether the UE uses a pair that it has made by a rekey and that is not sent on yet. Mostly its Delete of the old one says so
+// first; where that is lost, this does not wait for its repetition.
+func (u *ue) noteNewPair(c *childSA, generations []ipsec.Generation) {
+	for _, g := range generations {
+		if !g.Current && !g.Deleted && g.Inbound.Packets > 0 && c.current != nil && g.InboundSPI != c.current.InboundSPI {
+			u.apply(u.session.ChildTraffic(time.Now(), g.InboundSPI))
+		}
+	}
+}
+
 // expired: an SA is near the end of what it may carry, or has used it up.
 func (u *ue) expired(ev ipsec.Expire) {
 	c := u.children[ev.ID]

@@ -174,10 +174,15 @@ func (u *ue) noteTraffic() {
 	if u.state != stateUp {
 		return
 	}
-	for id := range u.children {
-		if s, err := u.nf.dataPlane.Stats(id); err == nil && s.LastOnPath.After(u.session.LastHeard()) {
+	for id, c := range u.children {
+		s, err := u.nf.dataPlane.Stats(id)
+		if err != nil {
+			continue
+		}
+		if s.LastOnPath.After(u.session.LastHeard()) {
 			u.session.Traffic(s.LastOnPath)
 		}
+		u.noteNewPair(c, s.Generations)
 	}
 }
 

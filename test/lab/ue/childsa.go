@@ -78,15 +78,14 @@ func (u *UE) childUp(ev ikev2.ChildUp) {
 		u.log.Error("child SA", slog.Any("error", err))
 		return
 	}
-	switch {
-	case c.info == nil:
-		u.signalling.Store(&h)
-		u.o.Step("signalling SA up")
-		u.dialNAS()
-	default:
+	if c.info != nil {
 		u.bindFlows(c, h)
 		u.o.Step("user-plane SA up")
+		return
 	}
+	u.signalling.Store(&h)
+	u.o.Step("signalling SA up")
+	u.dialNAS()
 }
 
 // childSwitched sends on a rekeyed pair from now on.
