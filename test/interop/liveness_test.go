@@ -74,7 +74,7 @@ func TestLiveness(t *testing.T) {
 	})
 	bothRoles(t, "charon dies, we notice", func(t *testing.T, r role) {
 		w := connect(t, r, setup{ours: func(o *ikev2.Options) {
-			o.Liveness = 200 * time.Millisecond
+			o.Liveness, o.Patience = 200*time.Millisecond, 600*time.Millisecond
 			o.Retransmit = ikev2.Retransmission{First: 100 * time.Millisecond, GiveUp: 600 * time.Millisecond}
 		}})
 		w.e.wait(func() { w.e.onTraffic = true })

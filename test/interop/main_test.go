@@ -19,6 +19,8 @@ import (
 	"time"
 )
 
+var readme = flag.String("readme", "", "write the table of this file (README.md) anew, when all scenarios have passed")
+
 // TestMain removes what an interrupted run left behind, and prints what was proven.
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -35,6 +37,12 @@ func TestMain(m *testing.M) {
 	}()
 	code := m.Run()
 	printMatrix()
+	if code == 0 && *readme != "" {
+		if err := writeReadme(*readme); err != nil {
+			fmt.Println(err)
+			code = 1
+		}
+	}
 	os.Exit(code)
 }
 
@@ -108,4 +116,39 @@ func printMatrix() {
 		fmt.Printf("%-95s %6d %5d %8s %s\n", name, r.sent, r.lost, r.gap.Round(time.Millisecond), mark)
 	}
 	fmt.Printf("%d scenarios, %d failed; %d pings, %d lost\n\n", len(matrix.rows), failed, sent, lost)
+}
+
+// writeReadme replaces everything behind the head of a table by the scenarios: subject, scenario, and what was lost of the
+// pings in each role.
+func writeReadme(file string) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	const head = "|---|---|---|---|\n"
+	before, _, ok := strings.Cut(string(text), head)
+	if !ok {
+		return fmt.Errorf("%s has no table of four columns", file)
+	}
+	cells := map[string]map[role]string{}
+	var names []string
+	for _, r := range matrix.rows {
+		subject, rest, _ := strings.Cut(strings.ReplaceAll(strings.TrimPrefix(r.name, "Test"), "_", " "), "/")
+		who, name, _ := strings.Cut(rest, "/")
+		key := subject + " | " + name
+		if cells[key] == nil {
+			cells[key] = map[role]string{}
+			names = append(names, key)
+		}
+		cells[key][role(who)] = "yes"
+		if r.sent > 0 {
+			cells[key][role(who)] = fmt.Sprintf("%d of %d, %d ms", r.lost, r.sent, r.gap.Milliseconds())
+		}
+	}
+	sort.Strings(names)
+	var table strings.Builder
+	for _, key := range names {
+		fmt.Fprintf(&table, "| %s | %s | %s |\n", key, cells[key][charonInitiates], cells[key][weInitiate])
+	}
+	return os.WriteFile(file, []byte(before+head+table.String()), 0o644)
 }
