@@ -148,12 +148,12 @@ type departed struct {
 func (n *nodes) hand(u *ue, node int, session []byte, spis []message.SPI) bool {
 	d := &departed{u: u, node: node, relays: map[uint8]*relay.Session{}}
 	n.leaving.Lock()
-	d.context = u.takeOut(d, session)
-	d.context.NASAttempt = u.nf.nas.Stay(u.nasAddr())
 	for _, s := range u.sessions {
 		s.relay.Hold()
 		d.relays[uint8(s.id)] = s.relay
 	}
+	d.context = u.takeOut(d, session)
+	d.context.NASAttempt = u.nf.nas.Stay(u.nasAddr())
 	sealed, err := d.context.seal(&n.contextKey, n.node, node)
 	ok := err == nil && n.link.Offer(node, nodeOffer, sealed)
 	if ok {

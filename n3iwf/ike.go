@@ -98,6 +98,7 @@ func (nf *N3IWF) ownerOptions(o ikev2.Options, owner *owner) ikev2.Options {
 		b[7] = byte(owner.index)
 		return message.SPI(nf.dataPlane.IKESPI(owner.index, binary.BigEndian.Uint64(b[:])))
 	}
+	o.Redirect = nf.redirect
 	o.MarshalTag, o.UnmarshalTag = marshalTag, owner.unmarshalTag
 	o.NewChildSPI = func() (uint32, error) { return nf.dataPlane.NewInboundSPI(owner.index) }
 	h, n := nf.cfg.NWu.IKE.HalfOpen, len(nf.owners)

@@ -107,6 +107,9 @@ func (u *ue) correctAddresses() {
 
 // switchDone: a UE that does not follow is told the address list instead, and moves when its present address stops answering.
 func (u *ue) switchDone(ev ikev2.SwitchDone) {
+	if u.relocationSwitched(ev) {
+		return
+	}
 	u.log.Info("UE was asked to move", slog.String("to", ev.To.String()), slog.String("outcome", ev.Outcome.String()))
 	if ev.Outcome != ikev2.SwitchUnsupported {
 		return

@@ -28,10 +28,12 @@ const unprovenLimit = 64 << 10
 
 // childrenMoved switches what is sent to the UE in one step.
 func (u *ue) childrenMoved(ev ikev2.ChildrenMoved) {
-	if node, elsewhere := u.nf.nodes.at(ev.Path.Local); elsewhere {
+	if _, elsewhere := u.nf.nodes.at(ev.Path.Local); elsewhere {
 		u.moves++
 		u.nf.counters.Moves.Add(1)
-		u.leave(node)
+		if u.mayCome() {
+			u.cameTo(ev.Path)
+		}
 		return
 	}
 	if u.departure != nil {
@@ -47,6 +49,9 @@ func (u *ue) childrenMoved(ev ikev2.ChildrenMoved) {
 		limit = unprovenLimit
 	}
 	u.movePath(ev.Path, limit)
+	if u.mayCome() {
+		u.cameTo(ev.Path)
+	}
 	u.moves++
 	u.nf.counters.Moves.Add(1)
 	u.nf.counters.MovesBy.Add(moveKind(ev.Old, ev.Path))

@@ -46,7 +46,9 @@ type N3IWF struct {
 	nodes        *nodes
 	ended        atomic.Bool
 	stopping     atomic.Bool
-	ready        atomic.Bool // the responders are there
+	ready        atomic.Bool   // the responders are there
+	drainTo      atomic.Int64  // the node that UEs are sent to, and 1; 0 for none
+	quit         chan struct{} // closed when Serve is to end
 	byInner      innerTable
 
 	nodeID ngap.GlobalRANNodeID
@@ -70,7 +72,7 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 
 // New opens the sockets and prepares everything; nothing of a UE or AMF is handled before Serve.
 func New(cfg *config.Config, log *slog.Logger) (*N3IWF, error) {
-	nf := &N3IWF{cfg: cfg, log: log, workers: make(chan job, jobBacklog)}
+	nf := &N3IWF{cfg: cfg, log: log, workers: make(chan job, jobBacklog), quit: make(chan struct{})}
 	nf.local.configured = cfg.NWu.MOBIKE.AdditionalAddresses
 	nf.nodes = newNodes(nf)
 	if err := nf.identify(); err != nil {
@@ -154,6 +156,7 @@ func (nf *N3IWF) Serve(ctx context.Context) error {
 	}
 	nf.log.Info("N3IWF is up", slog.String("nwu", fmt.Sprint(nf.dataPlane.Sockets())), slog.String("n3", fmt.Sprint(nf.relay.LocalAddr())), slog.Int("workers", len(nf.owners)))
 	<-ctx.Done()
+	close(nf.quit)
 	nf.log.Info("shutting down: releasing all UEs")
 	nf.releaseAll(ngap.CauseMiscOmIntervention.Cause())
 	cancel()

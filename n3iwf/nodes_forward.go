@@ -45,12 +45,13 @@ func (n *nodes) takeESP(body []byte) error {
 	spi := binary.BigEndian.Uint32(packet)
 	n.leaving.RLock()
 	_, moved := n.esp[spi]
+	if !moved {
+		n.nf.dataPlane.Inject(packet) // before the UE can leave
+	}
 	n.leaving.RUnlock()
 	if moved {
 		n.forwardESP(spi, packet, hops)
-		return nil
 	}
-	n.nf.dataPlane.Inject(packet)
 	return nil
 }
 

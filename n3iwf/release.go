@@ -103,6 +103,7 @@ func (u *ue) abandon(cause ngap.Cause) {
 func (u *ue) closed(ev ikev2.Closed) {
 	u.log.Info("IKE SA ended", slog.Any("reason", ev.Reason), slog.Bool("by_peer", ev.ByPeer), slog.String("path", u.path.String()))
 	u.nf.counters.IKEClosed.Add(1)
+	u.relocationClosed()
 	sessions := u.sessions
 	if !u.released && u.setup != nil && u.amfID != nil {
 		u.ng.send(u.ranID, &ngap.InitialContextSetupFailure{AMFUENGAPID: *u.amfID, RANUENGAPID: ngap.RANUENGAPID(u.ranID), Cause: ngap.CauseRadioNetworkRadioConnectionWithUeLost.Cause()})
@@ -128,6 +129,7 @@ func (u *ue) closed(ev ikev2.Closed) {
 
 // cleanUp frees all that a UE holds and forgets it.
 func (u *ue) cleanUp() {
+	u.relocationClosed()
 	if !u.released && u.ng != nil {
 		u.unbind()
 	}

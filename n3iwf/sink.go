@@ -114,7 +114,13 @@ func (o *owner) receiveIKE(path ikev2.Path, spi message.SPI, data []byte, hops u
 		return
 	}
 	if u := o.ues[spi]; u != nil {
-		o.guarded(u, func() { u.apply(u.session.Receive(now, path, data)) })
+		if !u.deaf(path) {
+			before := u.session.LastHeard()
+			o.guarded(u, func() {
+				u.apply(u.session.Receive(now, path, data))
+				u.heard(path, data, before)
+			})
+		}
 		return
 	}
 	if session := o.lingering[spi]; session != nil {

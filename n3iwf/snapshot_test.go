@@ -15,7 +15,7 @@ import (
 
 // crowd is a network function with so many UEs on its owners, which run.
 func crowd(t testing.TB, ues int) *N3IWF {
-	nf := &N3IWF{}
+	nf := &N3IWF{nodes: &nodes{}}
 	ctx, stop := context.WithCancel(context.Background())
 	const owners = 2
 	for i := range owners {

@@ -50,7 +50,8 @@ type ue struct {
 	departure        *departure   // the UE is on its way to another node
 	departed         *departed    // it was offered to another node
 	onDeparted       func(err error)
-	unproven         bool // what is sent to the present path is limited
+	relocation       *relocation // the N3IWF wants it somewhere else
+	unproven         bool        // what is sent to the present path is limited
 
 	// N2.
 	ng         *ngConnection // nil until an AMF is selected
@@ -231,6 +232,8 @@ func (u *ue) event(ev ikev2.Event) {
 	case ikev2.SPIForgotten:
 		delete(u.owner.ues, ev.SPI)
 		u.formerSPIs = slices.DeleteFunc(u.formerSPIs, func(spi message.SPI) bool { return spi == ev.SPI })
+	case ikev2.InfoDone:
+		u.relocationInfo(ev)
 	case ikev2.Quiescent:
 		if u.departure != nil {
 			u.departure.quiet = true

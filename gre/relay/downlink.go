@@ -98,18 +98,7 @@ func (d *downlink) forward(m *gtpu.Message, dg *udpbatch.Datagram) {
 		}
 		return
 	}
-	if v.held != nil && v.next == nil {
-		if v.held.add(dg.Data) {
-			return
-		}
-		if v = s.view.Load(); v == nil || v.next == nil { // it is full, or was closed a moment ago
-			s.drop(NotSent)
-			return
-		}
-	}
-	if v.next != nil {
-		d.r.redirected.Add(1)
-		d.r.controls[v.nextFamily].redirect(v.next, dg.Data)
+	if d.elsewhere(s, v, dg.Data) {
 		return
 	}
 	h := gre.Header{QFI: v.only}
@@ -146,12 +135,33 @@ func (d *downlink) forward(m *gtpu.Message, dg *udpbatch.Datagram) {
 	d.id++
 	child.carrier.Put(d.head[:], h, n, d.id)
 	if err := d.writer.Write(child.handle, d.head[:child.carrier.Len()], m.Payload); err != nil {
-		s.drop(NotSent)
+		if now := s.view.Load(); now == nil || now == v || !d.elsewhere(s, now, dg.Data) { // it can have left a moment ago
+			s.drop(NotSent)
+		}
 		return
 	}
 	s.count.downlink(1, uint64(n))
 	d.packets++
 	d.bytes += uint64(n)
+}
+
+// elsewhere deals with a packet of a session that goes on at another node, or is about to.
+func (d *downlink) elsewhere(s *Session, v *view, packet []byte) bool {
+	if v.held != nil && v.next == nil {
+		if v.held.add(packet) {
+			return true
+		}
+		if v = s.view.Load(); v == nil || v.next == nil { // it is full, or was closed a moment ago
+			s.drop(NotSent)
+			return true
+		}
+	}
+	if v.next == nil {
+		return false
+	}
+	d.r.redirected.Add(1)
+	d.r.controls[v.nextFamily].redirect(v.next, packet)
+	return true
 }
 
 // signalling handles what is not user data.

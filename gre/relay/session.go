@@ -158,8 +158,7 @@ func (s *Session) Local() netip.Addr {
 	return netip.Addr{}
 }
 
-// Redirect sends downlink packets on to another N3 tunnel (port 0: 2152) from now on, that of the node where the session goes on; Remove ends it. Uplink packets
-// are dropped. Errors: ErrRemoved, ErrInvalid.
+// Redirect sends downlink packets on to another N3 tunnel (port 0: 2152) from now on, that of the node where the session goes on; Remove ends it. Errors: ErrRemoved, ErrInvalid.
 func (s *Session) Redirect(to netip.AddrPort, teid uint32) error {
 	r := s.relay
 	to = netip.AddrPortFrom(to.Addr().Unmap(), cmp.Or(to.Port(), gtpu.Port))
@@ -177,7 +176,6 @@ func (s *Session) Redirect(to netip.AddrPort, teid uint32) error {
 		return fmt.Errorf("%w: TEID %#x", ErrRemoved, s.teid)
 	}
 	v := *old
-	v.exists, v.children = 0, nil
 	v.next = &tunnelEnd{to: udpbatch.Address{Remote: to}, teid: teid}
 	v.nextFamily = family
 	s.view.Store(&v)
@@ -220,14 +218,15 @@ func (h *held) close() [][]byte {
 	return packets
 }
 
-// Hold keeps downlink packets from now on, until Redirect sends them on, or Update or Remove drops them.
+// Hold keeps downlink packets from now on, until Redirect sends them on, or Update or Remove drops them. Uplink packets that were decrypted before go
+// their way.
 func (s *Session) Hold() {
 	r := s.relay
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if old := s.view.Load(); old != nil && old.held == nil {
 		v := *old
-		v.exists, v.children, v.held = 0, nil, &held{}
+		v.held = &held{}
 		s.view.Store(&v)
 	}
 }

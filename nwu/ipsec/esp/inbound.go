@@ -17,6 +17,8 @@ var (
 	ErrOld       = errors.New("esp: sequence number below the replay window")
 	ErrDuplicate = errors.New("esp: sequence number was used before")
 	ErrAuth      = errors.New("esp: integrity check failed")
+	// ErrClosed: the SA goes on elsewhere. The packet is untouched.
+	ErrClosed = errors.New("esp: SA is closed")
 )
 
 // NextHeaderDummy is the next header of a packet that carries nothing (RFC 4303 2.6).
@@ -89,7 +91,7 @@ func (in *Inbound) Open(pkt []byte, sc *Scratch) (payload []byte, nextHeader byt
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if in.closed {
-		return nil, 0, ErrOld
+		return nil, 0, ErrClosed
 	}
 	if in.esn {
 		seq = in.window.extend(uint32(seq))

@@ -208,7 +208,9 @@ func (r *receiver) esp(dg *udpbatch.Datagram, natt bool) {
 	r.current = g // until the end of the datagram; see recovered
 	payload, nextHeader, err := g.in.Open(dg.Data, &r.scratch)
 	if err != nil {
-		r.d.drop(g, err)
+		if err != esp.ErrClosed || !r.forward(spi, dg.Data) { //nolint:errorlint // Open returns its errors as they are, and this is the packet path
+			r.d.drop(g, err)
+		}
 		return
 	}
 	r.heard(g.child, dg, natt, spi)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 
 	"github.com/open-n3iwf/n3iwf/test/lab/nas"
 	"github.com/open-n3iwf/n3iwf/test/lab/nas/security"
@@ -117,6 +118,7 @@ func (u *UE) downlinkSM(m *nas.DLNASTransport) {
 	case *nas.ReleaseCommand:
 		u.sendSM(sm.SessionID, nil, &nas.ReleaseComplete{SM: sm.SM})
 		delete(u.sessions, sm.SessionID)
+		u.wanted = slices.DeleteFunc(u.wanted, func(w wanted) bool { return w.psi == sm.SessionID })
 		u.o.Step(fmt.Sprintf("PDU session %d released", sm.SessionID))
 		if done := u.waiters.released[sm.SessionID]; done != nil {
 			done <- nil

@@ -242,7 +242,7 @@ func (u *UE) securityMode(pdu []byte, m *nas.SecurityModeCommand) ([]byte, error
 // Deregister leaves the network and waits until the IKE SA is gone.
 func (u *UE) Deregister(ctx context.Context) error {
 	return u.await(ctx, "deregistration", func(done chan error) {
-		u.waiters.deregistered = done
+		u.waiters.deregistered, u.leaving = done, true
 		identity := nas.MobileIdentity(u.guti)
 		if len(identity) == 0 {
 			identity, _ = u.o.Subscriber.suci() // it was good for the registration

@@ -159,10 +159,21 @@ func (u *UE) EstablishSession(ctx context.Context, psi uint8, dnn string, slice 
 	if err != nil {
 		return nil, err
 	}
+	u.post(func() { u.want(wanted{psi, dnn, slice}) })
 	if s := u.Session(psi); s != nil {
 		return s, nil
 	}
 	return nil, errors.New("the PDU session ended at once, or the UE was closed")
+}
+
+// want remembers a session, to ask for it again when the UE comes back.
+func (u *UE) want(w wanted) {
+	for _, other := range u.wanted {
+		if other.psi == w.psi {
+			return
+		}
+	}
+	u.wanted = append(u.wanted, w)
 }
 
 // Session gives a PDU session that is there, nil otherwise.

@@ -50,6 +50,13 @@ type Options struct {
 	Switch *ikev2.SwitchExtension
 	// TestPathsAfter lets the UE look for another address of the N3IWF after so many repetitions in vain; 0 does not.
 	TestPathsAfter int
+	// Gateways are further N3IWFs; Return makes the UE come back by itself, at one of them or at the same, when its N3IWF does not answer any more.
+	Gateways []netip.Addr
+	Return   bool
+	// Redirectable lets the N3IWF send the UE to another one (RFC 5685).
+	Redirectable bool
+	// GiveUp is how long the N3IWF may leave a request without answer; 0 is minutes.
+	GiveUp time.Duration
 	// Liveness is the silence after which the UE asks the N3IWF for a sign of life; 0 is 20 s.
 	Liveness time.Duration
 	KeyLog   ikev2.KeyLogger
@@ -78,19 +85,24 @@ type UE struct {
 	running   sync.WaitGroup
 
 	// Owned by the run goroutine.
-	session  *ikev2.Session
-	deadline time.Time
-	outputs  []ikev2.Output
-	applying bool
-	eap      eap5g.Peer
-	security *security.Context
-	kamf     aka.Key
-	ksi      uint8
-	kN3IWF   []byte
-	guti     []byte
-	inner    [2]netip.Addr
-	netNAS   netip.AddrPort
-	nasUp    bool
+	session   *ikev2.Session
+	deadline  time.Time
+	outputs   []ikev2.Output
+	applying  bool
+	eap       eap5g.Peer
+	security  *security.Context
+	kamf      aka.Key
+	ksi       uint8
+	kN3IWF    []byte
+	guti      []byte
+	inner     [2]netip.Addr
+	netNAS    netip.AddrPort
+	follow    *ikev2.Redirected // the N3IWF has sent the UE elsewhere
+	away      bool              // it is coming back
+	leaving   bool              // the UE has deregistered
+	returning bool              // it begins anew, and the end of the former IKE SA is no event
+	wanted    []wanted
+	nasUp     bool
 	// nasWaiting are protected messages that wait for the NAS connection.
 	nasWaiting [][]byte
 	children   map[ipsec.ChildID]*child
@@ -109,6 +121,7 @@ type UE struct {
 	receive     atomic.Pointer[func(psi, qfi uint8, pdu []byte)]
 	path        atomic.Pointer[ikev2.Path]
 	routability atomic.Uint64
+	returned    atomic.Uint64
 }
 
 // waiters are the calls that wait for a procedure to end.
@@ -240,7 +253,7 @@ func (u *UE) start() error {
 		Identity:    ikev2.Identity{Type: message.ID_KEY_ID, Data: randomIdentity()},
 		AcceptChild: u.acceptChild, KeyLog: u.o.KeyLog, Liveness: cmp.Or(u.o.Liveness, 20*time.Second),
 		Switch: u.o.Switch, TestPathsAfter: u.o.TestPathsAfter,
-		Retransmit: ikev2.Retransmission{First: 500 * time.Millisecond, Factor: 1.5, Max: 5 * time.Second},
+		Retransmit: ikev2.Retransmission{First: 500 * time.Millisecond, Factor: 1.5, Max: 5 * time.Second, GiveUp: u.o.GiveUp}, Patience: u.o.GiveUp,
 	}
 	if u.o.Authority != nil {
 		options.Verify = ikev2.NewCertificateVerifier(u.o.Authority)
@@ -258,6 +271,13 @@ func (u *UE) start() error {
 			Local:  netip.AddrPortFrom(u.o.Local, u.o.LocalNATT),
 			Remote: netip.AddrPortFrom(u.o.N3IWF, u.o.NATTPort), NATT: true,
 		},
+	}
+	want.AcceptRedirect = u.o.Redirectable
+	if u.follow != nil {
+		if want, err = u.follow.Follow(time.Now(), want); err != nil {
+			return err
+		}
+		u.follow = nil
 	}
 	if u.o.N3IWFIdentity != "" {
 		want.Peer = ikev2.Identity{Type: message.ID_FQDN, Data: []byte(u.o.N3IWFIdentity)}
@@ -358,6 +378,8 @@ func (u *UE) event(ev ikev2.Event) {
 			u.probed <- nil
 			u.probed = nil
 		}
+	case ikev2.Redirected:
+		u.redirected(ev)
 	case ikev2.Closed:
 		u.closed(ev)
 	}
@@ -386,7 +408,13 @@ func (u *UE) closed(ev ikev2.Closed) {
 			}
 		}
 	}
+	if u.returning {
+		return
+	}
 	u.closedErr = fmt.Errorf("IKE SA: %w", err)
+	if u.waiters.registered == nil || u.follow != nil {
+		u.comeBack(ev.ByPeer)
+	}
 	u.o.Step("IKE SA ended")
 	for id := range u.children {
 		_ = u.dataPlane.Delete(id, 0) // it may be gone already
