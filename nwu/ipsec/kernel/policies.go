@@ -36,17 +36,32 @@ func cover(s ipsec.Selector) netip.Prefix {
 
 var anywhere = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
 
-func covers(list []ipsec.Selector) []netip.Prefix {
+// covers gives the prefixes of the selectors that allow the protocol; 0 asks for all of them.
+func covers(list []ipsec.Selector, protocol uint8) []netip.Prefix {
 	if len(list) == 0 {
 		return anywhere
 	}
 	var out []netip.Prefix
 	for _, s := range list {
+		if protocol != 0 && s.Protocol != 0 && s.Protocol != protocol {
+			continue
+		}
 		if p := cover(s); !slices.Contains(out, p) {
 			out = append(out, p)
 		}
 	}
 	return out
+}
+
+// pairs calls f for each pair of a local and a remote prefix of one family.
+func (g *generation) pairs(protocol uint8, f func(local, remote netip.Prefix)) {
+	for _, local := range covers(g.local, protocol) {
+		for _, remote := range covers(g.remote, protocol) {
+			if local.Addr().Is4() == remote.Addr().Is4() {
+				f(local, remote)
+			}
+		}
+	}
 }
 
 // wantedPolicies are those of a child SA as it is now. Without a generation to send with, or held, it sends nothing: packets with its mark are blocked.
@@ -55,33 +70,29 @@ func (d *DataPlane) wantedPolicies(c *child) ([]*xfrm.Policy, error) {
 	if g == nil {
 		return nil, nil
 	}
+	mark := xfrm.Mark{Value: c.mark(), Mask: childMask}
 	var list []*xfrm.Policy
-	for _, local := range covers(g.local) {
-		for _, remote := range covers(g.remote) {
-			if local.Addr().Is4() != remote.Addr().Is4() {
-				continue
-			}
-			out := &xfrm.Policy{
+	g.pairs(0, func(local, remote netip.Prefix) {
+		list = append(list, &xfrm.Policy{
+			PolicyID: xfrm.PolicyID{
+				Selector: xfrm.Selector{Src: local, Dst: remote}, Direction: xfrm.PolicyOut, Mark: mark, IfID: d.opts.InterfaceID,
+			},
+			Priority: policyPriority, Block: p.limit == 0,
+			Template: &xfrm.Template{Src: p.path.Local.Addr(), Dst: p.path.Remote.Addr(), ReqID: g.outReqID()},
+		})
+	})
+	if d.opts.TCP {
+		// To this host's sockets come only connections of the inner addresses that the child SA belongs to. All else that is decrypted has no policy,
+		// and the kernel drops it after the packet socket has seen it.
+		g.pairs(inner.ProtocolTCP, func(local, remote netip.Prefix) {
+			list = append(list, &xfrm.Policy{
 				PolicyID: xfrm.PolicyID{
-					Selector:  xfrm.Selector{Src: local, Dst: remote},
-					Direction: xfrm.PolicyOut, Mark: xfrm.Mark{Value: c.mark(), Mask: childMask}, IfID: d.opts.InterfaceID,
+					Selector:  xfrm.Selector{Src: remote, Dst: local, Protocol: inner.ProtocolTCP},
+					Direction: xfrm.PolicyIn, Mark: mark, IfID: d.opts.InterfaceID,
 				},
-				Priority: policyPriority, Block: p.limit == 0,
-				Template: &xfrm.Template{Src: p.path.Local.Addr(), Dst: p.path.Remote.Addr(), ReqID: g.outReqID()},
-			}
-			list = append(list, out)
-			if d.opts.TCP {
-				// To this host's sockets come only connections of the inner address that the child SA belongs to. All else that is decrypted has no
-				// policy, and the kernel drops it after the packet socket has seen it.
-				list = append(list, &xfrm.Policy{
-					PolicyID: xfrm.PolicyID{
-						Selector:  xfrm.Selector{Src: remote, Dst: local, Protocol: inner.ProtocolTCP},
-						Direction: xfrm.PolicyIn, Mark: out.Mark, IfID: d.opts.InterfaceID,
-					},
-					Priority: policyPriority, Template: &xfrm.Template{ReqID: c.inReqID()},
-				})
-			}
-		}
+				Priority: policyPriority, Template: &xfrm.Template{ReqID: c.inReqID()},
+			})
+		})
 	}
 	if len(list) > maxPairs || len(list) == 0 {
 		return nil, fmt.Errorf("%w: %d pairs of local and remote selectors of one family, allowed 1..%d", ipsec.ErrInvalid, len(list), maxPairs)

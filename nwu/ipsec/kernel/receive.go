@@ -80,7 +80,7 @@ func (r *receiver) packet(m marked) {
 	if g == nil {
 		return
 	}
-	c.heard(g, r.now)
+	c.heard(g, r.now, r.d.opts.PathReports < 0)
 	next := byte(inner.ProtocolIPv4)
 	if len(m.data) > 0 && m.data[0]>>4 == 6 {
 		next = inner.ProtocolIPv6
@@ -102,8 +102,8 @@ func (r *receiver) packet(m marked) {
 	g.refusedBytes.Add(uint64(len(m.data)))
 }
 
-// heard notes that an authenticated packet came, and whether it came on the path in use: the kernel reports those that did not.
-func (c *child) heard(g *generation, now int64) {
+// heard notes that an authenticated packet came, and whether it came on the path in use: the kernel reports those that did not, each of them or some.
+func (c *child) heard(g *generation, now int64, each bool) {
 	if c.lastInbound.Load() != now {
 		c.lastInbound.Store(now)
 	}
@@ -111,7 +111,7 @@ func (c *child) heard(g *generation, now int64) {
 		return // those on the path in use are reported, then
 	}
 	surplus := c.seen.Add(1) - c.elsewhere.Load()
-	if surplus > c.onPath.Load() || now-c.lastElsewhere.Load() > int64(lateInterval) {
+	if each && surplus > c.onPath.Load() || now-c.lastElsewhere.Load() > int64(lateInterval) {
 		c.onPath.Store(surplus)
 		c.lastOnPath.Store(now)
 	}
