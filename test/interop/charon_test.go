@@ -34,7 +34,7 @@ type charon struct {
 // newCharon makes the folder of a daemon.
 func newCharon(t testing.TB, ns string) *charon {
 	// The path of a Unix socket may not be long, so this is not t.TempDir.
-	dir, err := os.MkdirTemp("", nsPrefix)
+	dir, err := os.MkdirTemp("", fmt.Sprintf("%s%d-", nsPrefix, os.Getpid()))
 	require.NoError(t, err)
 	c := &charon{t: t, ns: ns, dir: dir}
 	require.NoError(t, os.Mkdir(filepath.Join(c.dir, "run"), 0o755))

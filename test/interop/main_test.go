@@ -32,6 +32,7 @@ func TestMain(m *testing.M) {
 	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		<-interrupted
+		building.Lock() // for good
 		sweep(func(pid int) bool { return pid == os.Getpid() })
 		os.Exit(130) // charon dies with its parent
 	}()
@@ -46,13 +47,22 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// sweep deletes the namespaces of processes.
+// building is held while something is made that sweep must find.
+var building sync.RWMutex
+
+// sweep deletes the namespaces and folders of processes.
 func sweep(of func(pid int) bool) {
-	names, _ := filepath.Glob("/run/netns/" + nsPrefix + "*")
-	for _, name := range names {
-		rest, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(name), nsPrefix), "-")
-		if pid, err := strconv.Atoi(rest); err == nil && of(pid) {
-			_ = exec.Command("ip", "netns", "del", filepath.Base(name)).Run()
+	for _, dir := range []string{"/run/netns", os.TempDir()} {
+		names, _ := filepath.Glob(filepath.Join(dir, nsPrefix+"*"))
+		for _, name := range names {
+			rest, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(name), nsPrefix), "-")
+			switch pid, err := strconv.Atoi(rest); {
+			case err != nil || !of(pid):
+			case dir == os.TempDir():
+				_ = os.RemoveAll(name)
+			default:
+				_ = exec.Command("ip", "netns", "del", filepath.Base(name)).Run()
+			}
 		}
 	}
 }

@@ -77,6 +77,8 @@ func newNetwork(t testing.TB) *network {
 	name := fmt.Sprintf("%s%d-%d", nsPrefix, syscall.Getpid(), networks.Add(1))
 	n := &network{t: t, ue: name + "-ue", router: name + "-rt", gw: name + "-gw"}
 	t.Cleanup(n.remove)
+	building.RLock()
+	defer building.RUnlock()
 	script := `
 for ns in $UE $RT $GW; do
   ip netns add $ns
