@@ -115,6 +115,8 @@ func TestProblems(t *testing.T) {
 		{"port out of range", "uePools", "ikePort: 65536\n  uePools", []string{"8: nwu.ikePort: 65536 is out of range; choose 1 to 65535"}},
 		{"port as text", "uePools", "ikePort: ike\n  uePools", []string{`8: nwu.ikePort: "ike" is not a whole number; choose 1 to 65535`}},
 		{"choice", "uePools", "udpEncapsulation: never\n  uePools", []string{`8: nwu.udpEncapsulation: "never" is not a choice here; write one of: always, auto`}},
+		{"lifetime", "uePools", "ike: {lifetime: {soft: 2h, hard: 2h5m, jitter: 0.1}}\n  uePools", []string{"8: nwu.ike.lifetime.hard: 2h5m0s is not a minute above soft with its jitter (2h12m0s); give more, or 0 for never"}},
+		{"volume", "uePools", "esp: {volume: {softPackets: 5000, hardPackets: 4000}}\n  uePools", []string{"8: nwu.esp.volume.hardPackets: 4000 is not above softPackets (5000); give more, or 0"}},
 		{"replay window", "uePools", "esp: {replayWindow: 1000}\n  uePools", []string{"8: nwu.esp.replayWindow: 1000 is not a multiple of 64; choose 1024, 2048 or 4096"}},
 		{"boolean", "uePools", "mobike: {enabled: yes}\n  uePools", []string{`8: nwu.mobike.enabled: "yes" is neither true nor false; write one of them`}},
 		{"retransmission base", "uePools", "ike: {retransmission: {base: 0.5}}\n  uePools", []string{"8: nwu.ike.retransmission.base: 0.5 is out of range; choose 1 to 4"}},

@@ -75,13 +75,12 @@ func (n *nodes) forwardIKE(path ikev2.Path, spi message.SPI, data []byte, hops u
 }
 
 func (n *nodes) takeIKE(body []byte) error {
-	const spiR, header = 8, 28
 	m, err := parseTransit(body)
-	if err != nil || len(m.data) < header {
+	if err != nil {
 		return errNodeMessage
 	}
-	spi := message.SPI(binary.BigEndian.Uint64(m.data[spiR:]))
-	if spi == 0 {
+	spi, ok := ikev2.LocalSPI(m.data)
+	if !ok || spi == 0 {
 		return errNodeMessage
 	}
 	o := n.nf.ownerOfSPI(spi)

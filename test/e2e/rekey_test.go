@@ -180,3 +180,53 @@ func TestLifetimeRekeys(t *testing.T) {
 	require.NoError(t, w.within(u.Deregister))
 	w.empty()
 }
+
+// TestBusyUE: a UE that answers TEMPORARY_FAILURE for some seconds gets its PDU session, and its rekey, as soon as it is ready.
+func TestBusyUE(t *testing.T) {
+	t.Cleanup(func() { goleak.VerifyNone(t) })
+	w := newWorld(t, nil)
+	u, _ := w.online(0)
+	before := u.State()
+	require.NoError(t, w.within(func(ctx context.Context) error { return u.Busy(ctx, true) }))
+	require.Equal(t, 1, w.nf.Rekey(true, false))
+	done := make(chan error, 1)
+	go func() {
+		_, err := sessionTwo(w, u)
+		done <- err
+	}()
+	w.until("the request for the session", func() bool { return len(w.core.State().UEs[0].Sessions) == 2 })
+	select {
+	case err := <-done:
+		require.Fail(t, "the session is there although the UE was busy", "%v", err)
+	case <-time.After(time.Second):
+	}
+	require.NoError(t, w.within(func(ctx context.Context) error { return u.Busy(ctx, false) }))
+	require.NoError(t, <-done)
+	w.until("the rekeys", func() bool {
+		now := u.State()
+		now.Children = now.Children[:len(before.Children)]
+		return allDiffer(before, now)
+	})
+	require.Zero(t, w.nf.Counters().SessionsFailed.Load())
+	require.NoError(t, w.within(u.Deregister))
+	w.empty()
+}
+
+// TestHardVolume: where no rekey comes about, a child SA ends at its hard limit, and the AMF hears that the PDU session is lost.
+func TestHardVolume(t *testing.T) {
+	t.Cleanup(func() { goleak.VerifyNone(t) })
+	w := newWorld(t, func(c *config.Config) { c.NWu.ESP.Volume = config.Volume{SoftPackets: 100, HardPackets: 200} })
+	u, pr := w.online(0)
+	require.NoError(t, w.within(func(ctx context.Context) error { return u.Busy(ctx, true) }))
+	finish := w.traffic(pr, 400)
+	w.until("the end of the session", func() bool { return len(w.core.State().UEs[0].Sessions) == 0 })
+	sent, lost := finish()
+	require.Greater(t, sent-lost, 150)
+	require.Less(t, sent-lost, 210)
+	w.logged("child SA has used up its volume")
+	require.Len(t, u.State().Children, 1, "the signalling SA stays")
+	require.Zero(t, w.nf.Counters().ChildRekeys.Load())
+	require.NoError(t, w.within(func(ctx context.Context) error { return u.Busy(ctx, false) }))
+	require.NoError(t, w.within(u.Deregister))
+	w.empty()
+}

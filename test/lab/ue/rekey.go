@@ -49,6 +49,18 @@ func (u *UE) RekeyIKE(ctx context.Context) error {
 	})
 }
 
+// Busy lets the UE answer TEMPORARY_FAILURE to whoever wants to make or rekey SAs, or ends that.
+func (u *UE) Busy(ctx context.Context, busy bool) error {
+	return u.await(ctx, "busy", func(done chan error) {
+		if busy {
+			u.apply(u.session.Quiesce(time.Now()))
+		} else {
+			u.apply(u.session.Resume(time.Now()))
+		}
+		done <- nil
+	})
+}
+
 func (u *UE) childRekeyed(inbound uint32) {
 	delete(u.rekey.old, inbound)
 	if len(u.rekey.old) == 0 {
