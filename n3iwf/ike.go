@@ -98,7 +98,6 @@ func (nf *N3IWF) ownerOptions(o ikev2.Options, owner *owner) ikev2.Options {
 		b[7] = byte(owner.index)
 		return message.SPI(nf.dataPlane.IKESPI(owner.index, binary.BigEndian.Uint64(b[:])))
 	}
-	o.Redirect = nf.redirect
 	o.MarshalTag, o.UnmarshalTag = marshalTag, owner.unmarshalTag
 	o.NewChildSPI = func() (uint32, error) { return nf.dataPlane.NewInboundSPI(owner.index) }
 	h, n := nf.cfg.NWu.IKE.HalfOpen, len(nf.owners)
@@ -108,9 +107,9 @@ func (nf *N3IWF) ownerOptions(o ikev2.Options, owner *owner) ikev2.Options {
 		Total: share(h.Limit), PerSource: share(h.LimitPerAddress), Exempt: h.ExemptPrefixes, SecretLife: h.CookieLifetime,
 		SourceBitsIPv4: h.PrefixIPv4, SourceBitsIPv6: h.PrefixIPv6,
 	}
-	o.Redirect = func(ikev2.Path, ikev2.Gateway) ikev2.Gateway {
-		if !nf.stopping.Load() {
-			return ikev2.Gateway{}
+	o.Redirect = func(path ikev2.Path, from ikev2.Gateway) ikev2.Gateway {
+		if to := nf.redirect(path, from); !to.IsZero() || !nf.stopping.Load() {
+			return to
 		}
 		return nf.redirectTo()
 	}

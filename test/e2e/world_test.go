@@ -50,6 +50,8 @@ type world struct {
 	stop    context.CancelFunc
 	stopped chan error
 
+	file, yaml string // of the configuration; the file is not written
+
 	ues      []*ue.UE
 	coreFile string
 	core     *core.Core
@@ -147,7 +149,8 @@ n3:
 timers: {release: 1s}
 dataPlane: {workers: 2}
 `, w.addr(hostN3IWF), w.ikePort(), w.nattPort(), w.addr(hostCore), w.addr(hostN3), w.addr(hostN3))
-	cfg, err := config.Parse(filepath.Join(dir, "n3iwf.yaml"), []byte(text))
+	w.file, w.yaml = filepath.Join(dir, "n3iwf.yaml"), text
+	cfg, err := config.Parse(w.file, []byte(text))
 	require.NoError(t, err)
 	if change != nil {
 		change(cfg)
