@@ -74,7 +74,9 @@ func TestKilledNode(t *testing.T) {
 	require.Equal(t, 1, w.nf.Status().ChildSAs-w.nf.Status().PDUSessions, "one signalling SA")
 
 	startA()
-	w.until("A again, as a further association", func() bool { return len(w.nf.Status().Nodes) == 1 && w.text.has("core", "further TNL association", w.addr(hostN3).String()) })
+	w.until("A again, as a further association", func() bool {
+		return len(w.nf.Status().Nodes) == 1 && w.text.has("core", "further TNL association", w.addr(hostN3).String())
+	})
 	require.Equal(t, 1, w.nf.Status().UEs, "A's NG Setup would have erased it")
 	v := w.ue(1)
 	w.register(v)

@@ -112,6 +112,9 @@ func (d *DataPlane) Workers() int { return d.opts.Workers }
 // NewInboundSPI implements ipsec.DataPlane.
 func (d *DataPlane) NewInboundSPI(worker int) (uint32, error) { return d.table.take(worker) }
 
+// ReserveSPI reserves an inbound SPI of the caller's choice. ErrExists when its place is taken.
+func (d *DataPlane) ReserveSPI(spi uint32) error { return d.table.adopt(spi) }
+
 // ReleaseSPI implements ipsec.DataPlane.
 func (d *DataPlane) ReleaseSPI(spi uint32) { d.table.release(spi, nil) }
 

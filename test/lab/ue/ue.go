@@ -50,6 +50,8 @@ type Options struct {
 	Switch *ikev2.SwitchExtension
 	// TestPathsAfter lets the UE look for another address of the N3IWF after so many repetitions in vain; 0 does not.
 	TestPathsAfter int
+	// ChildSPI chooses the SPIs of what the UE receives, for tests of UEs that choose the same ones; nil leaves it to the data plane.
+	ChildSPI func() uint32
 	// Gateways are further N3IWFs; Return makes the UE come back by itself, at one of them or at the same, when its N3IWF does not answer any more.
 	Gateways []netip.Addr
 	Return   bool
@@ -249,7 +251,7 @@ func (u *UE) start() error {
 	}
 	options := ikev2.Options{
 		IKE: profile.IKE, ESP: profile.ESP, Rand: rand.Reader, EAP: true, NoMOBIKE: u.o.NoMOBIKE, Lifetime: u.o.Lifetime, HonestNAT: true,
-		NewChildSPI: func() (uint32, error) { return u.dataPlane.NewInboundSPI(0) }, ReleaseChildSPI: u.dataPlane.ReleaseSPI,
+		NewChildSPI: u.newChildSPI, ReleaseChildSPI: u.dataPlane.ReleaseSPI,
 		Identity:    ikev2.Identity{Type: message.ID_KEY_ID, Data: randomIdentity()},
 		AcceptChild: u.acceptChild, KeyLog: u.o.KeyLog, Liveness: cmp.Or(u.o.Liveness, 20*time.Second),
 		Switch: u.o.Switch, TestPathsAfter: u.o.TestPathsAfter,
@@ -288,6 +290,15 @@ func (u *UE) start() error {
 	u.session, out = ikev2.NewInitiator(time.Now(), options, want, path)
 	u.apply(out)
 	return nil
+}
+
+// newChildSPI takes an SPI that leads to the data plane's only worker.
+func (u *UE) newChildSPI() (uint32, error) {
+	if u.o.ChildSPI == nil {
+		return u.dataPlane.NewInboundSPI(0)
+	}
+	spi := u.o.ChildSPI()
+	return spi, u.dataPlane.ReserveSPI(spi)
 }
 
 // randomIdentity is IDi: random, so that it names nobody (TS 24.502 7.3.2.1).
