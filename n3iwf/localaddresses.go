@@ -71,7 +71,7 @@ func (nf *N3IWF) watchAddresses(ctx context.Context) error {
 			}
 		}
 	})
-	return nil
+	return nf.watchLinks(ctx)
 }
 
 // addressChanged tells the UEs: those that use an address that is gone go on with another one at once.

@@ -80,3 +80,51 @@ func TestWatchAddresses(t *testing.T) {
 	cancel()
 	nf.running.Wait()
 }
+
+// The address of an interface that goes down, or loses its carrier, is of no use although it is still there.
+func TestWatchLinks(t *testing.T) {
+	testenv.NeedRoot(t)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	before, err := netns.Get()
+	require.NoError(t, err)
+	defer func() { require.NoError(t, before.Close()) }()
+	own, err := netns.New()
+	require.NoError(t, err)
+	defer func() { require.NoError(t, own.Close()) }()
+	defer func() { require.NoError(t, netns.Set(before)) }()
+	require.NoError(t, netlink.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "r1"}, PeerName: "peer"}))
+	r1, err := netlink.LinkByName("r1")
+	require.NoError(t, err)
+	peer, err := netlink.LinkByName("peer")
+	require.NoError(t, err)
+	addr, err := netlink.ParseAddr("192.0.2.1/24")
+	require.NoError(t, err)
+	require.NoError(t, netlink.AddrAdd(r1, addr))
+	require.NoError(t, netlink.LinkSetUp(peer))
+	require.NoError(t, netlink.LinkSetUp(r1))
+
+	a := netip.MustParseAddr("192.0.2.1")
+	nf := &N3IWF{log: slog.New(slog.DiscardHandler), local: localAddresses{configured: []netip.Addr{a}}}
+	ctx, cancel := context.WithCancel(context.Background())
+	require.NoError(t, nf.watchLinks(ctx))
+	sees := func(want ...netip.Addr) {
+		t.Helper()
+		require.Eventually(t, func() bool {
+			nf.local.mu.Lock()
+			defer nf.local.mu.Unlock()
+			return slices.Equal(want, nf.local.present())
+		}, time.Second, time.Millisecond)
+	}
+	sees(a)
+	require.NoError(t, netlink.LinkSetDown(peer)) // the cable
+	sees()
+	require.NoError(t, netlink.LinkSetUp(peer))
+	sees(a)
+	require.NoError(t, netlink.LinkSetDown(r1))
+	sees()
+	require.NoError(t, netlink.LinkSetUp(r1))
+	sees(a)
+	cancel()
+	nf.running.Wait()
+}

@@ -10,12 +10,12 @@ import (
 
 // PathRecord is one path that a UE has had.
 type PathRecord struct {
-	At   time.Time // since when
-	Path ikev2.Path
+	At   time.Time  `json:"at"` // since when
+	Path ikev2.Path `json:"path"`
 	// Why says how it came: registered, update (the UE's UPDATE_SA_ADDRESSES), rebind (its NAT), node (it came from another node).
-	Why string
+	Why string `json:"why"`
 	// Proven tells that the UE has answered there.
-	Proven bool
+	Proven bool `json:"proven"`
 }
 
 // maxPaths is how many paths of a UE are remembered.

@@ -54,6 +54,8 @@ type UEDetail struct {
 	IKE         IKEView       `json:"ike"`
 	SAs         []SAView      `json:"childSADetails"`
 	Sessions    []SessionView `json:"sessions"`
+	// Paths are the latest paths, oldest first.
+	Paths []PathRecord `json:"paths"`
 }
 
 // IKEView is the IKE SA.
@@ -306,7 +308,7 @@ func (s *UESummary) matches(filter string) bool {
 }
 
 func (u *ue) detail() UEDetail {
-	d := UEDetail{UESummary: u.summary(), NAS: u.connected, SAs: []SAView{}, Sessions: []SessionView{}}
+	d := UEDetail{UESummary: u.summary(), NAS: u.connected, SAs: []SAView{}, Sessions: []SessionView{}, Paths: slices.Clone(u.paths)}
 	if u.amfID != nil {
 		id := uint64(*u.amfID)
 		d.AMFUENGAPID = &id

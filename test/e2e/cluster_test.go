@@ -113,6 +113,14 @@ func TestHandover(t *testing.T) {
 	require.NotEqual(t, ngap.Association, now.Association)
 	require.EqualValues(t, 1, w.nf.Counters().HandedOver.Load())
 	require.EqualValues(t, 1, b.nf.Counters().TakenOver.Load())
+	paths, ok := b.nf.UE(w.ctx, now.RANID)
+	require.True(t, ok)
+	var why []string
+	for _, p := range paths.Paths {
+		why = append(why, p.Why)
+		require.True(t, p.Proven)
+	}
+	require.Equal(t, []string{"registered", "update", "node"}, why, "the history goes along")
 	// NAS both ways.
 	require.NoError(t, w.within(func(ctx context.Context) error { return u.ReleaseSession(ctx, 1) }))
 	w.session(u)
