@@ -35,7 +35,7 @@ func (nf *N3IWF) ikeOptions() (ikev2.Options, error) {
 		RoutabilityExempt: c.MOBIKE.VerifiedNetworks, RoutabilityMemory: max(c.MOBIKE.ProvenFor, time.Nanosecond), // 0 would be the default
 		AcceptPath: nf.acceptPath, AcceptChild: acceptChild,
 		Retransmit:   retransmission(c.IKE.Retransmission),
-		HalfOpenTime: nf.cfg.Timers.Registration, Linger: lingerTime, Liveness: c.IKE.Liveness.Period,
+		HalfOpenTime: nf.live().Timers.Registration, Linger: lingerTime, Liveness: c.IKE.Liveness.Period,
 		Lifetime: ikev2.Lifetimes{IKE: lifetime(c.IKE.Lifetime), Child: lifetime(c.ESP.Lifetime)},
 		Resync:   nf.cfg.Cluster.Enabled, FragmentSize: c.IKE.FragmentSize - ikeOverhead, Window: c.IKE.Window,
 		Rebind: rebinding[c.MOBIKE.FollowESP], Patience: c.MOBIKE.Patience, MovesPerMinute: c.MOBIKE.MovesPerMinute, Switch: switchExtension(c.MOBIKE.Switch),

@@ -13,7 +13,7 @@ import (
 // connectionLost: an NG connection is gone. The AMF drops its UE contexts with the association or with the next NG Setup, so the UEs go too
 // when it has been away for the hold time; until then user data flows on.
 func (nf *N3IWF) connectionLost(ng *ngConnection) {
-	nf.log.Warn("NG connection lost; its UEs are released after the hold time", slog.String("amf", string(ng.name)), slog.Duration("hold", nf.cfg.Timers.AMFHold))
+	nf.log.Warn("NG connection lost; its UEs are released after the hold time", slog.String("amf", string(ng.name)), slog.Duration("hold", nf.live().Timers.AMFHold))
 	for _, o := range nf.owners {
 		o.mail.post(func() {
 			for _, u := range o.byRANID {
@@ -51,7 +51,7 @@ func (u *ue) amfLost() {
 		u.endIKE()
 		return
 	}
-	u.setGuard(u.nf.cfg.Timers.AMFHold, "the lost AMF", u.endIKE)
+	u.setGuard(u.nf.live().Timers.AMFHold, "the lost AMF", u.endIKE)
 }
 
 // amfChanged tells the log when the N3IWF becomes able or unable to serve UEs.
@@ -82,7 +82,7 @@ func (nf *N3IWF) releaseAll(cause ngap.Cause) {
 			}
 		})
 	}
-	deadline := time.After(nf.cfg.Timers.Release)
+	deadline := time.After(nf.live().Timers.Release)
 	for {
 		left := 0
 		for _, o := range nf.owners {

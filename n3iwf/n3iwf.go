@@ -31,6 +31,7 @@ type N3IWF struct {
 	log      *slog.Logger
 	counters Counters
 	watchers watchers
+	reloaded atomic.Pointer[config.Config] // nil until Reload
 
 	local     localAddresses
 	dataPlane *user.DataPlane

@@ -35,7 +35,7 @@ func (u *ue) downlinkNAS(pdu []byte) {
 		u.writeNAS(pdu)
 		return
 	}
-	if len(u.nasQueue) >= u.nf.cfg.Limits.NASQueue || u.state == stateReleasing {
+	if len(u.nasQueue) >= u.nf.live().Limits.NASQueue || u.state == stateReleasing {
 		u.nonDelivery(pdu)
 		return
 	}

@@ -117,7 +117,7 @@ func (u *ue) startSession(b *setupBatch, r sessionRequest) (ngap.Cause, bool) {
 		return ngap.CauseRadioNetworkRadioConnectionWithUeLost.Cause(), false
 	case u.sessions[r.id] != nil:
 		return ngap.CauseRadioNetworkMultiplePDUSessionIDInstances.Cause(), false
-	case len(u.sessions) >= u.nf.cfg.Limits.PDUSessionsPerUE:
+	case len(u.sessions) >= u.nf.live().Limits.PDUSessionsPerUE:
 		return ngap.CauseRadioNetworkRadioResourcesNotAvailable.Cause(), false
 	}
 	t, err := ngap.DecodeTransfer[ngap.PDUSessionResourceSetupRequestTransfer](r.transfer)
@@ -222,7 +222,7 @@ func (u *ue) requestChildren(setup *sessionSetup) {
 	s := setup.session
 	groups := [][]uint8{nil}
 	for i, f := range s.flows {
-		if u.nf.cfg.NWu.UserPlane.ChildSAs == "perFlow" && i > 0 && len(u.children)+len(groups) < u.nf.cfg.Limits.ChildSAsPerUE {
+		if u.nf.live().NWu.UserPlane.ChildSAs == "perFlow" && i > 0 && len(u.children)+len(groups) < u.nf.live().Limits.ChildSAsPerUE {
 			groups = append(groups, []uint8{f.qfi})
 			continue
 		}
@@ -233,7 +233,7 @@ func (u *ue) requestChildren(setup *sessionSetup) {
 	if !u.inner[0].IsValid() {
 		up = u.nf.cfg.NWu.UserPlane.IPv6
 	}
-	u.setGuard(u.nf.cfg.Timers.ChildSetup, fmt.Sprintf("the child SAs of PDU session %d", s.id), u.abortSetup)
+	u.setGuard(u.nf.live().Timers.ChildSetup, fmt.Sprintf("the child SAs of PDU session %d", s.id), u.abortSetup)
 	for i, qfis := range groups {
 		c := &childSA{session: s, qfis: qfis, dflt: i == 0, up: up}
 		s.children = append(s.children, c)

@@ -37,7 +37,7 @@ func (u *ue) startEAP(ikev2.EAPStart) {
 }
 
 func (u *ue) sendEAP(packet []byte) {
-	u.setGuard(u.nf.cfg.Timers.EAPStep, "the UE's next EAP-5G message", func() {
+	u.setGuard(u.nf.live().Timers.EAPStep, "the UE's next EAP-5G message", func() {
 		u.requestRelease(ngap.CauseRadioNetworkRadioConnectionWithUeLost.Cause())
 		u.endIKE()
 	})
@@ -75,7 +75,7 @@ func (u *ue) receiveEAP(packet []byte) {
 }
 
 func (u *ue) awaitAMF() {
-	u.setGuard(u.nf.cfg.Timers.AMFAnswer, "the AMF's next message", func() {
+	u.setGuard(u.nf.live().Timers.AMFAnswer, "the AMF's next message", func() {
 		u.requestRelease(ngap.CauseRadioNetworkFailureInRadioInterfaceProcedure.Cause())
 		u.refuse("the AMF does not answer")
 	})
@@ -113,7 +113,7 @@ func (u *ue) initialUEMessage(ev eap5g.NASReceived) {
 // admit counts the UE against limits.maxUEs. Before this, the limits of half-open IKE SAs bound what peers can make this N3IWF hold; here is the
 // first moment when a UE can be told why it is refused.
 func (u *ue) admit() bool {
-	if u.nf.admitted.Add(1) > int64(u.nf.cfg.Limits.MaxUEs) {
+	if u.nf.admitted.Add(1) > int64(u.nf.live().Limits.MaxUEs) {
 		u.nf.admitted.Add(-1)
 		return false
 	}
@@ -160,7 +160,7 @@ func (u *ue) succeedEAP() {
 	}
 	u.setupSent = true
 	u.state = stateKeyed
-	u.setGuard(u.nf.cfg.Timers.ContextSetup, "the UE's AUTH after EAP-Success", func() {
+	u.setGuard(u.nf.live().Timers.ContextSetup, "the UE's AUTH after EAP-Success", func() {
 		u.contextSetupFailed(ngap.CauseRadioNetworkRadioConnectionWithUeLost.Cause())
 	})
 	u.apply(u.session.EAPSuccess(time.Now(), packet, u.key))
@@ -170,7 +170,7 @@ func (u *ue) succeedEAP() {
 
 // refuse turns a UE away with CONGESTION and a time to stay away (TS 24.502 7.3.2.1).
 func (u *ue) refuse(why string) {
-	t := u.nf.cfg.Timers
+	t := u.nf.live().Timers
 	backoff := t.UEBackOffMin + rand.N(t.UEBackOffMax-t.UEBackOffMin+1)
 	u.nf.counters.Refused.Add(1)
 	u.failEAP(why, nil,
@@ -281,7 +281,7 @@ func (u *ue) established(ev ikev2.Established) {
 	u.nf.publish(LiveEvent{Kind: LiveRegistered, UE: u.ranID, AMF: u.amfName(), To: u.path.Remote.String()})
 	u.log.Info("UE authenticated", slog.String("path", u.path.String()), slog.Bool("mobike", ev.MOBIKE), slog.Duration("after", time.Since(u.since)))
 	u.correctAddresses()
-	u.setGuard(u.nf.cfg.Timers.NASConnection, "the UE's TCP connection for NAS", func() {
+	u.setGuard(u.nf.live().Timers.NASConnection, "the UE's TCP connection for NAS", func() {
 		u.requestRelease(ngap.CauseRadioNetworkRadioConnectionWithUeLost.Cause())
 		u.endIKE()
 	})

@@ -30,7 +30,7 @@ func (u *ue) requestRelease(cause ngap.Cause) {
 	u.log.Info("release requested", slog.String("cause", cause.String()))
 	u.ng.send(u.ranID, request)
 	u.releaseTry++
-	u.setGuard(u.nf.cfg.Timers.Release, "UE CONTEXT RELEASE COMMAND", func() {
+	u.setGuard(u.nf.live().Timers.Release, "UE CONTEXT RELEASE COMMAND", func() {
 		if u.releaseTry < 2 {
 			u.requestRelease(cause)
 			return

@@ -25,8 +25,16 @@ const (
 	exitUsage  = 2 // the command line or the configuration is wrong
 )
 
+// program is what a run begins with.
+type program struct {
+	file  string // of the configuration
+	cfg   *config.Config
+	log   *slog.Logger
+	level *slog.LevelVar // of log
+}
+
 // runner runs the network function until the context is done, then releases its UEs and returns.
-type runner func(context.Context, *config.Config, *slog.Logger, *slog.LevelVar) error
+type runner func(context.Context, program) error
 
 // failure is an error of running, unlike those of the command line and the configuration.
 type failure struct{ error }
@@ -68,7 +76,7 @@ func fileFlag(cmd *cobra.Command) *string {
 func runCommand(run runner) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run -c FILE",
-		Short: "Run until SIGINT or SIGTERM, then release all UEs; a second signal ends at once. SIGHUP reads the certificate again",
+		Short: "Run until SIGINT or SIGTERM, then release all UEs; a second signal ends at once. SIGHUP reads the configuration again",
 		Args:  cobra.NoArgs,
 	}
 	file := fileFlag(cmd)
@@ -81,7 +89,7 @@ func runCommand(run runner) *cobra.Command {
 		defer stop()
 		context.AfterFunc(ctx, stop) // from here on a signal has its default effect again
 		log, level := newLogger(cfg.Log, cmd.ErrOrStderr())
-		if err := run(ctx, cfg, log, level); err != nil {
+		if err := run(ctx, program{*file, cfg, log, level}); err != nil {
 			return failure{err}
 		}
 		return nil

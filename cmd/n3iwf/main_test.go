@@ -11,7 +11,6 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
-	"log/slog"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -21,8 +20,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/open-n3iwf/n3iwf/config"
 )
 
 // good writes a valid configuration and returns its name.
@@ -93,10 +90,10 @@ func TestWrongCommandLine(t *testing.T) {
 func TestRunEndsOnASignal(t *testing.T) {
 	file := good(t, "log: {format: json, level: warn}\n")
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
-		_, stderr, err := execute(func(ctx context.Context, c *config.Config, log *slog.Logger, _ *slog.LevelVar) error {
-			require.Equal(t, "n3iwf.example.org", c.NWu.Identity)
-			log.Info("not shown")
-			log.Warn("shown")
+		_, stderr, err := execute(func(ctx context.Context, p program) error {
+			require.Equal(t, "n3iwf.example.org", p.cfg.NWu.Identity)
+			p.log.Info("not shown")
+			p.log.Warn("shown")
 			require.NoError(t, syscall.Kill(os.Getpid(), sig))
 			<-ctx.Done()
 			return nil
@@ -108,24 +105,9 @@ func TestRunEndsOnASignal(t *testing.T) {
 }
 
 func TestRunFailure(t *testing.T) {
-	_, _, err := execute(func(context.Context, *config.Config, *slog.Logger, *slog.LevelVar) error {
+	_, _, err := execute(func(context.Context, program) error {
 		return errors.New("port taken")
 	}, "run", "-c", good(t, ""))
 	require.EqualError(t, err, "port taken")
 	require.Equal(t, exitFailed, exitStatus(err))
-}
-
-func TestHangup(t *testing.T) {
-	calls := make(chan struct{}, 10)
-	stop := onHangup(func() { calls <- struct{}{} })
-	for range 2 {
-		require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGHUP))
-		select {
-		case <-calls:
-		case <-time.After(10 * time.Second):
-			require.Fail(t, "nothing happened")
-		}
-	}
-	stop()
-	require.Empty(t, calls)
 }

@@ -4,58 +4,38 @@ package main
 
 import (
 	"context"
-	"log/slog"
-	"os"
-	"os/signal"
-	"sync"
-	"syscall"
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/open-n3iwf/n3iwf/config"
 	"github.com/open-n3iwf/n3iwf/n3iwf"
 	"github.com/open-n3iwf/n3iwf/n3iwf/api"
 )
 
-// serve runs the network function with its management API until ctx ends, and reads its certificate again at SIGHUP. The API goes on while UEs are being released.
-func serve(ctx context.Context, cfg *config.Config, log *slog.Logger, level *slog.LevelVar) error {
-	nf, err := n3iwf.New(cfg, log)
+// serve runs the network function with its management API until ctx ends, and follows its configuration. The API goes on while UEs
+// are being released.
+func serve(ctx context.Context, p program) error {
+	nf, err := n3iwf.New(p.cfg, p.log)
 	if err != nil {
 		return err
 	}
-	server, err := api.New(nf, cfg, api.Options{Version: version(), Level: level, Log: log})
+	server, err := api.New(nf, p.cfg, api.Options{Version: version(), Level: p.level, Log: p.log})
 	if err != nil {
 		ended, end := context.WithCancel(ctx)
 		end()
 		_ = nf.Serve(ended) // closes what New has opened
 		return err
 	}
-	stop := onHangup(func() { _ = nf.ReloadCertificates() }) // it logs what is wrong
-	defer stop()
 	ended, end := context.WithCancel(context.Background())
 	defer end()
-	var both errgroup.Group
-	both.Go(func() error { return server.Serve(ended) })
-	both.Go(func() error {
+	var all errgroup.Group
+	all.Go(func() error { return server.Serve(ended) })
+	all.Go(func() error {
+		(&reloader{file: p.file, nf: nf, level: p.level, log: p.log, cfg: p.cfg}).run(ended)
+		return nil
+	})
+	all.Go(func() error {
 		defer end()
 		return nf.Serve(ctx)
 	})
-	return both.Wait()
-}
-
-// onHangup calls f at every SIGHUP until stop is called.
-func onHangup(f func()) (stop func()) {
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGHUP)
-	var running sync.WaitGroup
-	running.Go(func() {
-		for range signals {
-			f()
-		}
-	})
-	return func() {
-		signal.Stop(signals)
-		close(signals)
-		running.Wait()
-	}
+	return all.Wait()
 }

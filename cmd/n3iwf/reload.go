@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/open-n3iwf/n3iwf/config"
+	"github.com/open-n3iwf/n3iwf/n3iwf"
+)
+
+// reloader reads the configuration again, at SIGHUP and when one of its files has changed.
+type reloader struct {
+	file  string
+	nf    *n3iwf.N3IWF
+	level *slog.LevelVar
+	log   *slog.Logger
+	cfg   *config.Config
+}
+
+// lookEvery is how often the files are looked at. Their content counts and not events of the file system: Kubernetes replaces
+// mounted files by swapping a link somewhere above them.
+const lookEvery = 5 * time.Second
+
+// run works until ctx ends.
+func (r *reloader) run(ctx context.Context) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	r.follow(ctx, hangups, tick.C)
+}
+
+func (r *reloader) follow(ctx context.Context, hangups <-chan os.Signal, tick <-chan time.Time) {
+	seen := r.content()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangups:
+			seen = r.content()
+			r.reload()
+		case <-tick:
+			if now := r.content(); now != seen {
+				seen = now
+				r.log.Info("a file of the configuration has changed")
+				r.reload()
+			}
+		}
+	}
+}
+
+// content is a digest of all files that a reload reads.
+func (r *reloader) content() [sha256.Size]byte {
+	h := sha256.New()
+	for _, name := range []string{r.file, r.cfg.NWu.Certificate.Chain, string(r.cfg.NWu.Certificate.Key)} {
+		text, err := os.ReadFile(name) // PEM text in the configuration itself is no file, and that is all right
+		h.Write([]byte{byte(len(name))})
+		if err == nil {
+			h.Write(text)
+		}
+		h.Write([]byte{0})
+	}
+	return [sha256.Size]byte(h.Sum(nil))
+}
+
+// reload takes over what it can, and says what it cannot.
+func (r *reloader) reload() {
+	c, err := config.Load(r.file)
+	if err != nil {
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			r.log.Error("the configuration was not reloaded, the former one stays in use: " + line)
+		}
+		return
+	}
+	changed, later, err := r.nf.Reload(c) // what is wrong with the certificate is logged there
+	r.cfg = c
+	if l, ok := levels[c.Log.Level]; ok && r.level.Level() != l {
+		r.level.Set(l)
+		r.log.Warn("log level changed", slog.String("level", c.Log.Level))
+	}
+	for i, key := range later {
+		if key == "log.level" {
+			later = append(later[:i:i], later[i+1:]...)
+			break
+		}
+	}
+	r.log.Info("configuration reloaded", slog.Any("changed", changed), slog.Bool("certificate", err == nil))
+	if len(later) > 0 {
+		r.log.Warn("these keys change with the next start only", slog.Any("keys", later))
+	}
+}
+
+var levels = map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/open-n3iwf/n3iwf/config"
+	"github.com/open-n3iwf/n3iwf/n3iwf"
+)
+
+// lines is a log that several goroutines may write.
+type lines struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(b)
+}
+
+func (l *lines) take() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	defer l.b.Reset()
+	return l.b.String()
+}
+
+// TestReload changes the files under a network function that has opened its sockets.
+func TestReload(t *testing.T) {
+	ports := freePorts(t, 4)
+	more := fmt.Sprintf("n3: {addresses: [127.0.0.1], port: %d}\nmanagement: {socket: \"\"}\n", ports[0])
+	file := good(t, more)
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	text = []byte(strings.Replace(string(text), "nwu: {", fmt.Sprintf("nwu: {addresses: [127.0.0.1], ikePort: %d, nattPort: %d, ", ports[1], ports[2]), 1))
+	text = []byte(strings.Replace(string(text), "n2: {", fmt.Sprintf("n2: {transport: udp, udpPort: %d, ", ports[3]), 1))
+	write := func(more string) { require.NoError(t, os.WriteFile(file, append(bytes.Clone(text), more...), 0o600)) }
+	write("")
+	cfg, err := config.Load(file)
+	require.NoError(t, err)
+	log := &lines{}
+	level := new(slog.LevelVar)
+	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: level}))
+	nf, err := n3iwf.New(cfg, logger)
+	require.NoError(t, err)
+	ended, end := context.WithCancel(context.Background())
+	end()
+	t.Cleanup(func() { require.NoError(t, nf.Serve(ended)) })
+
+	ctx, stop := context.WithCancel(context.Background())
+	hangups, tick := make(chan os.Signal), make(chan time.Time)
+	var running sync.WaitGroup
+	r := &reloader{file: file, nf: nf, level: level, log: logger, cfg: cfg}
+	running.Go(func() { r.follow(ctx, hangups, tick) })
+	t.Cleanup(func() { stop(); running.Wait() })
+	// look makes it look at the files; a second look begins when the first has ended.
+	look := func() string {
+		t.Helper()
+		log.take()
+		tick <- time.Now()
+		tick <- time.Now()
+		return log.take()
+	}
+	require.NotContains(t, look(), "reloaded", "nothing has changed")
+	write("limits: {maxUEs: 7}\ntimers: {release: 9s}\n")
+	said := look()
+	require.Contains(t, said, "configuration reloaded")
+	require.Contains(t, said, "limits.maxUEs timers.release")
+	require.NotContains(t, said, "next start")
+	write("log: {level: debug}\nlimits: {maxUEs: 7}\nn3: {teidQuarantine: 5s}\n")
+	said = look()
+	require.Contains(t, said, "stands here and on line", "a file with a mistake changes nothing")
+	require.Equal(t, slog.LevelInfo, level.Level())
+	write("log: {level: debug}\nlimits: {maxUEs: 7}\ndataPlane: {workers: 3}\n")
+	said = look()
+	require.Equal(t, slog.LevelDebug, level.Level())
+	require.Contains(t, said, "dataPlane.workers", "this one waits for the next start")
+	require.NotContains(t, said, "keys=\"[log.level")
+	log.take()
+	hangups <- os.Interrupt // whatever the signal is
+	tick <- time.Now()
+	require.Contains(t, log.take(), "configuration reloaded", "also without a change")
+}
