@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -100,7 +101,7 @@ func runCommand(run runner) *cobra.Command {
 func checkCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check -c FILE",
-		Short: "Check a configuration file; every problem is printed with its file, line and key",
+		Short: "Check a configuration file; every problem is printed with its file, line and key, and choices that are weak",
 		Args:  cobra.NoArgs,
 	}
 	file := fileFlag(cmd)
@@ -113,6 +114,9 @@ func checkCommand() *cobra.Command {
 		if *show {
 			fmt.Fprint(cmd.OutOrStdout(), cfg.Redacted())
 			return nil
+		}
+		for _, w := range config.Warnings(*file, cfg, time.Now()) {
+			fmt.Fprintln(cmd.OutOrStdout(), "warning:", w)
 		}
 		fmt.Fprintf(cmd.OutOrStdout(), "%s is good\n", *file)
 		return nil

@@ -60,7 +60,8 @@ func TestCheck(t *testing.T) {
 	file := good(t, "")
 	out, _, err := execute(nil, "check", "-c", file)
 	require.NoError(t, err)
-	require.Equal(t, file+" is good\n", out)
+	require.Contains(t, out, "\n"+file+" is good\n")
+	require.Contains(t, out, "warning: "+file+":1: n3iwf.supportedTAs[0].plmns[0].plmn: 001-01 is a test network")
 
 	out, _, err = execute(nil, "check", "--show", "-c", file)
 	require.NoError(t, err)

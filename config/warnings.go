@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"crypto/rsa"
+	"fmt"
+	"os"
+	"reflect"
+	"time"
+)
+
+// Warnings are choices of a file that work and that an operator should know to be weak, in the order of their lines. The file has
+// been loaded as c; now is compared with the certificate's end.
+func Warnings(file string, c *Config, now time.Time) Problems {
+	d := &decoder{file: file, lines: map[string]int{}, bad: map[string]bool{}}
+	if text, err := os.ReadFile(file); err == nil {
+		if root, ok := d.parse(text); ok {
+			d.value(root, reflect.ValueOf(Default()).Elem(), "", "") // for the lines
+		}
+	}
+	d.problems = nil
+	n := c.NWu
+	d.warn(n.IKE.Profile == "legacy-lab", "nwu.ike.profile", "legacy-lab accepts SHA-1", "take default when no old UE simulator needs it")
+	d.warn(n.MOBIKE.Enabled && n.MOBIKE.ReturnRoutability == "off", "nwu.mobike.returnRoutability", "a UE can turn its downlink on somebody else's address", "take before or after")
+	d.warn(!n.MOBIKE.Enabled, "nwu.mobike.enabled", "UEs lose everything when their address changes", "take true")
+	d.warn(n.IKE.Liveness.Period == 0, "nwu.ike.liveness.period", "UEs that vanish are never found", "take 2m, say")
+	d.warn(n.ESP.ReplayWindow < 256, "nwu.esp.replayWindow", fmt.Sprintf("%d packets are few: reordered packets are dropped", n.ESP.ReplayWindow), "take 1024")
+	d.warn(len(n.MOBIKE.VerifiedNetworks) > 0, "nwu.mobike.verifiedNetworks", "source addresses in these networks are believed", "list only networks where nobody can forge them")
+	d.warn(c.Debug.KeyLog != "", "debug.keylog", "whoever reads that directory can decrypt all traffic", "remove the key outside of a laboratory")
+	d.warn(c.Management.PProf, "management.pprof", "profiles show the memory of this process to those who may use the API", "take false when you are done")
+	d.warn(c.Management.Listen != "" && c.Management.TLS.Chain == "", "management.listen", "the token travels in clear on this machine", "set management.tls")
+	for i, ta := range c.N3IWF.SupportedTAs {
+		for j, p := range ta.PLMNs {
+			d.warn(p.PLMN.MCC == "001", fmt.Sprintf("n3iwf.supportedTAs[%d].plmns[%d].plmn", i, j), p.PLMN.String()+" is a test network", "write your own network's codes outside of a laboratory")
+		}
+	}
+	d.certificateWarnings(&n, now)
+	return d.problems.sorted()
+}
+
+// soon is when an operator should renew a certificate.
+const soon = 30 * 24 * time.Hour
+
+func (d *decoder) certificateWarnings(n *NWu, now time.Time) {
+	chain, _, err := n.Certificate.Load()
+	if err != nil {
+		return
+	}
+	for _, c := range chain {
+		left := c.NotAfter.Sub(now)
+		d.warn(left < soon, "nwu.certificate.chain", fmt.Sprintf("the certificate of %s expires in %d days", c.Subject, int(left.Hours()/24)), "renew it; SIGHUP takes the new one over without dropping UEs")
+		if k, ok := c.PublicKey.(*rsa.PublicKey); ok {
+			d.warn(k.N.BitLen() < 3072, "nwu.certificate.chain", fmt.Sprintf("RSA with %d bits is below today's recommendation", k.N.BitLen()), "take ECDSA P-256 or RSA 3072")
+		}
+	}
+}
+
+func (d *decoder) warn(weak bool, key, what, do string) {
+	if weak {
+		d.add(key, what, do)
+	}
+}
