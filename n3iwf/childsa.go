@@ -188,7 +188,7 @@ func (u *ue) signallingUp() {
 			response.PDUSessionResourceFailedToSetupListCxtRes = append(response.PDUSessionResourceFailedToSetupListCxtRes,
 				ngap.PDUSessionResourceFailedToSetupItemCxtRes{PDUSessionID: bad.id, PDUSessionResourceSetupUnsuccessfulTransfer: bad.transfer})
 		}
-		u.ng.send(u.ranID, response)
+		u.send(response)
 	})
 }
 

@@ -118,6 +118,8 @@ func (u *ue) receiveNGAP(pdu *ngap.PDU) {
 		u.sessionSetupRequest(m)
 	case *ngap.PDUSessionResourceReleaseCommand:
 		u.releaseSessions(m)
+	case *ngap.PDUSessionResourceModifyRequest:
+		u.modifySessions(m)
 	case *ngap.PDUSessionResourceModifyConfirm:
 		u.modifyConfirm(m)
 	case *ngap.UEContextReleaseCommand:
@@ -132,7 +134,7 @@ func (u *ue) receiveNGAP(pdu *ngap.PDU) {
 func (u *ue) initialContextSetup(m *ngap.InitialContextSetupRequest) {
 	if len(m.PDUSessionResourceSetupListCxtReq) > 0 && m.UEAggregateMaximumBitRate == nil {
 		cause := ngap.CauseProtocolSemanticError.Cause() // conditional IE, TS 38.413 9.2.2.1
-		u.ng.send(u.ranID, &ngap.InitialContextSetupFailure{AMFUENGAPID: *u.amfID, RANUENGAPID: ngap.RANUENGAPID(u.ranID), Cause: cause})
+		u.send(&ngap.InitialContextSetupFailure{AMFUENGAPID: *u.amfID, RANUENGAPID: ngap.RANUENGAPID(u.ranID), Cause: cause})
 		return
 	}
 	u.setup = m
@@ -166,6 +168,9 @@ func (u *ue) sessionSetupRequest(m *ngap.PDUSessionResourceSetupRequest) {
 			response.PDUSessionResourceFailedToSetupListSURes = append(response.PDUSessionResourceFailedToSetupListSURes,
 				ngap.PDUSessionResourceFailedToSetupItemSURes{PDUSessionID: bad.id, PDUSessionResourceSetupUnsuccessfulTransfer: bad.transfer})
 		}
-		u.ng.send(u.ranID, response)
+		u.send(response)
 	})
 }
+
+// send sends a message about the UE to its AMF.
+func (u *ue) send(message ngap.Message) { u.ng.send(u.ranID, message) }

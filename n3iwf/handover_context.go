@@ -57,6 +57,7 @@ type sessionContext struct {
 	UPF    netip.Addr
 	Uplink uint32 // TEID at the UPF
 	TEID   uint32 // of the downlink, at the node that is left
+	AMBR   bool
 	Flows  []flowContext
 }
 

@@ -162,7 +162,7 @@ func (u *ue) takeInner(inner [2]netip.Addr) error {
 // enterSessions makes the PDU sessions and what their child SAs are for.
 func (u *ue) enterSessions(c *ueContext, back *departed) {
 	for _, sc := range c.Sessions {
-		s := &pduSession{ue: u, id: ngap.PDUSessionID(sc.ID), pduType: ngap.PDUSessionType(sc.Type), upf: sc.UPF, ulTEID: sc.Uplink, active: true}
+		s := &pduSession{ue: u, id: ngap.PDUSessionID(sc.ID), pduType: ngap.PDUSessionType(sc.Type), upf: sc.UPF, ulTEID: sc.Uplink, active: true, ambr: sc.AMBR}
 		s.snssai.SST = ngap.SST(sc.SST)
 		if len(sc.SD) == 3 {
 			sd := ngap.SD(sc.SD)
@@ -367,5 +367,5 @@ func (u *ue) moveTunnels() {
 		m.PDUSessionResourceModifyListModInd = append(m.PDUSessionResourceModifyListModInd,
 			ngap.PDUSessionResourceModifyItemModInd{PDUSessionID: s.id, PDUSessionResourceModifyIndicationTransfer: transfer})
 	}
-	u.ng.send(u.ranID, m)
+	u.send(m)
 }

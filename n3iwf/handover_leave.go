@@ -73,6 +73,8 @@ func (u *ue) unfinished() string {
 		return "its state"
 	case u.setup != nil || len(u.batches) > 0:
 		return "the set-up of PDU sessions"
+	case u.modifications > 0:
+		return "the modification of PDU sessions"
 	case !u.departure.quiet:
 		return "an IKE exchange"
 	case !u.departure.nas && time.Until(u.departure.until) > leavePatience-nasPatience:
@@ -224,7 +226,7 @@ func (u *ue) takeOut(d *departed, session []byte) *ueContext {
 		c.Children = append(c.Children, cc)
 	}
 	for _, s := range u.sessions {
-		sc := sessionContext{ID: uint8(s.id), SST: uint8(s.snssai.SST), Type: uint8(s.pduType), UPF: s.upf, Uplink: s.ulTEID, TEID: s.relay.TEID()}
+		sc := sessionContext{ID: uint8(s.id), SST: uint8(s.snssai.SST), Type: uint8(s.pduType), UPF: s.upf, Uplink: s.ulTEID, TEID: s.relay.TEID(), AMBR: s.ambr}
 		if s.snssai.SD != nil {
 			sc.SD = s.snssai.SD[:]
 		}

@@ -21,7 +21,7 @@ func (u *ue) uplinkNAS(pdu []byte) {
 		u.log.Warn("uplink NAS dropped: the AMF has not answered the UE's first message", slog.Int("octets", len(pdu)))
 		return
 	}
-	u.ng.send(u.ranID, &ngap.UplinkNASTransport{
+	u.send(&ngap.UplinkNASTransport{
 		AMFUENGAPID: *u.amfID, RANUENGAPID: ngap.RANUENGAPID(u.ranID), NASPDU: pdu, UserLocationInformation: u.location(),
 	})
 }
@@ -55,7 +55,7 @@ func (u *ue) nonDelivery(pdu []byte) {
 	if u.amfID == nil || u.released {
 		return
 	}
-	u.ng.send(u.ranID, &ngap.NASNonDeliveryIndication{
+	u.send(&ngap.NASNonDeliveryIndication{
 		AMFUENGAPID: *u.amfID, RANUENGAPID: ngap.RANUENGAPID(u.ranID), NASPDU: pdu, Cause: ngap.CauseRadioNetworkRadioConnectionWithUeLost.Cause(),
 	})
 }

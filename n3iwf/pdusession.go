@@ -29,6 +29,7 @@ type pduSession struct {
 	children []*childSA
 	active   bool
 	removing bool
+	ambr     bool // its aggregate maximum bit rate is known
 }
 
 type qosFlow struct {
@@ -125,7 +126,7 @@ func (u *ue) startSession(b *setupBatch, r sessionRequest) (ngap.Cause, bool) {
 		return ngap.CauseOf(err), false
 	}
 	setup := &sessionSetup{nas: r.nas, security: t.SecurityIndication}
-	s := &pduSession{ue: u, id: r.id, snssai: r.snssai, pduType: t.PDUSessionType}
+	s := &pduSession{ue: u, id: r.id, snssai: r.snssai, pduType: t.PDUSessionType, ambr: t.PDUSessionAggregateMaximumBitRate != nil}
 	setup.session = s
 	var nonGBR bool
 	for _, f := range t.QosFlowSetupRequestList {
@@ -415,23 +416,4 @@ func (u *ue) sessionChildDown(c *childSA) {
 	u.dropSession(s)
 	u.dropChildren(s.children...)
 	u.notifyReleased(s, ngap.CauseRadioNetworkRadioConnectionWithUeLost.Cause())
-}
-
-// notifyReleased tells the AMF that the N3IWF gave up a PDU session (TS 38.413 8.2.4).
-func (u *ue) notifyReleased(s *pduSession, cause ngap.Cause) {
-	u.nf.counters.SessionsLost.Add(cause.String())
-	u.log.Warn("PDU session lost", slog.Int("pdu_session", int(s.id)), slog.String("cause", cause.String()))
-	if u.amfID == nil || u.released {
-		return
-	}
-	transfer, err := ngap.EncodeTransfer(&ngap.PDUSessionResourceNotifyReleasedTransfer{Cause: cause})
-	if err != nil {
-		u.log.Error("transfer", slog.Any("error", err))
-		return
-	}
-	location := u.location()
-	u.ng.send(u.ranID, &ngap.PDUSessionResourceNotify{
-		AMFUENGAPID: *u.amfID, RANUENGAPID: ngap.RANUENGAPID(u.ranID), UserLocationInformation: &location,
-		PDUSessionResourceReleasedListNot: ngap.PDUSessionResourceReleasedListNot{{PDUSessionID: s.id, PDUSessionResourceNotifyReleasedTransfer: transfer}},
-	})
 }

@@ -104,7 +104,7 @@ func (u *ue) initialUEMessage(ev eap5g.NASReceived) {
 	requested := ngap.UEContextRequestRequested
 	u.awaitAMF()
 	u.log.Info("UE registers", slog.String("path", u.path.String()), slog.String("amf", string(u.ng.name)))
-	u.ng.send(u.ranID, &ngap.InitialUEMessage{
+	u.send(&ngap.InitialUEMessage{
 		RANUENGAPID: ngap.RANUENGAPID(u.ranID), NASPDU: ev.PDU, UserLocationInformation: u.location(), RRCEstablishmentCause: cause,
 		FiveGSTMSI: temporaryIdentity(ev.PDU), UEContextRequest: &requested, SelectedPLMNIdentity: plmn,
 	})
@@ -290,7 +290,7 @@ func (u *ue) established(ev ikev2.Established) {
 // contextSetupFailed tells the AMF and ends the IKE SA.
 func (u *ue) contextSetupFailed(cause ngap.Cause) {
 	if u.setup != nil && u.amfID != nil && !u.released {
-		u.ng.send(u.ranID, &ngap.InitialContextSetupFailure{AMFUENGAPID: *u.amfID, RANUENGAPID: ngap.RANUENGAPID(u.ranID), Cause: cause})
+		u.send(&ngap.InitialContextSetupFailure{AMFUENGAPID: *u.amfID, RANUENGAPID: ngap.RANUENGAPID(u.ranID), Cause: cause})
 		u.setup = nil
 	}
 	u.endIKE()

@@ -28,7 +28,7 @@ func (u *ue) requestRelease(cause ngap.Cause) {
 	}
 	u.nf.counters.ReleasedFor.Add(cause.String())
 	u.log.Info("release requested", slog.String("cause", cause.String()))
-	u.ng.send(u.ranID, request)
+	u.send(request)
 	u.releaseTry++
 	u.setGuard(u.nf.live().Timers.Release, "UE CONTEXT RELEASE COMMAND", func() {
 		if u.releaseTry < 2 {
@@ -56,7 +56,7 @@ func (u *ue) releaseCommand(cause ngap.Cause) {
 	u.unbind()
 	u.setup, u.batches = nil, nil
 	u.dropSessions()
-	u.ng.send(u.ranID, complete)
+	u.send(complete)
 	switch {
 	case u.state == stateEAP && (len(u.nasQueue) > 0 || u.eap != nil && !u.eap.CanSend()):
 		// A NAS reject is on its way in EAP-5G; the UE answers it, and then the method fails.
@@ -106,7 +106,7 @@ func (u *ue) closed(ev ikev2.Closed) {
 	u.relocationClosed()
 	sessions := u.sessions
 	if !u.released && u.setup != nil && u.amfID != nil {
-		u.ng.send(u.ranID, &ngap.InitialContextSetupFailure{AMFUENGAPID: *u.amfID, RANUENGAPID: ngap.RANUENGAPID(u.ranID), Cause: ngap.CauseRadioNetworkRadioConnectionWithUeLost.Cause()})
+		u.send(&ngap.InitialContextSetupFailure{AMFUENGAPID: *u.amfID, RANUENGAPID: ngap.RANUENGAPID(u.ranID), Cause: ngap.CauseRadioNetworkRadioConnectionWithUeLost.Cause()})
 	}
 	if !u.released && u.releaseTry == 0 {
 		cause := ngap.CauseRadioNetworkRadioConnectionWithUeLost
@@ -230,7 +230,7 @@ func (u *ue) finishRelease(r *sessionRelease) {
 			ngap.PDUSessionResourceReleasedItemRelRes{PDUSessionID: id, PDUSessionResourceReleaseResponseTransfer: transfer})
 	}
 	u.log.Info("PDU sessions released", slog.Any("pdu_sessions", r.ids))
-	u.ng.send(u.ranID, response)
+	u.send(response)
 }
 
 // childIDs lists the child SAs in the data plane.

@@ -66,7 +66,9 @@ type ue struct {
 	uplinkPending atomic.Int32 // NAS messages in the owner's mailbox; counted by the NAS workers
 
 	sessions map[ngap.PDUSessionID]*pduSession
-	batches  []*setupBatch // PDU session set-ups that wait for child SAs, one after the other
+	// modifications is how many PDU SESSION RESOURCE MODIFY REQUESTs are not answered.
+	modifications int
+	batches       []*setupBatch // PDU session set-ups that wait for child SAs, one after the other
 
 	guardAt   time.Time
 	guardFor  string
