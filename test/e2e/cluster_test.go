@@ -32,9 +32,9 @@ type otherNode struct {
 }
 
 // newCluster starts a core and two nodes of one N3IWF; the world's own is A.
-func newCluster(t *testing.T, change func(*config.Config), coreLines ...string) (*world, *otherNode) {
+func newCluster(t *testing.T, change func(*config.Config), changeB ...func(*config.Config)) (*world, *otherNode) {
 	t.Helper()
-	w := prepareWorld(t, nil, coreLines...)
+	w := prepareWorld(t, nil)
 	key := config.Secret(strings.Repeat("07", 32))
 	a := w.cfg
 	a.NWu.Addresses = []netip.Addr{w.addr(hostN3IWF)}
@@ -53,6 +53,9 @@ func newCluster(t *testing.T, change func(*config.Config), coreLines ...string) 
 	b.N3.Addresses = b.N2.LocalAddresses
 	b.Cluster.Node, b.Cluster.Address = 1, w.addr(hostOtherNWu)
 	b.Cluster.Peers = []config.ClusterPeer{{Node: 0, Address: w.addr(hostN3IWF), Port: w.ikePort() + 3}}
+	for _, f := range changeB {
+		f(&b)
+	}
 	w.startCore()
 	w.startN3IWF()
 	w.until("NG Setup of A", func() bool { return w.nf.Status().AMFs == 1 })
@@ -130,4 +133,30 @@ func TestHandover(t *testing.T) {
 		s := b.nf.Status()
 		return s.UEs == 0 && s.ChildSAs == 0 && s.InnerAddresses == 0 && s.N3.Sessions == 0
 	})
+}
+
+// TestHandoverRefused: a node that cannot take a UE says so, and the UE stays where it was with all it has; its packets find it over both nodes.
+func TestHandoverRefused(t *testing.T) {
+	t.Cleanup(func() { goleak.VerifyNone(t) })
+	w, b := newCluster(t, nil, func(c *config.Config) { c.Limits.MaxUEs = 0 })
+	u, pr := w.online(0)
+	before := u.State()
+	require.NoError(t, w.within(func(ctx context.Context) error { return u.Move(ctx, w.addr(10), w.addr(hostOtherNWu)) }))
+	w.until("the refusal", func() bool {
+		return b.nf.Counters().HandoverFailed.Load() >= 1 && w.nf.Counters().HandoverFailed.Load() >= 1
+	})
+	w.until("the UE at A", func() bool {
+		s := w.nf.Status()
+		return s.UEs == 1 && s.ChildSAs == 2 && s.PDUSessions == 1 && s.NAS.Connections == 1
+	})
+	require.Zero(t, b.nf.Status().UEs)
+	_, err := pr.Ping(w.ctx, 5)
+	require.NoError(t, err)
+	require.Equal(t, before.Children, u.State().Children)
+	require.NoError(t, w.within(func(ctx context.Context) error { return u.Move(ctx, w.addr(10), w.addr(hostN3IWF)) }), "it goes back")
+	_, err = pr.Ping(w.ctx, 5)
+	require.NoError(t, err)
+	require.NoError(t, w.within(u.Deregister))
+	w.empty()
+	require.Zero(t, b.nf.Status().InnerAddresses)
 }
