@@ -14,14 +14,15 @@ type Keys struct {
 }
 
 // ChildSA is a pair of ESP SAs in tunnel mode, as the data plane needs it. A session never changes one that it has
-// handed out, except for Path when the children move.
+// handed out.
 type ChildSA struct {
 	// InboundSPI was chosen by us and identifies the SA at our side; OutboundSPI was chosen by the peer.
 	InboundSPI, OutboundSPI   uint32
 	Suite                     suite.ESP
 	InboundKeys, OutboundKeys Keys
 	LocalTS, RemoteTS         []message.TrafficSelector
-	// Path is where the pair sends now. While return routability is pending it can differ from the IKE SA's path.
+	// Path is where the pair sends at the time of the event, or of Session.Children. While return routability is pending
+	// it can differ from the IKE SA's path.
 	Path Path
 	// Initiator tells whether we started the exchange that made the pair.
 	Initiator bool

@@ -381,3 +381,21 @@ func FuzzImport(f *testing.F) {
 		}
 	})
 }
+
+// Who imports a session that has moved installs its Child SAs where they are now, not where they came up.
+func TestImportedChildrenAreWhereTheyMoved(t *testing.T) {
+	w := newWorld(t, 95)
+	o, g := pskOptions(w.rng, "ue"), pskOptions(w.rng, "gw")
+	tagged(&o)
+	tagged(&g)
+	ue, gw := w.up(o, g)
+	ue.take(ue.s.Move(w.now, uePath(ueAddr2, 4500)))
+	w.run(5*time.Second, nil)
+	for _, n := range []*node{ue, gw} {
+		path := n.s.ChildPath()
+		require.Contains(t, []Path{uePath(ueAddr2, 4500), reverse(uePath(ueAddr2, 4500))}, path)
+		require.NoError(t, hop(t, n))
+		require.Equal(t, path, n.s.ChildPath())
+		require.Equal(t, path, n.s.Children()[0].Path)
+	}
+}

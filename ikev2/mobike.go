@@ -105,6 +105,11 @@ func (s *Session) moveChildren(path Path, unproven bool) {
 	}
 	old := s.espPath
 	s.espPath = path
+	for _, c := range s.children {
+		moved := *c.sa
+		moved.Path = path
+		c.sa = &moved
+	}
 	s.emit(ChildrenMoved{Old: old, Path: path, Unproven: unproven})
 }
 

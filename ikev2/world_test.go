@@ -415,3 +415,14 @@ func ecKey(t testing.TB, c elliptic.Curve) *ecdsa.PrivateKey {
 }
 
 func (f flight) String() string { return fmt.Sprintf("%v %v %d octets", f.at, f.path, len(f.data)) }
+
+// onPath is what becomes of Child SAs that move: all but the path stays.
+func onPath(children []*ChildSA, path Path) []*ChildSA {
+	out := make([]*ChildSA, 0, len(children))
+	for _, c := range children {
+		moved := *c
+		moved.Path = path
+		out = append(out, &moved)
+	}
+	return out
+}
