@@ -12,6 +12,13 @@ import (
 
 // enqueue adds a request of ours, before all others when it is urgent.
 func (s *Session) enqueue(r *request, urgent bool) {
+	if s.state == stateDeleting && r.kind != requestDeleteIKE {
+		// Nothing new comes before the Delete: what goes round, as updates during a path test, would keep it away for ever.
+		if r.failed != nil {
+			r.failed(ErrDeleted)
+		}
+		return
+	}
 	if urgent {
 		s.sa.queue = slices.Insert(s.sa.queue, 0, r)
 		return

@@ -205,3 +205,25 @@ func TestBothEndsMove(t *testing.T) {
 		sameKeys(t, ue.s, gw.s)
 	}
 }
+
+// The end of a session in the middle of a path test: the update that goes out on several paths, and so proves none, is
+// not sent again and again in front of the Delete.
+func TestDeleteDuringPathTest(t *testing.T) {
+	w := newWorld(t, 415)
+	g := pskOptions(w.rng, "gw")
+	g.AdditionalAddresses = []netip.Addr{gwAddr, gwAddr2}
+	ue, gw := w.up(pskOptions(w.rng, "ue"), g)
+	sent := 0
+	w.sniff = func(fromUE bool, _ Datagram) {
+		if fromUE {
+			sent++
+		}
+	}
+	ue.take(ue.s.Move(w.now, uePath(ueAddr2, 4500)))
+	ue.take(ue.s.TestPaths(w.now, nil))
+	ue.take(ue.s.Delete(w.now))
+	w.run(5*time.Second, nil)
+	require.True(t, ue.s.Closed())
+	require.True(t, gw.s.Closed())
+	require.Less(t, sent, 10)
+}
