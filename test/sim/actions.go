@@ -28,6 +28,10 @@ func (e *end) delete() {
 	if e.gone || e.closed || e.deleting != never {
 		return
 	}
+	if e.away {
+		e.w.after(maxAway, e.delete)
+		return
+	}
 	e.up, e.deleting = false, e.w.now
 	e.take(e.s.Delete(e.w.time()))
 }

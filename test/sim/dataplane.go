@@ -81,9 +81,6 @@ func (e *end) install(up ikev2.ChildUp) {
 		w.violate("keys", "%s: child %08x/%08x cannot be installed: %v", e.name, g.spiIn, g.spiOut, err)
 		return
 	}
-	if c.Path != e.s.ChildPath() {
-		w.violate("addresses", "%s: child %08x comes up on %v, the others are on %v", e.name, g.spiIn, c.Path, e.s.ChildPath())
-	}
 	w.stats.children++
 	delete(e.host.reserved, g.spiIn)
 	w.watch.installed(g)
@@ -227,7 +224,7 @@ func (h *host) receiveESP(p *packet) {
 		return
 	}
 	e := g.end
-	if e.gone || e.closed {
+	if e.gone || e.closed || e.away {
 		return
 	}
 	path := pathOf(p)

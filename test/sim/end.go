@@ -38,6 +38,7 @@ type end struct {
 	timer  time.Duration // when Timeout is to be called; never when nothing is to be
 	up     bool
 	closed bool
+	away   bool // exported, and not imported yet
 	gone   bool // the node lost it in a restart, or it has been forgotten
 
 	// The data plane.
@@ -104,7 +105,7 @@ func (e *end) take(out ikev2.Output) {
 // later runs f on the session after the owner's reaction time.
 func (e *end) later(d time.Duration, f func(now time.Time) ikev2.Output) {
 	e.w.after(d, func() {
-		if !e.gone {
+		if !e.gone && !e.away {
 			e.take(f(e.w.time()))
 		}
 	})
@@ -143,7 +144,7 @@ func (e *end) arm(deadline time.Time) {
 }
 
 func (e *end) fire(at time.Duration) {
-	if e.gone || e.timer != at {
+	if e.gone || e.away || e.timer != at {
 		return
 	}
 	e.timer = never
@@ -157,6 +158,9 @@ func (e *end) fire(at time.Duration) {
 
 // receiveIKE gives the session a datagram.
 func (e *end) receiveIKE(p *packet, path ikev2.Path) {
+	if e.away {
+		return
+	}
 	e.w.log.mix('r', e.id, p.data)
 	e.w.watch.ikeReceived(e, p, path)
 	e.take(e.s.Receive(e.w.time(), path, p.data))
@@ -200,6 +204,8 @@ func (e *end) event(ev ikev2.Event) {
 		delete(e.notifying, ev.Tag.(int))
 	case ikev2.Alive:
 		e.probing = never
+	case ikev2.Quiescent:
+		w.after(0, e.leave)
 	case ikev2.MoveDone:
 		w.stats.moves++
 	case ikev2.SPIChanged:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/open-n3iwf/n3iwf/ikev2"
@@ -21,6 +22,7 @@ type gateway struct {
 	front    *ikev2.Responder
 	sessions map[message.SPI]*end
 	own      []netip.Addr
+	draining bool // sends new UEs to another gateway
 }
 
 func (g *gateway) identity() string { return fmt.Sprintf("gw%d", g.index) }
@@ -57,7 +59,7 @@ func (g *gateway) addresses(four bool) (all []netip.Addr) {
 func (g *gateway) boot() {
 	g.sessions = map[message.SPI]*end{}
 	g.host.inbound, g.host.retired, g.host.reserved = map[uint32]*generation{}, map[uint32]*generation{}, map[uint32]bool{}
-	g.host.up = true
+	g.host.up, g.draining = true, false
 	opt := g.w.profile.gatewayOptions(g.w, g)
 	opt.Rand = g.w.stream(g.rng)
 	g.front = ikev2.NewResponder(opt)
@@ -119,7 +121,7 @@ func (g *gateway) event(e *end, ev ikev2.Event) {
 		e.name = g.host.name + "/" + e.peer
 		if ev.InitialContact && !w.defect.ignoreInitialContact {
 			for _, o := range w.endsOf(g) {
-				if o != e && o.up && o.peer == e.peer {
+				if o != e && (o.up || o.away) && o.peer == e.peer {
 					w.after(0, o.delete)
 				}
 			}
@@ -152,6 +154,43 @@ func (g *gateway) established() (all []*end) {
 		}
 	}
 	return all
+}
+
+// redirect sends UEs elsewhere while the gateway is draining (Options.Redirect).
+func (g *gateway) redirect(path ikev2.Path, _ ikev2.Gateway) ikev2.Gateway {
+	if !g.draining || len(g.w.gateways) < 2 {
+		return ikev2.Gateway{}
+	}
+	next := g.w.gateways[(g.index+1)%len(g.w.gateways)]
+	return ikev2.Gateway{Addr: next.addresses(path.Local.Addr().Is4())[0]}
+}
+
+func (w *world) gatewayAt(a netip.Addr) *gateway {
+	for _, g := range w.gateways {
+		if slices.Contains(g.own, a) {
+			return g
+		}
+	}
+	return nil
+}
+
+// loseAddress takes one of the gateway's addresses away for a while.
+func (g *gateway) loseAddress(a netip.Addr, d time.Duration) {
+	w := g.w
+	l := g.host.links[a]
+	if l == nil || len(g.host.links) < len(g.own) {
+		return
+	}
+	w.net.detach(g.host, l)
+	for _, e := range g.established() {
+		e.take(e.s.LocalAddressGone(w.time(), a))
+	}
+	w.after(d, func() {
+		w.net.attach(g.host, l)
+		for _, e := range g.established() {
+			e.take(e.s.SetAddresses(w.time(), g.own))
+		}
+	})
 }
 
 func (w *world) endsOf(o owner) (all []*end) {

@@ -101,8 +101,8 @@ func campaign(from, seeds uint64, d defect, name string, workers int) bool {
 		})
 	}
 	wg.Wait()
-	fmt.Printf("sim: %d seeds, %.1f simulated hours, %d sessions, %d children, %d moves, %d rekeys, %d user packets, %d faults injected, %d events in %.1f s, %d violations\n",
-		seeds, total.virtual.Hours(), total.sessions, total.children, total.moves, total.rekeys, total.packets, total.faults,
+	fmt.Printf("sim: %d seeds, %.1f simulated hours, %d sessions, %d children, %d moves, %d rekeys, %d exports, %d user packets, %d faults injected, %d events in %.1f s, %d violations\n",
+		seeds, total.virtual.Hours(), total.sessions, total.children, total.moves, total.rekeys, total.travels, total.packets, total.faults,
 		total.events, time.Since(begin).Seconds(), violations)
 	return violations == 0
 }

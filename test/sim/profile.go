@@ -41,6 +41,15 @@ type profile struct {
 	spread       uint32 // child SPIs of a UE come from so many
 	forbidden    bool   // some networks are refused
 	attack       bool
+	window       int
+	rebind       ikev2.Rebinding
+	crashTokens  bool
+	redirects    bool
+	addressLists bool // gateways tell their other addresses, and lose some
+	switching    bool // SWITCH_TO_IP_ADDRESS
+	testPaths    int
+	lifetimes    ikev2.Lifetimes
+	mlkem        bool
 	slowWork     time.Duration
 }
 
@@ -70,6 +79,14 @@ func newProfile(rng *rand.Rand) profile {
 		spread: pick[uint32](rng, 256, 1<<20), forbidden: one(rng, 3), attack: one(rng, 2),
 		slowWork: pick(rng, 0, 2*time.Millisecond, 50*time.Millisecond),
 	}
+	p.window, p.rebind = pick(rng, 1, 1, 2, 5), ikev2.Rebinding(rng.IntN(4))
+	p.crashTokens, p.redirects, p.addressLists, p.switching = one(rng, 2), one(rng, 3), one(rng, 2), one(rng, 3)
+	p.testPaths = pick(rng, 0, 2, 3)
+	if one(rng, 4) {
+		soft := time.Duration(20+rng.IntN(60)) * time.Second
+		p.lifetimes.Child = ikev2.Lifetime{Soft: soft, Hard: 4 * soft, Jitter: pick(rng, -1, 0.1, 0.3)}
+		p.lifetimes.IKE = ikev2.Lifetime{Soft: 2 * soft, Hard: 8 * soft}
+	}
 	group := pick(rng, suite.CURVE25519, suite.CURVE25519, suite.CURVE25519, suite.ECP_256)
 	gcm := suite.Encr{ID: suite.ENCR_AES_GCM_16, KeyBits: pick[uint16](rng, 128, 256)}
 	chacha := suite.Encr{ID: suite.ENCR_CHACHA20_POLY1305}
@@ -82,8 +99,11 @@ func newProfile(rng *rand.Rand) profile {
 		return suite.AUTH_HMAC_SHA2_256_128
 	}
 	p.ike = []message.Proposal{suite.IKE{Encr: encr, Integ: integ(encr), PRF: suite.PRF_HMAC_SHA2_256, Group: group}.Proposal(0, nil)}
+	if p.mlkem = one(rng, 12); p.mlkem {
+		p.ike = suite.WithAdditional(p.ike, suite.ML_KEM_768)
+	}
 	p.ueIKE = p.ike
-	if one(rng, 4) {
+	if one(rng, 4) && !p.mlkem {
 		// The UE's first guess of the group is one that the gateway does not take.
 		q := p.ike[0]
 		other := suite.ECP_256
@@ -123,6 +143,11 @@ func (p *profile) options(w *world, h *host, identity string, spis spiSource) ik
 		AcceptChild: acceptChild,
 		NewChildSPI: spis.next, ReleaseChildSPI: spis.release,
 		KeyLog: &keyLog{w: w, host: h},
+		Window: p.window, Lifetime: p.lifetimes,
+		MarshalTag: marshalTag, UnmarshalTag: unmarshalTag,
+	}
+	if p.switching {
+		o.Switch = ikev2.DefaultSwitch()
 	}
 	if p.certificates {
 		o.Prove, o.Verify = credentials(identity)
@@ -137,6 +162,7 @@ func (p *profile) ueOptions(w *world, u *ue) ikev2.Options {
 	// A narrow range of SPIs makes UEs behind one NAT choose the same one now and then, which must not matter.
 	o := p.options(w, u.host, u.identity(), spiSource{w: w, host: u.host, rng: w.random("spi" + u.host.name), spread: p.spread})
 	o.IKE = p.ueIKE
+	o.TestPathsAfter = p.testPaths
 	return o
 }
 
@@ -146,7 +172,15 @@ func (p *profile) gatewayOptions(w *world, g *gateway) ikev2.Options {
 	if w.defect.noRoutability {
 		o.Routability = ikev2.RoutabilityOff
 	}
-	o.Patience = p.patient
+	o.Patience, o.Rebind = p.patient, p.rebind
+	if p.crashTokens {
+		secret := seedOf(w.seed, uint64(g.index))
+		o.CrashSecret = secret[:]
+	}
+	if p.addressLists {
+		o.AdditionalAddresses = g.own
+	}
+	o.Redirect = g.redirect
 	if p.cookies {
 		o.Limits.CookieTotal = -1
 	}

@@ -99,6 +99,28 @@ func (w *world) settle() {
 	// What was under way may still end with a time-out, the next session too, and a gateway that the UE has left notices
 	// it by its own probe only.
 	w.run(w.now + 2*p.patience() + p.liveness + p.halfOpen + p.linger + time.Minute)
+	// A rekey by age can be under way at this very moment.
+	for range 20 {
+		if w.atRest() {
+			return
+		}
+		w.run(w.now + 3*time.Second)
+	}
+}
+
+// atRest tells whether no exchange is under way.
+func (w *world) atRest() bool {
+	for _, e := range w.ends {
+		if !e.closed && len(e.seen.open) > 0 {
+			return false
+		}
+		for purpose := range purposes {
+			if len(e.live(purpose)) > 1 {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // end switches all UEs off: nothing may be left of them.

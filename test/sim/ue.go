@@ -24,8 +24,9 @@ type ue struct {
 	cur      *end  // the session, until it is closed
 	at       *link // that is in use
 	port     uint16
-	off      bool // switched off
-	dialing  int  // the latest wish to dial; older ones are void
+	off      bool              // switched off
+	sentTo   *ikev2.Redirected // by the former gateway
+	dialing  int               // the latest wish to dial; older ones are void
 }
 
 func (u *ue) identity() string { return fmt.Sprintf("ue%d", u.index) }
@@ -65,6 +66,15 @@ func (u *ue) dial() {
 	want := ikev2.InitiatorOptions{
 		Child:          ikev2.ChildRequest{LocalTS: anyTS(), RemoteTS: anyTS(), Tag: purposeFirst},
 		InitialContact: true,
+		AcceptRedirect: w.profile.redirects,
+	}
+	if u.sentTo != nil {
+		if next, err := u.sentTo.Follow(w.time(), want); err == nil {
+			want = next
+		} else {
+			want.AcceptRedirect = false // in circles: stay here
+		}
+		u.sentTo = nil
 	}
 	if u.rng.IntN(2) == 0 {
 		want.NATTPath = path
@@ -86,7 +96,7 @@ func (u *ue) dial() {
 func (u *ue) pathTo(g *gateway, prefer netip.Addr) ikev2.Path {
 	four := u.at.addr.Is4()
 	remote := prefer
-	if !prefer.IsValid() || prefer.Is4() != four || u.rng.IntN(4) == 0 {
+	if !prefer.IsValid() || prefer.Is4() != four {
 		choice := g.addresses(four)
 		remote = choice[u.rng.IntN(len(choice))]
 	}
@@ -116,6 +126,20 @@ func (u *ue) event(e *end, ev ikev2.Event) {
 		if u.at == nil || ev.Path.Local.Addr() != u.at.addr {
 			u.w.after(0, func() { u.follow(netip.Addr{}) })
 		}
+	case ikev2.PathChanged:
+		if l := u.host.links[ev.New.Local.Addr()]; u.cur == e && l != nil {
+			u.at = l // the session may have found it by itself
+		}
+	case ikev2.Redirected:
+		if g := u.w.gatewayAt(ev.To.Addr); g != nil && u.cur == e {
+			u.gw, u.sentTo = g, &ev
+			u.w.after(0, e.delete)
+		}
+	case ikev2.PeerAddresses:
+		// The gateway sends from another address now, as it may when it has lost one (RFC 4555 3.6).
+		if from := ev.Addresses[0]; u.cur == e && e.up && from != e.s.Path().Remote.Addr() {
+			u.w.after(0, func() { u.follow(from) })
+		}
 	case ikev2.MoveRefused:
 		u.w.after(time.Second, func() {
 			if u.cur == e && e.up {
@@ -125,7 +149,7 @@ func (u *ue) event(e *end, ev ikev2.Event) {
 	case ikev2.Closed:
 		if u.cur == e {
 			u.cur = nil
-			if u.rng.IntN(4) == 0 {
+			if u.sentTo == nil && u.rng.IntN(4) == 0 {
 				u.gw = u.w.gateways[u.rng.IntN(len(u.w.gateways))]
 			}
 			u.dialIn(time.Duration(200+u.rng.IntN(4000)) * time.Millisecond)
@@ -175,7 +199,23 @@ func (u *ue) roam(rng *rand.Rand, mode roamMode, allowed bool) {
 			}
 		})
 	}
+	u.tellAddresses(mode)
 	u.follow(netip.Addr{})
+}
+
+// tellAddresses lets the session know from where else it can send.
+func (u *ue) tellAddresses(mode roamMode) {
+	e := u.cur
+	if e == nil || !e.up || !e.s.MOBIKE() || u.w.profile.testPaths == 0 {
+		return
+	}
+	var all []netip.Addr
+	for _, l := range u.links() {
+		if mode == roamBoth || l == u.at {
+			all = append(all, l.addr)
+		}
+	}
+	e.take(e.s.SetAddresses(u.w.time(), all))
 }
 
 // follow moves the session to the link in use, or starts another one where that cannot be.
@@ -185,8 +225,10 @@ func (u *ue) follow(prefer netip.Addr) {
 	case u.off || u.at == nil:
 	case e == nil:
 		u.dialIn(100 * time.Millisecond)
+	case e.away:
+		u.w.after(maxAway, func() { u.follow(prefer) })
 	case e.up && e.s.MOBIKE():
-		if !prefer.IsValid() {
+		if !prefer.IsValid() && u.rng.IntN(4) > 0 {
 			prefer = e.s.Path().Remote.Addr()
 		}
 		e.take(e.s.Move(u.w.time(), u.pathTo(u.gw, prefer)))

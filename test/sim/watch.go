@@ -162,10 +162,13 @@ func (t *watch) established(e *end, ev ikev2.Established) {
 // other is silent; during the handshake a flipped bit of IKE_SA_INIT can spoil everything, and a restarted peer's
 // INITIAL_CONTACT meets what is left.
 func (t *watch) closed(e *end, ev ikev2.Closed) {
-	for _, fine := range []error{ikev2.ErrDeleted, ikev2.ErrTimeout, ikev2.ErrHalfOpenTime} {
+	for _, fine := range []error{ikev2.ErrDeleted, ikev2.ErrTimeout, ikev2.ErrHalfOpenTime, ikev2.ErrRedirected, ikev2.ErrPeerRestarted} {
 		if errors.Is(ev.Reason, fine) {
 			return
 		}
+	}
+	if errors.Is(ev.Reason, ikev2.ErrLifetime) && t.w.profile.lifetimes.IKE.Hard > 0 {
+		return
 	}
 	if errors.Is(ev.Reason, ikev2.ErrAuthentication) && t.w.profile.corrupt > 0 {
 		return
@@ -175,11 +178,14 @@ func (t *watch) closed(e *end, ev ikev2.Closed) {
 	}
 }
 
-// provenFor says whether the peer showed that it receives at that address. A new port of a proven address will do,
-// because NATs change them all the time.
+// provenFor says whether the peer showed that it receives at that address. A new port of a proven address will do where
+// policy says so.
 func (e *end) provenFor(remote netip.AddrPort) bool {
 	if e.seen.proven[remote] {
 		return true
+	}
+	if r := e.w.profile.rebind; r != ikev2.RebindPort && r != ikev2.RebindPortRoutability {
+		return false
 	}
 	for p := range e.seen.proven {
 		if p.Addr() == remote.Addr() {
@@ -276,9 +282,13 @@ func (t *watch) output(e *end, out *ikev2.Output) {
 	if len(out.Datagrams) > maxOutput {
 		t.w.violate("memory", "%s sends %d datagrams at once", e.name, len(out.Datagrams))
 	}
-	if len(out.Events) == 0 || e.closed {
-		return
+	if len(out.Events) > 0 && !e.closed {
+		t.sameChildren(e)
 	}
+}
+
+// sameChildren compares the session's children with what its events have made of the data plane.
+func (t *watch) sameChildren(e *end) {
 	sas := e.s.Children()
 	if len(sas) != len(e.generations) {
 		t.w.violate("children", "%s: the session has %d children, its events leave %d", e.name, len(sas), len(e.generations))
@@ -319,7 +329,7 @@ func (t *watch) tick() {
 		if e.closed {
 			continue
 		}
-		if !e.up && e.deleting == never && w.now-e.since > p.halfOpen+5*time.Second {
+		if !e.up && !e.away && e.deleting == never && w.now-e.since > p.halfOpen+5*time.Second {
 			w.violate("timer", "%s is half-open since %v", e.name, e.since)
 		}
 		if e.deleting != never && w.now-e.deleting > p.patience() {

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"hash/crc32"
+	"math"
 	"math/bits"
 	"net/netip"
 	"slices"
@@ -30,6 +31,7 @@ type contentKey struct {
 type ivKey struct {
 	sa     saKey
 	byInit bool
+	before bool // protected with the keys before an additional key exchange
 	iv     uint64
 }
 
@@ -40,6 +42,7 @@ type saRecord struct {
 	openers   [2]message.Protector // of what the initiator sends, and of what the responder sends
 	exchanges [2]map[uint32]*exchange
 	next      [2]uint32
+	first     bool // made by IKE_SA_INIT, not by a rekey
 }
 
 // exchange is a request and what came of it.
@@ -97,9 +100,6 @@ func (t *watch) ikeKeys(h *host, spiI, spiR message.SPI, s suite.IKE, keys *suit
 		side = 1
 	}
 	r.hosts[side], r.keys[side] = h, keys
-	if r.openers[0] != nil {
-		return
-	}
 	_, fromR, err1 := keys.Protectors(s, true, zeros{})
 	_, fromI, err2 := keys.Protectors(s, false, zeros{})
 	if err1 != nil || err2 != nil {
@@ -139,9 +139,6 @@ func (t *watch) record(k saKey) *saRecord {
 	return r
 }
 
-// window is how many requests may be outstanding: nobody here announces more.
-const window = 1
-
 // ikeSent looks at an IKE message that leaves.
 func (t *watch) ikeSent(e *end, path ikev2.Path, d []byte) {
 	k, ok := contentOf(d)
@@ -154,7 +151,7 @@ func (t *watch) ikeSent(e *end, path ikev2.Path, d []byte) {
 		t.w.violate("message ID", "%s sends another message as %s", e.name, describeIKE(d))
 	}
 	t.contents[k] = sum
-	ik := ivKey{k.sa, k.byInit, ivOf(d)}
+	ik := ivKey{k.sa, k.byInit, message.ExchangeType(d[18]) == message.IKE_INTERMEDIATE, ivOf(d)}
 	if iv := t.ivs[ik]; iv != 0 && iv != sum {
 		t.w.violate("IV", "%s uses an IV again in %s", e.name, describeIKE(d))
 	}
@@ -181,8 +178,13 @@ func (t *watch) ikeSent(e *end, path ikev2.Path, d []byte) {
 		}
 		r.exchanges[dir][k.mid] = x
 		e.seen.open = append(e.seen.open, x)
-		if n := r.outstanding(dir, e); n > window && !e.closed {
-			t.w.violate("window", "%s has %d requests on their way", e.name, n)
+		r.first = r.first || d[18] == byte(message.IKE_AUTH)
+		window := 1
+		if r.first {
+			window = t.w.profile.window // told in IKE_AUTH; a rekey takes it back
+		}
+		if old := r.oldest(dir, e); int(k.mid-old) >= window && !e.closed {
+			t.w.violate("window", "%s sends request %d while %d has no answer", e.name, k.mid, old)
 		}
 	}
 	if !slices.Contains(x.remotes, path.Remote) {
@@ -195,10 +197,12 @@ func (t *watch) forgotten(e *end, spi message.SPI) {
 	e.seen.open = slices.DeleteFunc(e.seen.open, func(x *exchange) bool { return x.sa.spiI == uint64(spi) || x.sa.spiR == uint64(spi) })
 }
 
-func (r *saRecord) outstanding(dir int, e *end) (n int) {
+// oldest is the lowest message ID of e's requests in this IKE SA that have no answer.
+func (r *saRecord) oldest(dir int, e *end) uint32 {
+	n := uint32(math.MaxUint32)
 	for _, x := range e.seen.open {
 		if r.exchanges[dir][x.mid] == x {
-			n++
+			n = min(n, x.mid)
 		}
 	}
 	return n

@@ -46,6 +46,15 @@ var opKinds = []struct {
 		w.anyGatewayEnd(rng, func(e *end) { e.expire(rng, true) })
 		w.anyUEEnd(rng, func(e *end) { e.expire(rng, false) })
 	}},
+	{"gateway-travel", 3, func(w *world, rng *rand.Rand) { w.anyGatewayEnd(rng, func(e *end) { e.travel(rng) }) }},
+	{"ue-travel", 2, func(w *world, rng *rand.Rand) { w.anyUEEnd(rng, func(e *end) { e.travel(rng) }) }},
+	{"gateway-address-gone", 3, opAddressGone},
+	{"gateway-switch", 2, opSwitch},
+	{"redirect", 2, opRedirect},
+	{"drain", 1, opDrain},
+	{"test-paths", 2, func(w *world, rng *rand.Rand) {
+		w.anyUEEnd(rng, func(e *end) { e.take(e.s.TestPaths(w.time(), nil)) })
+	}},
 	{"ue-notify", 3, func(w *world, rng *rand.Rand) { w.anyUEEnd(rng, func(e *end) { e.notify(rng) }) }},
 	{"gateway-notify", 3, func(w *world, rng *rand.Rand) { w.anyGatewayEnd(rng, func(e *end) { e.notify(rng) }) }},
 	{"gateway-probe", 3, func(w *world, rng *rand.Rand) { w.anyGatewayEnd(rng, (*end).probe) }},
@@ -187,6 +196,45 @@ func opRekeyIKEBoth(w *world, rng *rand.Rand) {
 		a.rekeyIKE()
 		w.after(time.Duration(rng.IntN(2)*rng.IntN(150))*time.Millisecond, b.rekeyIKE)
 	})
+}
+
+// opAddressGone takes one of a gateway's addresses away for a while.
+func opAddressGone(w *world, rng *rand.Rand) {
+	g := pick(rng, w.gateways...)
+	if w.profile.addressLists {
+		g.loseAddress(pick(rng, g.own...), time.Duration(500+rng.IntN(20000))*time.Millisecond)
+	}
+}
+
+// opSwitch lets a gateway ask a UE to move to another of its addresses.
+func opSwitch(w *world, rng *rand.Rand) {
+	w.anyGatewayEnd(rng, func(e *end) {
+		g := e.owner.(*gateway)
+		to := pick(rng, g.addresses(e.s.Path().Local.Addr().Is4())...)
+		if e.s.CanSwitch() && g.host.links[to] != nil {
+			e.take(e.s.SwitchTo(w.time(), netip.AddrPortFrom(to, 4500)))
+		}
+	})
+}
+
+// opRedirect sends a UE to another gateway.
+func opRedirect(w *world, rng *rand.Rand) {
+	w.anyGatewayEnd(rng, func(e *end) {
+		g := pick(rng, w.gateways...)
+		if !e.s.Redirectable() || g == e.owner {
+			return
+		}
+		w.lastID++
+		e.notifying[w.lastID] = w.now
+		e.take(e.s.Redirect(w.time(), w.lastID, ikev2.Gateway{Addr: g.addresses(e.s.Path().Local.Addr().Is4())[0]}))
+	})
+}
+
+// opDrain lets a gateway send new UEs elsewhere for a while.
+func opDrain(w *world, rng *rand.Rand) {
+	g := pick(rng, w.gateways...)
+	g.draining = true
+	w.after(time.Duration(rng.IntN(20000))*time.Millisecond, func() { g.draining = false })
 }
 
 // opPartition stops the whole network for a while.

@@ -45,6 +45,7 @@ type stats struct {
 	moves    int
 	rekeys   int
 	packets  int
+	travels  int
 	faults   int
 }
 
@@ -56,6 +57,7 @@ func (s *stats) add(o stats) {
 	s.moves += o.moves
 	s.rekeys += o.rekeys
 	s.packets += o.packets
+	s.travels += o.travels
 	s.faults += o.faults
 }
 
