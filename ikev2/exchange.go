@@ -62,7 +62,13 @@ func (sa *ikeSA) room() bool {
 
 // pumping tells whether requests may be started at all.
 func (s *Session) pumping() bool {
-	return (s.state == stateEstablished || s.state == stateDeleting) && !s.answering && !s.ikeRekey.underway() && s.quiet == quietNot
+	return (s.state == stateEstablished || s.state == stateDeleting) && !s.answering && !s.rekeyBlocks() && s.quiet == quietNot
+}
+
+// rekeyBlocks tells whether our own rekey of the IKE SA keeps all requests back. One that only waits for the additional
+// key exchanges of the peer's does not: the peer may need our update to reach us with them. See mustWait for the rest.
+func (s *Session) rekeyBlocks() bool {
+	return s.ikeRekey.underway() && (s.ikeRekey.waiting == nil || !s.rekeyingPeer())
 }
 
 // start gives the request its message ID in sa and sends it for the first time.

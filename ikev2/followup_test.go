@@ -350,3 +350,25 @@ func TestHostileFollowUpResponse(t *testing.T) {
 		})
 	}
 }
+
+// The UE moves while both sides rekey the IKE SA and its own rekey only waits for the additional key exchange of the
+// peer's, which goes to where the UE was: the update is not kept back, and both come to their end.
+func TestMoveDuringFollowUpCollision(t *testing.T) {
+	for seed := int64(1); seed <= 40; seed++ {
+		w := newWorld(t, seed)
+		ue, gw := followed(w, suite.ML_KEM_768)
+		first := ue.s.SPI()
+		ue.take(ue.s.RekeyIKE(w.now))
+		w.run(time.Duration(seed%4)*3*time.Millisecond, nil)
+		gw.take(gw.s.RekeyIKE(w.now))
+		w.run(time.Duration(seed)*time.Millisecond, nil)
+		to := uePath(ueAddr2, 4500)
+		w.translate = func(_ bool, p Path) (Path, bool) { return p, p.Remote.Addr() != ueAddr && p.Local.Addr() != ueAddr }
+		ue.take(ue.s.Move(w.now, to))
+		w.run(20*time.Second, nil)
+		require.Equal(t, reverse(to), gw.s.ChildPath(), "seed %d", seed)
+		require.NotEqual(t, first, ue.s.SPI(), "seed %d", seed)
+		require.Equal(t, ue.s.sa.keys, gw.s.sa.keys, "seed %d", seed)
+		sameKeys(t, ue.s, gw.s)
+	}
+}
