@@ -40,6 +40,7 @@ type generation struct {
 // line is a Child SA over all its rekeys, as one side sees it.
 type line struct {
 	doomed bool // the owner wants it deleted
+	over   bool // it was said that nothing is left
 }
 
 // userPacket is one packet of a user, however often the network copies it.

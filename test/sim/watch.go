@@ -143,9 +143,11 @@ func (t *watch) doomed(g *generation) bool {
 // superseded looks at what is left when a pair ends: whoever is told that another pair goes on must have one to send on.
 func (t *watch) superseded(e *end, g *generation, says bool) {
 	rest := e.successors(g)
-	if says != (len(rest) > 0) && !t.doomed(g) {
+	// What a collision left over can end later than the line itself.
+	if says != (len(rest) > 0) && !t.doomed(g) && (!says || !g.line.over) {
 		t.w.violate("children", "%s: child %08x ends, superseded %v, and there are %d others", e.name, g.spiIn, says, len(rest))
 	}
+	g.line.over = g.line.over || !says
 	if len(rest) > 0 && e.sending[g.purpose] == nil && !t.doomed(g) {
 		t.w.violate("children", "%s: child %08x ends and nothing was said about which of %d goes on", e.name, g.spiIn, len(rest))
 	}
