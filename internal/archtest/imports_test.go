@@ -251,7 +251,7 @@ func TestRulesNamePackages(t *testing.T) {
 		}
 		return false
 	}
-	later := []string{"gre/ebpf"} // rooms of the design that are not furnished yet
+	var later []string // rooms of the design that are not furnished yet
 	for _, roots := range layers {
 		for _, r := range roots {
 			require.True(t, exists(r) || slices.Contains(later, r), r)

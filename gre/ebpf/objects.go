@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package ebpf
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/rlimit"
+	"golang.org/x/sys/unix"
+)
+
+// Values that userplane.bpf.c has too.
+const (
+	upOther = iota
+	upForm
+	upFragment
+	upGSO
+	upOversize
+	upMessage
+	upExtension
+	upHeld
+	upCount
+)
+
+const (
+	dropSource = iota
+	dropDestination
+	dropFlags
+	dropQFI
+	dropEmpty
+	dropRate
+	dropFailed
+	dropCount
+)
+
+const (
+	typeByVersion = 1
+	noQFI         = 0xff
+)
+
+// objects are the programs and maps in the kernel.
+type objects struct {
+	userplaneObjects
+	adopted bool // the maps are those of an earlier process
+}
+
+// loadObjects loads programs and maps. Maps that are pinned in that folder are taken over; with "" nothing is pinned. Maps of another shape,
+// of another version of this program, are replaced.
+func loadObjects(xfrmLink int, folder string, maxSessions int) (*objects, error) {
+	if err := rlimit.RemoveMemlock(); err != nil {
+		return nil, fmt.Errorf("locked memory (kernels before 5.11 count maps as such): %w", err)
+	}
+	o, err := tryObjects(xfrmLink, folder, maxSessions)
+	if folder != "" && errors.Is(err, ebpf.ErrMapIncompatible) {
+		if err := unpin(folder); err != nil {
+			return nil, err
+		}
+		o, err = tryObjects(xfrmLink, folder, maxSessions)
+	}
+	return o, err
+}
+
+func tryObjects(xfrmLink int, folder string, maxSessions int) (*objects, error) {
+	spec, err := loadUserplane()
+	if err != nil {
+		return nil, err
+	}
+	if err := spec.Variables[userplaneVarXfrmLink].Set(uint32(xfrmLink)); err != nil {
+		return nil, err
+	}
+	o := &objects{}
+	var options ebpf.CollectionOptions
+	for _, m := range []string{
+		userplaneMapChildren, userplaneMapSessions, userplaneMapUplinkCounts, userplaneMapDownlinkCounts, userplaneMapBuckets, userplaneMapHandedUp,
+	} {
+		s := spec.Maps[m]
+		if maxSessions > 0 && m != userplaneMapHandedUp {
+			s.MaxEntries = uint32(maxSessions)
+		}
+		if folder != "" {
+			s.Pinning = ebpf.PinByName
+			_, err := os.Stat(filepath.Join(folder, m))
+			o.adopted = o.adopted || err == nil
+		}
+	}
+	if folder != "" {
+		if err := os.MkdirAll(folder, 0o700); err != nil {
+			return nil, err
+		}
+		options.Maps.PinPath = folder
+	}
+	if err := spec.LoadAndAssign(&o.userplaneObjects, &options); err != nil {
+		return nil, err
+	}
+	return o, nil
+}
+
+// unpin removes the maps of a folder; they go with the programs that use them.
+func unpin(folder string) error {
+	err := os.RemoveAll(folder)
+	if err != nil {
+		return fmt.Errorf("remove pinned maps: %w", err)
+	}
+	return nil
+}
+
+// canPin tells whether folder is, or will be, in a BPF file system.
+func canPin(folder string) error {
+	at := folder
+	for {
+		var st unix.Statfs_t
+		err := unix.Statfs(at, &st)
+		switch {
+		case err == nil && uint32(st.Type) == unix.BPF_FS_MAGIC:
+			return nil
+		case err == nil:
+			return fmt.Errorf("%s is not in a BPF file system: mount -t bpf bpf /sys/fs/bpf", folder)
+		case !errors.Is(err, unix.ENOENT):
+			return fmt.Errorf("%s: %w", at, err)
+		}
+		at = filepath.Dir(at)
+	}
+}
