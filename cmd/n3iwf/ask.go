@@ -31,6 +31,7 @@ func askCommands() []*cobra.Command {
 	a := &asker{}
 	all := []*cobra.Command{
 		a.statusCommand(), a.uesCommand(), a.ueCommand(), a.sasCommand(), a.amfsCommand(), a.releaseCommand(), a.logLevelCommand(),
+		a.moveCommand(), a.drainCommand(), a.rekeyCommand(),
 	}
 	for _, c := range all {
 		f := c.Flags()

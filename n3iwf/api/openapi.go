@@ -14,7 +14,7 @@ import (
 type object = map[string]any
 
 // document is the OpenAPI 3.0 description of the API, made from the routes and the types that they answer with.
-func (s *Server) document() any { return openAPI(s.routes(), s.options.Version) }
+func (s *Server) document() any { return openAPI(s.operations(), s.options.Version) }
 
 func openAPI(routes []route, version string) object {
 	d := &describer{schemas: object{}}

@@ -55,6 +55,9 @@ type LogLevel struct {
 	Level string `json:"level"` // debug, info, warn or error
 }
 
+// operations are all that the API can do.
+func (s *Server) operations() []route { return append(s.routes(), s.moveRoutes()...) }
+
 func (s *Server) routes() []route {
 	return []route{
 		{method: "GET", path: "/status", summary: "How the N3IWF is: what it holds, what it counted, alarms", answer: Status{}, handle: s.getStatus},

@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -42,6 +43,10 @@ type Server struct {
 	metrics http.Handler
 
 	listeners []listener
+
+	mu   sync.Mutex
+	job  *job // the latest
+	jobs sync.WaitGroup
 }
 
 type listener struct {
@@ -191,7 +196,9 @@ func (s *Server) Serve(ctx context.Context) error {
 			return nil
 		})
 	}
-	return all.Wait()
+	err := all.Wait()
+	s.endJobs()
+	return err
 }
 
 func (s *Server) engine() *gin.Engine {
@@ -225,7 +232,7 @@ func (s *Server) apiHandler(network bool) http.Handler {
 	e.GET("/openapi.json", func(c *gin.Context) { c.JSON(http.StatusOK, s.document()) })
 	guarded := e.Group("", s.authenticate(network))
 	v1 := guarded.Group(base)
-	for _, r := range s.routes() {
+	for _, r := range s.operations() {
 		v1.Handle(r.method, strings.NewReplacer("{", ":", "}", "").Replace(r.path), s.serveRoute(r))
 	}
 	v1.GET("/events", s.events)
