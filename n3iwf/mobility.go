@@ -17,7 +17,7 @@ import (
 // with the next message that carries one.
 
 func (u *ue) pathChanged(ev ikev2.PathChanged) {
-	u.path, u.movedAt = ev.New, time.Now()
+	u.path, u.movedAt, u.heldBefore = ev.New, time.Now(), u.heldPackets()
 	u.notePath(ev.New, "update")
 	u.log.Info("UE moved", slog.String("from", ev.Old.String()), slog.String("to", ev.New.String()))
 }
@@ -56,6 +56,7 @@ func (u *ue) childrenMoved(ev ikev2.ChildrenMoved) {
 	u.nf.counters.Moves.Add(1)
 	u.nf.counters.MovesBy.Add(moveKind(ev.Old, ev.Path))
 	u.nf.counters.MoveTimes.Observe(time.Since(u.movedAt))
+	u.noteArrival()
 	u.nf.publish(LiveEvent{Kind: LiveMoved, UE: u.ranID, From: ev.Old.Remote.String(), To: ev.Path.Remote.String()})
 }
 
@@ -79,6 +80,7 @@ func (u *ue) routabilityProven(ev ikev2.RoutabilityProven) {
 	u.noteProof(ev.Path)
 	if u.unproven && ev.Path == u.session.ChildPath() {
 		u.movePath(ev.Path, ipsec.Unlimited)
+		u.noteArrival()
 	}
 }
 

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/open-n3iwf/n3iwf/ikev2"
@@ -120,9 +122,12 @@ func (u *ue) relocate(to Destination, o MoveOptions, finished func(MoveOutcome))
 
 // target chooses the address for the UE: of the family that it uses, if there is one.
 func (u *ue) target(to Destination) (netip.AddrPort, error) {
-	list := []netip.AddrPort{netip.AddrPortFrom(to.addr, u.nf.cfg.NWu.NATTPort)}
-	if to.node >= 0 {
+	var list []netip.AddrPort
+	switch {
+	case to.node >= 0:
 		list = u.nf.nodes.addresses(to.node)
+	case u.nf.servesAt(to.addr):
+		list = []netip.AddrPort{netip.AddrPortFrom(to.addr, u.nf.cfg.NWu.NATTPort)}
 	}
 	var other netip.AddrPort
 	for _, a := range list {
@@ -135,6 +140,32 @@ func (u *ue) target(to Destination) (netip.AddrPort, error) {
 		return netip.AddrPort{}, ErrNoDestination
 	}
 	return other, nil
+}
+
+// servesAt tells whether UEs can reach this node at an address: it is configured, or all addresses of this machine are and it is one.
+func (nf *N3IWF) servesAt(a netip.Addr) bool {
+	for _, own := range nf.cfg.NWu.Addresses {
+		if own == a {
+			return true
+		}
+		if !own.IsUnspecified() || own.Is4() != a.Is4() {
+			continue
+		}
+		list, err := net.InterfaceAddrs()
+		if err == nil && slices.ContainsFunc(list, func(l net.Addr) bool { return ofMachine(l) == a }) {
+			return true
+		}
+	}
+	return false
+}
+
+func ofMachine(a net.Addr) netip.Addr {
+	if n, ok := a.(*net.IPNet); ok {
+		if ip, ok := netip.AddrFromSlice(n.IP); ok {
+			return ip.Unmap()
+		}
+	}
+	return netip.Addr{}
 }
 
 // nextRung tries a rung, and those below it while the UE does not know it.

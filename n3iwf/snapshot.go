@@ -239,6 +239,9 @@ func (ng *ngConnection) serving() (guamis, plmns []string) {
 	return guamis, plmns
 }
 
+// Nodes are the other nodes of the cluster that are connected.
+func (nf *N3IWF) Nodes() []int { return nf.nodes.list() }
+
 // ask runs a question in the owner's goroutine. The answer is zero when the owner or ctx ends first.
 func ask[A, B any](ctx context.Context, o *owner, question func() (A, B)) (a A, b B) {
 	type answer struct {

@@ -46,6 +46,7 @@ type ue struct {
 	nasQueue         [][]byte      // downlink NAS that waits for EAP or TCP
 	moves            uint64
 	movedAt          time.Time    // when the IKE SA last took another path
+	heldBefore       uint64       // heldPackets at that moment
 	paths            []PathRecord // oldest first
 	departure        *departure   // the UE is on its way to another node
 	departed         *departed    // it was offered to another node

@@ -83,6 +83,12 @@ func showUE(w io.Writer, u n3iwf.UEDetail) {
 	line("last heard", "%s ago", age(u.LastHeard))
 	_ = t.Flush()
 	fmt.Fprintln(w)
+	table(w, "SINCE HOW PATH NAT TOOK LOST ANSWERED", func(row func(...any)) {
+		for _, p := range u.Paths {
+			row(p.At.Format(time.DateTime), p.Why, p.Path, yes(p.NAT), p.Took.Round(100*time.Microsecond), p.Lost, yes(p.Proven))
+		}
+	})
+	fmt.Fprintln(w)
 	showSAs(w, u.SAs)
 	fmt.Fprintln(w)
 	table(w, "SESSION TYPE SLICE UPF TEID-UP TEID-DOWN QFIS UPLINK DOWNLINK DROPPED", func(row func(...any)) {

@@ -24,6 +24,7 @@ type Status struct {
 	ChildSAs    int       `json:"childSAs"`
 	PDUSessions int       `json:"pduSessions"`
 	DataPlane   string    `json:"dataPlane"`
+	Nodes       []int     `json:"nodes"` // other nodes of the cluster that are connected
 
 	CertificateExpires time.Time `json:"certificateExpires,omitzero"`
 
@@ -70,7 +71,7 @@ func (s *Server) status(ctx context.Context) Status {
 	st, k := s.nf.Status(), s.nf.Counters()
 	out := Status{
 		Name: s.cfg.N3IWF.Name, Version: s.options.Version, Started: s.started, Ready: st.AMFs > 0, AMFs: st.AMFs, Configured: len(s.cfg.N2.AMFs),
-		UEs: st.UEs, HalfOpen: st.HalfOpen, ChildSAs: st.ChildSAs, PDUSessions: st.PDUSessions, DataPlane: s.cfg.DataPlane.Kind,
+		UEs: st.UEs, HalfOpen: st.HalfOpen, ChildSAs: st.ChildSAs, PDUSessions: st.PDUSessions, DataPlane: s.cfg.DataPlane.Kind, Nodes: s.nf.Nodes(),
 		Registered: k.Registered.Load(), Refused: k.Refused.Load(), Moves: k.Moves.Load(), Panics: k.Panics.Load(),
 		Uplink:   Traffic{st.N3.Uplink.Packets, st.N3.Uplink.Bytes},
 		Downlink: Traffic{st.N3.Downlink.Packets, st.N3.Downlink.Bytes},

@@ -169,6 +169,10 @@ func TestManagementAPI(t *testing.T) {
 	var detail n3iwf.UEDetail
 	require.Equal(t, 200, o.call(t, "GET", fmt.Sprintf("/ues/%d", id), nil, &detail))
 	require.Len(t, detail.SAs, 2, "signalling and one PDU session")
+	require.Len(t, detail.Paths, 2)
+	require.Equal(t, "update", detail.Paths[1].Why)
+	require.Equal(t, w.addr(30), detail.Paths[1].Path.Remote.Addr())
+	require.Positive(t, detail.Paths[1].Took)
 	require.Equal(t, uint64(1), detail.SAs[1].Moves)
 	require.Positive(t, detail.Sessions[0].UplinkPackets)
 	for _, sa := range u.State().Children {
@@ -188,6 +192,25 @@ func TestManagementAPI(t *testing.T) {
 	require.Equal(t, 400, o.call(t, "PUT", "/log-level", api.LogLevel{Level: "loud"}, nil))
 	require.Equal(t, 200, o.call(t, "PUT", "/log-level", api.LogLevel{Level: "warn"}, nil))
 	require.Equal(t, slog.LevelWarn, o.level.Level())
+
+	// Moves by the operator: there is no other address here, and no other node.
+	var moved api.MoveResult
+	require.Equal(t, 200, o.call(t, "POST", fmt.Sprintf("/ues/%d/move", id), api.MoveRequest{To: w.addr(99).String()}, &moved))
+	require.False(t, moved.Moved)
+	require.NotEmpty(t, moved.Error)
+	require.Equal(t, 404, o.call(t, "POST", "/ues/4000000000/move", api.MoveRequest{To: w.addr(99).String()}, nil))
+	require.Equal(t, 400, o.call(t, "POST", "/move", api.MoveRequest{To: "nowhere"}, nil))
+	require.Equal(t, 400, o.call(t, "POST", "/drain", api.MoveRequest{To: "192.0.2.1"}, nil))
+	require.Equal(t, 404, o.call(t, "GET", "/job", nil, nil))
+	var job api.JobStatus
+	require.Equal(t, 200, o.call(t, "POST", "/drain", api.MoveRequest{To: "node:3"}, &job))
+	w.until("the end of the drain", func() bool { return o.call(t, "GET", "/job", nil, &job) == 200 && job.Done })
+	require.Contains(t, job.Error, "node 3")
+	require.Equal(t, 1, job.UEsLeft)
+	require.Equal(t, 204, o.call(t, "DELETE", "/job", nil, nil))
+	var rekeyed api.Rekeyed
+	require.Equal(t, 200, o.call(t, "POST", "/rekey", nil, &rekeyed))
+	require.Equal(t, 1, rekeyed.UEs)
 
 	o.metrics(t)
 	o.network(t)

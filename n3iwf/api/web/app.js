@@ -155,8 +155,9 @@ async function showDetail() {
     ["IKE SPIs", u.ike.initiatorSPI + " " + u.ike.responderSPI], ["IKE algorithms", u.ike.algorithms], ["MOBIKE", u.mobike ? "yes" : "no"],
     ["last heard", since(u.lastHeard) + " ago"],
   ])];
-  parts.push(element("h3", "Path history"), table(["when", "kind", "from", "to", "NAT", "took", "lost"], (u.history || []).map((h) => row([
-    new Date(h.time).toLocaleString(), h.kind, code(h.from), code(h.to), h.behindNAT ? "yes" : "", h.took || "", number(h.lost || 0)]))));
+  parts.push(element("h3", "Path history"), table(["since", "how", "from", "to", "NAT", "took", "lost", "answered there"], u.paths.map((h, i) => row([
+    new Date(h.at).toLocaleString(), h.why, code(i ? u.paths[i - 1].path.Remote : ""), code(h.path.Remote), h.nat ? "yes" : "",
+    i ? (h.tookNanoseconds / 1e6).toFixed(1) + " ms" : "", number(h.lost), h.proven ? "yes" : ""])).reverse()));
   parts.push(element("h3", "Child SAs"), table(["purpose", "SPI in", "SPI out", "algorithms", "in", "out", "dropped", "moves"], u.childSADetails.map((s) => row([
     s.purpose + (s.current ? "" : " (older)"), code(s.inboundSPI), code(s.outboundSPI), s.algorithms,
     s.inPackets.toLocaleString("en") + " · " + shown(rate("in" + s.inboundSPI, s.inOctets)),
