@@ -263,6 +263,10 @@ int n3iwf_uplink(struct __sk_buff *skb) {
 	__u32 front = skb->len - total;
 	if (total < CARRIER_LEN || (front != 0 && front != ETH_HLEN))
 		return up(UP_FORM);
+	// A packet that is shorter than it says could make one look like the other.
+	struct ip4 there;
+	if (bpf_skb_load_bytes(skb, front, &there, sizeof(there)) || __builtin_memcmp(&there, &in.ip, sizeof(there)))
+		return up(UP_FORM);
 	struct counts *counts = bpf_map_lookup_elem(&uplink_counts, &mark);
 	if (in.ip.source != c->ue)
 		return drop(counts, DROP_SOURCE);
