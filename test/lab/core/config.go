@@ -26,6 +26,10 @@ type Config struct {
 	// UPF is the GTP-U address, Pool the IPv4 addresses for PDU sessions.
 	UPF  string `yaml:"upf"`
 	Pool string `yaml:"pool"`
+	// Pool6 are IPv6 prefixes; each PDU session that asks for IPv4v6 may have a /64 of it delegated. Empty: there is no IPv6.
+	Pool6 string `yaml:"pool6"`
+	// N6 lets PDU sessions reach real hosts.
+	N6 N6 `yaml:"n6"`
 	// Ciphering takes NEA2 where the UE has it, otherwise and for other UEs NEA0.
 	Ciphering bool `yaml:"ciphering"`
 	// EarlyAccept sends Registration Accept inside the context set-up instead of behind it, so that the N3IWF must keep it.
@@ -67,6 +71,16 @@ type Flow struct {
 	Guaranteed uint64 `yaml:"guaranteed"`
 	Maximum    uint64 `yaml:"maximum"`
 	Reflective bool   `yaml:"reflective"` // subject to reflective QoS
+	// DSCP, if not 0, takes packets with it, also downlink ones that real hosts send (N6).
+	DSCP uint8 `yaml:"dscp"`
+}
+
+// N6 says which real hosts PDU sessions reach, by UDP.
+type N6 struct {
+	Hosts []string `yaml:"hosts"` // prefixes
+	// NAT are addresses of this machine that packets leave from, one of a family. Without one they leave with the session's address, which must be a
+	// local one too.
+	NAT []string `yaml:"nat"`
 }
 
 // Subscription is a subscriber of the network.

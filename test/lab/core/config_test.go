@@ -25,7 +25,7 @@ subscribers:
 func TestExample(t *testing.T) {
 	c, err := LoadConfig("core.example.yaml")
 	require.NoError(t, err)
-	require.Len(t, c.DNNs[0].Flows, 4)
+	require.Len(t, c.DNNs[0].Flows, 5)
 	n, err := c.network()
 	require.NoError(t, err)
 	require.Equal(t, "001/01", n.plmn.String())
@@ -34,7 +34,7 @@ func TestExample(t *testing.T) {
 	// Every key of the file's types is in the example.
 	text, err := os.ReadFile("core.example.yaml")
 	require.NoError(t, err)
-	for _, key := range []string{"earlyAccept:", "udpPort:", "reflective:", "guaranteed:", "reject:", "anySubscriber:", "mtu:", "dns:"} {
+	for _, key := range []string{"earlyAccept:", "udpPort:", "reflective:", "guaranteed:", "reject:", "anySubscriber:", "mtu:", "dns:", "pool6:", "hosts:", "nat:", "dscp:"} {
 		require.Contains(t, string(text), key)
 	}
 }
@@ -57,6 +57,10 @@ func TestConfigErrors(t *testing.T) {
 		{"address", "listen: 127.0.0.1:38412", "listen: here", "core.yaml:4: listen: "},
 		{"missing address", "upf: 127.0.0.1\n", "", "core.yaml:1: upf: "},
 		{"IPv6 pool", "10.45.0.0/16", "fd00::/64", "core.yaml:6: pool: "},
+		{"prefixes", "mnc:", "pool6: 10.0.0.0/8\nmnc:", "core.yaml:2: pool6: "},
+		{"host", "mnc:", "n6: {hosts: [here]}\nmnc:", "n6.hosts[0]: "},
+		{"NAT", "mnc:", "n6: {nat: [10.0.0.0/8]}\nmnc:", "n6.nat[0]: "},
+		{"DSCP", "mnc:", "dnns: [{name: a, flows: [{qfi: 1, dscp: 64}]}]\nmnc:", "flows[0].dscp: "},
 		{"key", "465b5ce8b199b49faa5f0a2ee238a6bc", "465b", "core.yaml:9: subscribers[0].k: "},
 		{"IMSI", `"001010000000001"`, "abc", "core.yaml:8: subscribers[0].imsi: "},
 		{"twice", "subscribers:\n", "subscribers:\n  - {imsi: \"001010000000001\", k: 465b5ce8b199b49faa5f0a2ee238a6bc, opc: 465b5ce8b199b49faa5f0a2ee238a6bc}\n", "core.yaml:9: subscribers[1].imsi: "},

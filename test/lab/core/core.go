@@ -54,7 +54,7 @@ func New(cfg *Config, log *slog.Logger) (*Core, error) {
 		return nil, fmt.Errorf("N2: %w", err)
 	}
 	c.upf, err = upf.New(upf.Options{
-		Listen: netip.AddrPortFrom(n.upf, gtpu.Port), Pool: n.pool, Logger: log,
+		Listen: netip.AddrPortFrom(n.upf, gtpu.Port), Pool: n.pool, Pool6: n.pool6, N6: n.n6, Logger: log,
 		// Not from the receiving goroutine itself, which Close waits for.
 		ErrorIndication: func(s *upf.Session) { c.running.Go(func() { c.post(func() { c.tunnelLost(s) }) }) },
 	})

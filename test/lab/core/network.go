@@ -16,6 +16,7 @@ import (
 	"github.com/open-n3iwf/n3iwf/test/lab/nas"
 	"github.com/open-n3iwf/n3iwf/test/lab/nas/milenage"
 	"github.com/open-n3iwf/n3iwf/test/lab/nas/suci"
+	"github.com/open-n3iwf/n3iwf/test/lab/upf"
 )
 
 // network is the configuration in the terms of NGAP and NAS.
@@ -30,6 +31,8 @@ type network struct {
 	listen      netip.AddrPort
 	upf         netip.Addr
 	pool        netip.Prefix
+	pool6       netip.Prefix
+	n6          upf.N6
 	dnns        map[string]*dataNetwork
 	firstDNN    *dataNetwork
 	subscribers map[string]*subscriber
@@ -107,6 +110,25 @@ func (n *network) addresses(c *Config) (err error) {
 	if n.pool, err = netip.ParsePrefix(c.Pool); err != nil || !n.pool.Addr().Is4() {
 		return wrong("pool", "%q: give an IPv4 prefix for PDU sessions, such as 10.45.0.0/16", c.Pool)
 	}
+	if c.Pool6 != "" {
+		if n.pool6, err = netip.ParsePrefix(c.Pool6); err != nil || !n.pool6.Addr().Is6() || n.pool6.Bits() < 32 || n.pool6.Bits() > 64 {
+			return wrong("pool6", "%q: give an IPv6 prefix of /32 to /64, such as fd45::/48", c.Pool6)
+		}
+	}
+	for i, text := range c.N6.Hosts {
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			return wrong(fmt.Sprintf("n6.hosts[%d]", i), "%q: give a prefix, such as 192.0.2.0/24", text)
+		}
+		n.n6.Hosts = append(n.n6.Hosts, p)
+	}
+	for i, text := range c.N6.NAT {
+		a, err := netip.ParseAddr(text)
+		if err != nil {
+			return wrong(fmt.Sprintf("n6.nat[%d]", i), "%q: give an address of this machine", text)
+		}
+		n.n6.NAT = append(n.n6.NAT, a)
+	}
 	return nil
 }
 
@@ -180,6 +202,8 @@ func newDataNetwork(path string, d *DNN) (*dataNetwork, error) {
 			return nil, wrong(at+".qfi", "%d: give 1 to %d", f.QFI, gtpu.MaxQFI)
 		case seen&(1<<f.QFI) != 0:
 			return nil, wrong(at+".qfi", "%d is there twice", f.QFI)
+		case f.DSCP > 63:
+			return nil, wrong(at+".dscp", "%d: give 1 to 63", f.DSCP)
 		case f.Maximum < f.Guaranteed || f.Maximum > 4_000_000:
 			return nil, wrong(at+".maximum", "%d: give the guaranteed rate or more, at most 4000000 Mbit/s", f.Maximum)
 		}

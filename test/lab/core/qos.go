@@ -16,8 +16,8 @@ func (c *Core) rate() uint64 { return c.cfg.AMBR * 1_000_000 }
 func (s *session) accept(m *nas.EstablishmentRequest, t *nas.ULNASTransport) *nas.EstablishmentAccept {
 	rate := nas.NewBitRate(s.reg.core.rate())
 	a := &nas.EstablishmentAccept{
-		SM: m.SM, SessionType: nas.SessionIPv4, SSCMode: 1, AMBR: nas.AMBR{Downlink: rate, Uplink: rate},
-		Address: &nas.PDUAddress{Type: nas.SessionIPv4, IPv4: s.upf.Address()}, SNSSAI: t.SNSSAI, DNN: new(nas.DNN(s.dnn.name)),
+		SM: m.SM, SessionType: s.kind, SSCMode: 1, AMBR: nas.AMBR{Downlink: rate, Uplink: rate},
+		Address: &nas.PDUAddress{Type: s.kind, IPv4: s.upf.Address(), InterfaceID: s.upf.InterfaceID()}, SNSSAI: t.SNSSAI, DNN: new(nas.DNN(s.dnn.name)),
 		Rules: s.rules(), ExtendedOptions: s.options(m.ExtendedOptions),
 	}
 	for _, f := range s.dnn.flows {
@@ -29,7 +29,7 @@ func (s *session) accept(m *nas.EstablishmentRequest, t *nas.ULNASTransport) *na
 		}
 		a.Flows = append(a.Flows, d)
 	}
-	if m.SessionType != nil && *m.SessionType == nas.SessionIPv4v6 {
+	if m.SessionType != nil && *m.SessionType != s.kind {
 		a.Cause = new(nas.SMCauseIPv4Only)
 	}
 	return a
@@ -69,6 +69,9 @@ func (f *flow) components() (list []nas.FilterComponent) {
 	}
 	if f.Port != 0 {
 		list = append(list, nas.FilterComponent{Type: nas.RemotePort, Value: binary.BigEndian.AppendUint16(nil, f.Port)})
+	}
+	if f.DSCP != 0 {
+		list = append(list, nas.FilterComponent{Type: nas.TypeOfService, Value: []byte{f.DSCP << 2, 0xfc}})
 	}
 	return list
 }
@@ -110,6 +113,9 @@ func (s *session) transfer() ([]byte, error) {
 	t := &ngap.PDUSessionResourceSetupRequestTransfer{
 		PDUSessionAggregateMaximumBitRate: &ngap.PDUSessionAggregateMaximumBitRate{PDUSessionAggregateMaximumBitRateDL: rate, PDUSessionAggregateMaximumBitRateUL: rate},
 		ULNGUUPTNLInformation:             tunnel, PDUSessionType: ngap.PDUSessionTypeIPv4,
+	}
+	if s.kind == nas.SessionIPv4v6 {
+		t.PDUSessionType = ngap.PDUSessionTypeIPv4v6
 	}
 	for _, f := range s.dnn.flows {
 		q := ngap.QosFlowLevelQosParameters{

@@ -16,6 +16,7 @@ import (
 type session struct {
 	reg   *registration
 	id    uint8
+	kind  nas.SessionType
 	pti   uint8 // of its establishment
 	dnn   *dataNetwork
 	slice ngap.SNSSAI
@@ -95,7 +96,7 @@ func (u *ueContext) transport(psi uint8, m nas.Message) *nas.DLNASTransport {
 	return &nas.DLNASTransport{ContainerType: nas.ContainerN1SM, Container: b, SessionID: &psi}
 }
 
-// establish sets up an IPv4 PDU session (TS 23.502 4.3.2.2, 4.12.5).
+// establish sets up an IPv4 PDU session, or an IPv4v6 one where the core has IPv6 (TS 23.502 4.3.2.2, 4.12.5).
 func (u *ueContext) establish(t *nas.ULNASTransport, m *nas.EstablishmentRequest, slice ngap.SNSSAI) {
 	psi := m.SessionID
 	reject := func(cause nas.SMCause) {
@@ -130,10 +131,16 @@ func (u *ueContext) establish(t *nas.ULNASTransport, m *nas.EstablishmentRequest
 		s = nil
 	}
 	if s == nil {
-		s = &session{reg: u.reg, id: psi, dnn: dnn, slice: slice}
-		config := upf.SessionConfig{Name: fmt.Sprintf("%s/%d", u.reg.sub.imsi, psi)}
+		s = &session{reg: u.reg, id: psi, kind: nas.SessionIPv4, dnn: dnn, slice: slice}
+		if m.SessionType != nil && *m.SessionType == nas.SessionIPv4v6 && u.core.net.pool6.IsValid() {
+			s.kind = nas.SessionIPv4v6
+		}
+		config := upf.SessionConfig{Name: fmt.Sprintf("%s/%d", u.reg.sub.imsi, psi), IPv6: s.kind == nas.SessionIPv4v6, ByDSCP: map[uint8]uint8{}}
 		for _, f := range dnn.flows {
 			config.Flows = append(config.Flows, f.QFI)
+			if f.DSCP != 0 {
+				config.ByDSCP[f.DSCP] = f.QFI
+			}
 		}
 		var err error
 		if s.upf, err = u.core.upf.Add(config); err != nil {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/netip"
 	"slices"
 
 	"github.com/open-n3iwf/n3iwf/test/lab/nas"
@@ -152,9 +151,9 @@ func (u *UE) sessionAccepted(m *nas.EstablishmentAccept) {
 		u.finishSession(m.SessionID, errors.New("PDU session accepted before its child SAs"))
 		return
 	}
-	var addr netip.Addr
+	var addr nas.PDUAddress
 	if m.Address != nil {
-		addr = m.Address.IPv4
+		addr = *m.Address
 	}
 	s.accept(addr, m.Rules)
 	u.o.Step(fmt.Sprintf("PDU session %d up", m.SessionID))

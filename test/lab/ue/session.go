@@ -3,6 +3,7 @@
 package ue
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,7 @@ type Session struct {
 
 type sessionView struct {
 	addr  netip.Addr
+	iid   [8]byte // of IPv6
 	rules nas.QoSRules
 	flows map[uint8]flow
 	dflt  uint8 // QFI of the default rule
@@ -71,9 +73,9 @@ func (s *Session) unbind(id ipsec.ChildID) {
 	})
 }
 
-func (s *Session) accept(addr netip.Addr, rules nas.QoSRules) {
+func (s *Session) accept(addr nas.PDUAddress, rules nas.QoSRules) {
 	s.change(func(v *sessionView) {
-		v.addr, v.rules = addr, rules
+		v.addr, v.iid, v.rules = addr.IPv4, addr.InterfaceID, rules
 		for _, r := range rules {
 			if r.Default && r.QFI != nil {
 				v.dflt = *r.QFI
@@ -84,6 +86,15 @@ func (s *Session) accept(addr netip.Addr, rules nas.QoSRules) {
 
 // Address is the IPv4 address of the PDU session.
 func (s *Session) Address() netip.Addr { return s.view.Load().addr }
+
+// InterfaceID is that of the session's IPv6 link-local address, zero without IPv6.
+func (s *Session) InterfaceID() [8]byte { return s.view.Load().iid }
+
+// Classify gives the QoS flow of an uplink packet by the session's rules; 0 when none takes it (TS 24.501 6.2.5.1.3).
+func (s *Session) Classify(pdu []byte) uint8 {
+	qfi, _ := s.view.Load().rules.Classify(nas.Uplink, pdu)
+	return qfi
+}
 
 // QFIs are the QoS flows that have a child SA.
 func (s *Session) QFIs() []uint8 {
@@ -147,11 +158,11 @@ func (w *Sender) Carry(qfi uint8, pdu []byte) ([]byte, error) {
 // Flush sends what was written.
 func (w *Sender) Flush() error { return w.writer.Flush() }
 
-// EstablishSession asks for an IPv4 PDU session and waits until it is up.
+// EstablishSession asks for a PDU session of Options.SessionType and waits until it is up.
 func (u *UE) EstablishSession(ctx context.Context, psi uint8, dnn string, slice *nas.SNSSAI) (*Session, error) {
 	err := u.await(ctx, fmt.Sprintf("PDU session %d", psi), func(done chan error) {
 		u.waiters.session[psi] = done
-		name, kind, request, ssc := nas.DNN(dnn), nas.SessionIPv4, uint8(nas.RequestInitial), uint8(1)
+		name, kind, request, ssc := nas.DNN(dnn), cmp.Or(u.o.SessionType, nas.SessionIPv4), uint8(nas.RequestInitial), uint8(1)
 		u.o.Step(fmt.Sprintf("PDU session %d requested", psi))
 		u.sendSM(psi, &nas.ULNASTransport{RequestType: &request, SNSSAI: slice, DNN: &name},
 			&nas.EstablishmentRequest{SM: nas.SM{SessionID: psi, PTI: u.nextPTI()}, IntegrityRate: [2]byte{0xff, 0xff}, SessionType: &kind, SSCMode: &ssc})

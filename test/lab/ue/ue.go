@@ -26,6 +26,7 @@ import (
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec/user"
 	tcp "github.com/open-n3iwf/n3iwf/nwu/nas"
+	"github.com/open-n3iwf/n3iwf/test/lab/nas"
 	"github.com/open-n3iwf/n3iwf/test/lab/nas/aka"
 	"github.com/open-n3iwf/n3iwf/test/lab/nas/security"
 )
@@ -46,6 +47,8 @@ type Options struct {
 	// Inner IPv6 is asked for too.
 	InnerIPv6 bool
 	NoMOBIKE  bool
+	// SessionType of PDU sessions, IPv4 or IPv4v6; 0 is IPv4.
+	SessionType nas.SessionType
 	// Switch lets the UE follow SWITCH_TO_IP_ADDRESS; nil does not.
 	Switch *ikev2.SwitchExtension
 	// TestPathsAfter lets the UE look for another address of the N3IWF after so many repetitions in vain; 0 does not.

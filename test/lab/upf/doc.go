@@ -3,6 +3,7 @@
 // Package upf is the lab's user plane function: GTP-U on N3, and behind it a data network that answers by itself, without a kernel interface.
 // Every destination address of the data network answers ICMP echo and has an echo, a sink and a source of UDP packets. A UPF is as strict as
 // a test wants it: what an N3IWF gets wrong in an uplink packet is dropped and counted by reason.
+// Where Options.N6 says so, it reaches real hosts too.
 package upf
 
 // Ports of the UDP services that every address of the data network has.

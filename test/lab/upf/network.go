@@ -4,12 +4,18 @@ package upf
 
 import (
 	"encoding/binary"
+	"net/netip"
 
 	"github.com/open-n3iwf/n3iwf/gre/gtpu"
+	"github.com/open-n3iwf/n3iwf/test/lab/udpip"
 )
 
 // uplink gives a packet of the UE to the data network.
 func (w *worker) uplink(s *Session, qfi uint8, pdu []byte) {
+	if s.prefix.IsValid() && len(pdu) > 0 && pdu[0]>>4 == 6 {
+		w.uplink6(s, pdu)
+		return
+	}
 	p, bad := parse(pdu)
 	if bad != NumReasons {
 		s.drop(bad)
@@ -63,6 +69,13 @@ func (w *worker) udp(s *Session, qfi uint8, p *packet) {
 		return
 	}
 	payload := p.body[udpLen:]
+	if to := netip.AddrFrom4(p.dst); w.u.n6.reaches(to) {
+		w.u.n6.send(s, udpip.Packet{
+			Source:      netip.AddrPortFrom(netip.AddrFrom4(p.src), binary.BigEndian.Uint16(p.body)),
+			Destination: netip.AddrPortFrom(to, binary.BigEndian.Uint16(p.body[2:])), Class: p.tos, Payload: payload,
+		})
+		return
+	}
 	switch binary.BigEndian.Uint16(p.body[2:]) {
 	case PortEcho:
 		w.datagramTo(s, qfi, p, PortEcho, payload)

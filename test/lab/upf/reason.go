@@ -15,7 +15,7 @@ const (
 	NoContainer                // an uplink packet without PDU Session Container (TS 29.281 5.2.2.7 wants it on N3)
 	Direction                  // an uplink packet with a downlink container
 	UnknownQFI                 // a flow that the session does not have
-	MalformedIP                // not exactly one IPv4 packet, or what it carries is cut off
+	MalformedIP                // not exactly one IP packet, or what it carries is cut off
 	Fragment                   // of an IPv4 packet: the data network does not reassemble
 	Checksum                   // of the IPv4 header, ICMP or UDP
 	Source                     // the source is not the session's address

@@ -21,6 +21,10 @@ type SessionConfig struct {
 	DefaultDownlink bool
 	// RQI sets the Reflective QoS Indication in every downlink packet.
 	RQI bool
+	// IPv6 gives the session an IPv6 prefix beside its IPv4 address.
+	IPv6 bool
+	// ByDSCP are flows for downlink packets from real hosts (Options.N6) by their DSCP; others come on the default flow.
+	ByDSCP map[uint8]uint8
 }
 
 // Session is a PDU session. Its methods may be called from any goroutine.
@@ -29,6 +33,7 @@ type Session struct {
 	config   SessionConfig
 	flows    uint64 // by QFI
 	address  netip.Addr
+	prefix   netip.Prefix // of IPv6
 	teid     uint32
 	conn     *udpbatch.Conn // of its worker
 	downlink atomic.Pointer[downlink]
@@ -36,6 +41,8 @@ type Session struct {
 	sourcing atomic.Bool            // serveSource runs
 	done     chan struct{}
 	count    counters
+
+	interfaceID [8]byte
 }
 
 // downlink is the tunnel to the N3IWF.
@@ -97,6 +104,8 @@ func (s *Session) Release() {
 	}
 	delete(u.sessions, s.teid)
 	u.pool.give(s.address)
+	u.pool6.give(s.prefix)
+	u.n6.forget(s)
 	close(s.done)
 }
 

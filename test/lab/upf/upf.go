@@ -41,6 +41,10 @@ type Options struct {
 	Advertise netip.Addr
 	// Pool are the IPv4 addresses for UEs. All but the network's and the broadcast address are given.
 	Pool netip.Prefix
+	// Pool6 are the IPv6 prefixes for sessions that ask for one, a /64 each; invalid: there is no IPv6.
+	Pool6 netip.Prefix
+	// N6 lets sessions reach real hosts; the zero value does not.
+	N6 N6
 	// PeerPort is the GTP-U port of N3IWFs, default 2152.
 	PeerPort uint16
 	// Workers is the number of sockets with a goroutine each, 1..MaxWorkers, default 1. A session stays with one.
@@ -65,6 +69,8 @@ type UPF struct {
 	mu       sync.RWMutex
 	sessions map[uint32]*Session // by uplink TEID
 	pool     pool
+	pool6    prefixes
+	n6       *n6 // nil: there are no real hosts
 
 	count                                   counters
 	echoIn, errorsIn, errorsOut, endMarkers atomic.Uint64
@@ -89,6 +95,12 @@ func New(o Options) (*UPF, error) {
 	var err error
 	if u.pool, err = newPool(o.Pool); err != nil {
 		return nil, err
+	}
+	if u.pool6, err = newPrefixes(o.Pool6); err != nil {
+		return nil, err
+	}
+	if len(o.N6.Hosts) > 0 {
+		u.n6 = &n6{N6: o.N6, u: u, flows: map[n6Key]*n6Flow{}}
 	}
 	if u.sockets, err = udpbatch.ListenGroup(udpbatch.Options{Local: o.Listen}, o.Workers, steering(o.Workers)); err != nil {
 		return nil, fmt.Errorf("upf: N3 address %s: %w", o.Listen, err)
@@ -132,6 +144,13 @@ func (u *UPF) Add(c SessionConfig) (*Session, error) {
 	if s.address, ok = u.pool.take(); !ok {
 		return nil, fmt.Errorf("%w %s: session %q", ErrExhausted, u.options.Pool, c.Name)
 	}
+	if c.IPv6 {
+		if s.prefix, ok = u.pool6.take(); !ok {
+			u.pool.give(s.address)
+			return nil, fmt.Errorf("%w %s: session %q", ErrExhausted, u.options.Pool6, c.Name)
+		}
+		s.interfaceID = newInterfaceID()
+	}
 	for s.teid == 0 || u.sessions[s.teid] != nil {
 		var b [4]byte
 		_, _ = rand.Read(b[:]) // never fails
@@ -169,6 +188,7 @@ func (u *UPF) Close() error {
 		return nil
 	}
 	close(u.stop)
+	u.n6.forget(nil)
 	var err error
 	for _, conn := range u.sockets {
 		err = errors.Join(err, conn.Close())

@@ -44,7 +44,9 @@ func start(t *testing.T, o Options) (*UPF, *ran) {
 	if !o.Listen.IsValid() {
 		o.Listen = netip.AddrPortFrom(loopback, 0)
 	}
-	o.Pool = netip.MustParsePrefix("10.60.0.0/24")
+	if !o.Pool.IsValid() {
+		o.Pool = netip.MustParsePrefix("10.60.0.0/24")
+	}
 	o.PeerPort = conn.LocalAddr().(*net.UDPAddr).AddrPort().Port()
 	u, err := New(o)
 	require.NoError(t, err)
