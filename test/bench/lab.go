@@ -3,6 +3,7 @@
 package main
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,7 +11,11 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/open-n3iwf/n3iwf/ikev2/message"
+	"github.com/open-n3iwf/n3iwf/ikev2/suite"
 	"github.com/open-n3iwf/n3iwf/test/lab/core"
+	"github.com/open-n3iwf/n3iwf/test/lab/fleet"
+	"github.com/open-n3iwf/n3iwf/test/lab/nas"
 )
 
 // Ports above 1024, so that the bench needs no privilege.
@@ -115,6 +120,28 @@ anySubscriber: true
 		}
 	}
 	return nil
+}
+
+// newFleet opens the sockets for so many UEs. Each of the first ones has a port of its own, so that packets to two of them have nothing in common.
+func newFleet(l *lab, count, own int) (*fleet.Fleet, error) {
+	o := fleet.Options{
+		N3IWF: l.addr.n3iwf, IKEPort: ikePort, NATTPort: nattPort, LocalIKE: ikePort, Count: count, OwnPorts: own, MCC: mcc, MNC: mnc, DNN: dnn,
+		Places: [2]netip.AddrPort{netip.AddrPortFrom(l.addr.ue[0], nattPort), netip.AddrPortFrom(l.addr.ue[1], nattPort)},
+		Slice:  nas.SNSSAI{SST: 1}, Profile: suite.Default(), AwaitCheck: true,
+	}
+	// The same cipher as that of the raw rate which the user plane is compared with.
+	o.Profile.ESP = []message.Proposal{{Protocol: message.ProtocolESP, Transforms: []message.Transform{
+		suite.Encr{ID: suite.ENCR_AES_GCM_16, KeyBits: 128}.Transform(), {Type: message.TransformESN, ID: 1},
+	}}}
+	for _, k := range []struct {
+		text string
+		to   *[16]byte
+	}{{key, &o.Key.K}, {opc, &o.Key.OPc}} {
+		if _, err := hex.Decode(k.to[:], []byte(k.text)); err != nil {
+			return nil, err
+		}
+	}
+	return fleet.New(o)
 }
 
 // close ends the core and removes all files.

@@ -9,6 +9,8 @@ import (
 	"io"
 	"path/filepath"
 	"time"
+
+	"github.com/open-n3iwf/n3iwf/test/lab/fleet"
 )
 
 // warmUp is how many UEs are there before anything is measured: code, pools and tables have been used once.
@@ -18,12 +20,12 @@ const warmUp = 64
 type bench struct {
 	o      *options
 	lab    *lab
-	fleet  *fleet
+	fleet  *fleet.Fleet
 	n3iwf  *process
 	report *report
 	out    io.Writer
-	warm   []*simUE
-	ues    []*simUE // those that are counted
+	warm   []*fleet.UE
+	ues    []*fleet.UE // those that are counted
 }
 
 // measure brings the lab up and runs the groups that are wanted.
@@ -37,14 +39,14 @@ func measure(ctx context.Context, o *options, r *report, out io.Writer) (err err
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, f.close()) }()
+	defer func() { err = errors.Join(err, f.Close()) }()
 	n3iwf, err := startProcess(l.dir, o.profile != "")
 	if err != nil {
 		return err
 	}
 	// The UEs and the core still answer when the N3IWF releases them.
 	defer func() { err = errors.Join(err, n3iwf.stop()) }()
-	b := &bench{o: o, lab: l, fleet: f, n3iwf: n3iwf, report: r, out: out, warm: f.ues[:warmUp], ues: f.ues[warmUp:]}
+	b := &bench{o: o, lab: l, fleet: f, n3iwf: n3iwf, report: r, out: out, warm: f.UEs()[:warmUp], ues: f.UEs()[warmUp:]}
 	return b.run(ctx)
 }
 
@@ -53,10 +55,10 @@ func (b *bench) run(ctx context.Context) error {
 	if err := b.first(ctx); err != nil {
 		return err
 	}
-	if err := b.all(ctx, b.warm[1:], (*simUE).register); err != nil {
+	if err := b.all(ctx, b.warm[1:], (*fleet.UE).Register); err != nil {
 		return fmt.Errorf("warm-up: %w", err)
 	}
-	if err := b.all(ctx, b.warm, (*simUE).establish); err != nil {
+	if err := b.all(ctx, b.warm, (*fleet.UE).Establish); err != nil {
 		return fmt.Errorf("warm-up: %w", err)
 	}
 	if b.o.wants(groupRegistration, groupMemory, groupMoves) {
@@ -89,7 +91,7 @@ func (b *bench) first(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
 	for {
-		err := b.warm[0].register(ctx)
+		err := b.warm[0].Register(ctx)
 		if err == nil {
 			return nil
 		}
@@ -101,7 +103,7 @@ func (b *bench) first(ctx context.Context) error {
 			return fmt.Errorf("the first UE cannot register: %w; %s", err, b.n3iwf.lastWords())
 		case <-time.After(50 * time.Millisecond):
 		}
-		b.fleet.renew(b.warm[0])
+		b.fleet.Renew(b.warm[0])
 	}
 }
 
@@ -131,7 +133,7 @@ func (b *bench) cost(name string, measurement func() error) (cpu time.Duration, 
 }
 
 // all runs a procedure for every UE, so many at a time as the options say. It stops at the first failure.
-func (b *bench) all(ctx context.Context, ues []*simUE, procedure func(*simUE, context.Context) error) error {
+func (b *bench) all(ctx context.Context, ues []*fleet.UE, procedure func(*fleet.UE, context.Context) error) error {
 	return forAll(ctx, len(ues), b.o.inFlight, func(ctx context.Context, i int) error {
 		if err := procedure(ues[i], ctx); err != nil {
 			return fmt.Errorf("UE %d of %d: %w", i+1, len(ues), err)

@@ -6,6 +6,8 @@ import (
 	"context"
 	"path/filepath"
 	"time"
+
+	"github.com/open-n3iwf/n3iwf/test/lab/fleet"
 )
 
 // settle is the wait before a look at the heap: answers that are kept for retransmission and half-open state go away meanwhile.
@@ -28,7 +30,7 @@ func (b *bench) heap(name string) (h heapState, err error) {
 func (b *bench) memory(ctx context.Context, before heapState) error {
 	b.say("setting up %d PDU sessions", len(b.ues))
 	cpu, err := b.cost("sessions", func() error {
-		if err := b.all(ctx, b.ues, (*simUE).establish); err != nil {
+		if err := b.all(ctx, b.ues, (*fleet.UE).Establish); err != nil {
 			return err
 		}
 		return b.coreHas(ctx, "all PDU sessions", len(b.warm)+len(b.ues), sessionUp)

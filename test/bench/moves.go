@@ -6,6 +6,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/open-n3iwf/n3iwf/test/lab/fleet"
 )
 
 // lastAnswers is more than enough for what is under way when the UEs are done.
@@ -19,7 +21,7 @@ func (b *bench) moves(ctx context.Context) error {
 	var took time.Duration
 	cpu, err := b.cost("moves", func() error {
 		for done := 0; done < b.o.moves; done += len(b.ues) {
-			if err := b.all(ctx, b.ues[:min(len(b.ues), b.o.moves-done)], (*simUE).move); err != nil {
+			if err := b.all(ctx, b.ues[:min(len(b.ues), b.o.moves-done)], (*fleet.UE).Move); err != nil {
 				return fmt.Errorf("after %d moves: %w", done, err)
 			}
 		}

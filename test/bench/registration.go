@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/open-n3iwf/n3iwf/test/lab/core"
+	"github.com/open-n3iwf/n3iwf/test/lab/fleet"
 )
 
 // registrations registers all UEs: IKE_SA_INIT, EAP-5G with 5G-AKA and security mode, the signalling SA, NAS over TCP, Registration Accept
@@ -17,7 +18,7 @@ func (b *bench) registrations(ctx context.Context) error {
 	start := time.Now()
 	var took time.Duration
 	cpu, err := b.cost("registrations", func() error {
-		if err := b.all(ctx, b.ues, (*simUE).register); err != nil {
+		if err := b.all(ctx, b.ues, (*fleet.UE).Register); err != nil {
 			return err
 		}
 		took = time.Since(start)
@@ -35,7 +36,7 @@ func (b *bench) registrations(ctx context.Context) error {
 
 // coreHas waits until the core has so many UEs for which ok is true: by then the N3IWF has passed on everything that it was sent.
 func (b *bench) coreHas(ctx context.Context, what string, want int, ok func(core.UEState) bool) error {
-	ctx, cancel := context.WithTimeout(ctx, procedureTime)
+	ctx, cancel := context.WithTimeout(ctx, fleet.ProcedureTime)
 	defer cancel()
 	for {
 		got := 0

@@ -14,6 +14,7 @@ import (
 	"github.com/open-n3iwf/n3iwf/gre/gtpu"
 	"github.com/open-n3iwf/n3iwf/internal/udpbatch"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
+	"github.com/open-n3iwf/n3iwf/test/lab/fleet"
 	"github.com/open-n3iwf/n3iwf/test/lab/upf"
 )
 
@@ -92,17 +93,17 @@ type uplink struct {
 	upf     *upf.UPF
 	writer  ipsec.Writer
 	burst   int
-	paths   []*userPath
+	paths   []*fleet.User
 	packets [][]byte
 	next    int
 	id      uint16
 	head    [gre.MaxCarrierLen]byte
 }
 
-func newUplink(b *bench, ues []*simUE) *uplink {
-	u := &uplink{upf: b.lab.core.UPF(), writer: b.fleet.dataPlane.NewWriter(), burst: b.o.burst}
+func newUplink(b *bench, ues []*fleet.UE) *uplink {
+	u := &uplink{upf: b.lab.core.UPF(), writer: b.fleet.NewWriter(), burst: b.o.burst}
 	for _, ue := range ues {
-		u.paths = append(u.paths, ue.user.Load())
+		u.paths = append(u.paths, ue.User())
 	}
 	return u
 }
@@ -110,7 +111,7 @@ func newUplink(b *bench, ues []*simUE) *uplink {
 func (u *uplink) prepare(size int) {
 	u.packets = nil
 	for _, p := range u.paths {
-		u.packets = append(u.packets, udpPacket(p.address, dataNetwork, upf.PortSink, size))
+		u.packets = append(u.packets, udpPacket(p.Address, dataNetwork, upf.PortSink, size))
 	}
 }
 
@@ -119,11 +120,11 @@ func (u *uplink) delivered() uint64 { return u.upf.Stats().Sink.Packets }
 func (u *uplink) send() error {
 	p, packet := u.paths[u.next], u.packets[u.next]
 	u.next = (u.next + 1) % len(u.paths)
-	head := u.head[:p.carrier.Len()]
+	head := u.head[:p.Carrier.Len()]
 	for range u.burst {
 		u.id++
-		p.carrier.Put(head, gre.Header{QFI: qfi}, len(packet), u.id)
-		if err := u.writer.Write(p.handle, head, packet); err != nil {
+		p.Carrier.Put(head, gre.Header{QFI: qfi}, len(packet), u.id)
+		if err := u.writer.Write(p.Handle, head, packet); err != nil {
 			return err
 		}
 	}
@@ -132,7 +133,7 @@ func (u *uplink) send() error {
 
 // downlink sends as the UPF does, but in a closed loop, from an address of its own.
 type downlink struct {
-	fleet   *fleet
+	fleet   *fleet.Fleet
 	conn    *udpbatch.Conn
 	sender  *udpbatch.Sender
 	burst   int
@@ -143,7 +144,7 @@ type downlink struct {
 	next    int
 }
 
-func newDownlink(b *bench, ues []*simUE) (*downlink, error) {
+func newDownlink(b *bench, ues []*fleet.UE) (*downlink, error) {
 	d := &downlink{fleet: b.fleet, burst: b.o.burst, n3: udpbatch.Address{Remote: netip.AddrPortFrom(b.lab.addr.n3iwfCore, gtpu.Port)}}
 	byAddress := map[string]uint32{}
 	for _, u := range b.lab.core.State().UEs {
@@ -152,7 +153,7 @@ func newDownlink(b *bench, ues []*simUE) (*downlink, error) {
 		}
 	}
 	for _, ue := range ues {
-		a := ue.user.Load().address
+		a := ue.User().Address
 		teid, ok := byAddress[a.String()]
 		if !ok {
 			return nil, fmt.Errorf("the core has no PDU session with the address %s", a)
@@ -176,7 +177,7 @@ func (d *downlink) prepare(size int) {
 	}
 }
 
-func (d *downlink) delivered() uint64 { return d.fleet.arrived.Load() }
+func (d *downlink) delivered() uint64 { return d.fleet.Arrived() }
 
 func (d *downlink) send() error {
 	packet := d.packets[d.next]

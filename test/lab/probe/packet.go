@@ -41,8 +41,8 @@ func appendUDP(b []byte, src, dst netip.AddrPort, id uint16, payload []byte) []b
 	return append(b, payload...)
 }
 
-// appendEcho appends an IPv4 packet with an ICMP echo request.
-func appendEcho(b []byte, src, dst netip.Addr, id, seq uint16, payload []byte) []byte {
+// AppendEcho appends an IPv4 packet with an ICMP echo request (RFC 792).
+func AppendEcho(b []byte, src, dst netip.Addr, id, seq uint16, payload []byte) []byte {
 	b = appendIPv4(b, src, dst, protocolICMP, icmpLen+len(payload), seq)
 	start := len(b)
 	b = append(b, 8, 0, 0, 0)
@@ -51,6 +51,12 @@ func appendEcho(b []byte, src, dst netip.Addr, id, seq uint16, payload []byte) [
 	b = append(b, payload...)
 	binary.BigEndian.PutUint16(b[start+2:], checksum(0, b[start:]))
 	return b
+}
+
+// EchoReply gives identifier and payload of an IPv4 packet that is an ICMP echo reply.
+func EchoReply(b []byte) (id uint16, payload []byte, ok bool) {
+	r, ok := parse(b)
+	return r.id, r.payload, ok && r.protocol == protocolICMP && r.icmpType == 0
 }
 
 // received is a packet of the data network.

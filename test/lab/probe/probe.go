@@ -99,7 +99,7 @@ func (p *Probe) Ping(ctx context.Context, count int) ([]time.Duration, error) {
 		p.echoes[uint16(seq)] = answer
 		p.mu.Unlock()
 		sent := time.Now()
-		b := appendEcho(nil, p.session.Address(), p.dn, 1, uint16(seq), make([]byte, 56))
+		b := AppendEcho(nil, p.session.Address(), p.dn, 1, uint16(seq), make([]byte, 56))
 		if err := sender.Write(0, b); err != nil {
 			return rtts, err
 		}

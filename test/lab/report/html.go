@@ -4,19 +4,19 @@ package report
 
 import (
 	"bytes"
-	_ "embed"
+	"embed"
 	"fmt"
 	"html/template"
 	"time"
 )
 
-//go:embed page.html
-var pageText string
+//go:embed page.html load.html style.html
+var pages embed.FS
 
-var page = template.Must(template.New("page").Funcs(template.FuncMap{
+var templates = template.Must(template.New("pages").Funcs(template.FuncMap{
 	"span": span, "number": number, "inc": func(i int) int { return i + 1 },
 	"at": func(d time.Duration) string { return number(float64(d.Milliseconds())/1000) + " s" },
-}).Parse(pageText))
+}).ParseFS(pages, "*.html"))
 
 // HTML returns the page: one file that needs nothing else.
 func (r *Report) HTML() ([]byte, error) {
@@ -29,7 +29,7 @@ func (r *Report) HTML() ([]byte, error) {
 		}
 	}
 	var b bytes.Buffer
-	err := page.Execute(&b, struct {
+	err := templates.ExecuteTemplate(&b, "page.html", struct {
 		*Report
 		Sent, Lost, Held int
 		Longest          time.Duration

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package report writes what a demo run found: the numbers as JSON, whose keys are a contract with whoever reads them, and
-// a page for people, one self-contained HTML file with its plots drawn here as SVG. It only formats; measuring and judging
-// are the caller's.
+// Package report writes what a run of the lab found, the demo's or a load's: the numbers as JSON, whose keys are a contract with whoever reads
+// them, and a page for people, one self-contained HTML file with its plots drawn here as SVG. It only formats; measuring and judging are the
+// caller's.
 package report
 
 import (
@@ -130,17 +130,14 @@ func (r *Report) JSON() ([]byte, error) {
 }
 
 // WriteJSON writes JSON to a file.
-func (r *Report) WriteJSON(file string) error {
-	text, err := r.JSON()
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(file, text, 0o644)
-}
+func (r *Report) WriteJSON(file string) error { return write(file, r.JSON) }
 
 // WriteHTML writes HTML to a file.
-func (r *Report) WriteHTML(file string) error {
-	text, err := r.HTML()
+func (r *Report) WriteHTML(file string) error { return write(file, r.HTML) }
+
+// write puts what content gives into a file.
+func write(file string, content func() ([]byte, error)) error {
+	text, err := content()
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package fleet
 
 import (
 	"context"
@@ -24,21 +24,19 @@ import (
 	"github.com/open-n3iwf/n3iwf/test/lab/nas/security"
 )
 
-// procedureTime bounds every procedure of a UE.
-const procedureTime = 20 * time.Second
+// ProcedureTime bounds every procedure of a UE.
+const ProcedureTime = 20 * time.Second
 
-// simUE is one UE of the fleet, reduced to what a run needs: it registers, has one PDU session, and moves. Unlike the UE of test/lab/ue it
-// shares its sockets with all others and gives up at the first thing that is not as expected. All but the fields of the first group belong
-// to the shard.
-type simUE struct {
-	fleet  *fleet
+// UE is one UE of the fleet. All but the fields of the first group belong to the shard.
+type UE struct {
+	fleet  *Fleet
 	shard  *shard
 	number int
 	port   uint16 // of NAT traversal
 	nas    *tcp.Client
 	// signalling is read by the TCP stack, user by the load generator.
 	signalling atomic.Pointer[ipsec.Handle]
-	user       atomic.Pointer[userPath]
+	user       atomic.Pointer[User]
 
 	session  *ikev2.Session
 	deadline time.Time
@@ -61,6 +59,8 @@ type simUE struct {
 
 	place          int // index of the local address
 	moved, checked bool
+	mobike         bool // the N3IWF supports it
+	leaving        bool // the UE deregisters, and the end of its IKE SA is the end of that
 }
 
 // child is a child SA; qos is nil for the signalling SA.
@@ -68,26 +68,41 @@ type child struct {
 	id  ipsec.ChildID
 	qos *nwu.QoSInfo
 	up  netip.Addr
-	nas *tcp.Client
+	ue  *UE
 }
 
-// userPath is what the load generator needs of a UE.
-type userPath struct {
-	handle  ipsec.Handle
-	carrier gre.Carrier
-	address netip.Addr // of the PDU session
+// qfi is the first QoS flow of a user-plane child SA.
+func (c *child) qfi() uint8 {
+	if len(c.qos.QFIs) == 0 {
+		return 0
+	}
+	return c.qos.QFIs[0]
 }
+
+// User is what it takes to send user data of a UE.
+type User struct {
+	Handle  ipsec.Handle
+	Carrier gre.Carrier
+	QFI     uint8      // of the first QoS flow of the child SA
+	Address netip.Addr // of the PDU session
+}
+
+// Number counts the UEs of the fleet from 0.
+func (u *UE) Number() int { return u.number }
+
+// User gives the way for user data, nil without a PDU session.
+func (u *UE) User() *User { return u.user.Load() }
 
 // reset makes the UE new; its sequence number, which is the USIM's, stays.
-func (u *simUE) reset() {
+func (u *UE) reset() {
 	u.session, u.deadline, u.outputs, u.waiting = nil, time.Time{}, nil, nil
 	u.eap, u.security, u.kN3IWF = eap5g.Peer{}, nil, nil
 	u.children = map[ipsec.ChildID]*child{}
-	u.place = 0
+	u.place, u.leaving = 0, false
 }
 
 // do begins a procedure in the shard and waits for its end.
-func (u *simUE) do(ctx context.Context, what string, begin func() error) error {
+func (u *UE) do(ctx context.Context, what string, begin func() error) error {
 	done := make(chan error, 1)
 	u.fleet.post(u, func() {
 		u.waiting, u.what = done, what
@@ -95,20 +110,20 @@ func (u *simUE) do(ctx context.Context, what string, begin func() error) error {
 			u.fail(err)
 		}
 	})
-	limit := time.NewTimer(procedureTime)
+	limit := time.NewTimer(ProcedureTime)
 	defer limit.Stop()
 	select {
 	case err := <-done:
 		return err
 	case <-limit.C:
-		return fmt.Errorf("%s: not done after %v", what, procedureTime)
+		return fmt.Errorf("%s: not done after %v", what, ProcedureTime)
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
 }
 
 // fail ends the procedure that waits.
-func (u *simUE) fail(err error) {
+func (u *UE) fail(err error) {
 	if u.waiting != nil {
 		if err != nil {
 			err = fmt.Errorf("%s: %w", u.what, err)
@@ -118,16 +133,16 @@ func (u *simUE) fail(err error) {
 	}
 }
 
-func (u *simUE) succeed() { u.fail(nil) }
+func (u *UE) succeed() { u.fail(nil) }
 
-// register runs IKE, EAP-5G and the 5GS registration until Registration Complete is sent.
-func (u *simUE) register(ctx context.Context) error {
+// Register runs IKE, EAP-5G and the 5GS registration until Registration Complete is sent.
+func (u *UE) Register(ctx context.Context) error {
 	return u.do(ctx, "registration", func() error {
 		f := u.fleet
 		identity := make([]byte, 16)
 		_, _ = rand.Read(identity) // never fails
 		options := ikev2.Options{
-			IKE: f.profile.IKE, ESP: f.profile.ESP, EAP: true, HonestNAT: true, Keepalive: -1, AcceptChild: u.acceptChild,
+			IKE: f.o.Profile.IKE, ESP: f.o.Profile.ESP, EAP: true, HonestNAT: true, Keepalive: -1, AcceptChild: u.acceptChild,
 			NewChildSPI:     func() (uint32, error) { return f.dataPlane.NewInboundSPI(0) },
 			ReleaseChildSPI: f.dataPlane.ReleaseSPI,
 			Identity:        ikev2.Identity{Type: message.ID_KEY_ID, Data: identity},
@@ -138,7 +153,7 @@ func (u *simUE) register(ctx context.Context) error {
 			Config:   &message.Configuration{Type: message.CFG_REQUEST, Attributes: []message.ConfigAttribute{{Type: message.INTERNAL_IP4_ADDRESS}}},
 			NATTPath: u.path(),
 		}
-		path := ikev2.Path{Local: netip.AddrPortFrom(f.lab.addr.ue[0], ikePort), Remote: netip.AddrPortFrom(f.lab.addr.n3iwf, ikePort)}
+		path := ikev2.Path{Local: netip.AddrPortFrom(f.o.Places[0].Addr(), f.o.LocalIKE), Remote: netip.AddrPortFrom(f.o.N3IWF, f.o.IKEPort)}
 		s, out := ikev2.NewInitiator(time.Now(), options, want, path)
 		u.session = s
 		f.bySPI.Store(s.SPI(), u)
@@ -148,14 +163,22 @@ func (u *simUE) register(ctx context.Context) error {
 }
 
 // path is that of the NAT-traversal port at the UE's present place.
-func (u *simUE) path() ikev2.Path {
-	a := &u.fleet.lab.addr
-	return ikev2.Path{Local: netip.AddrPortFrom(a.ue[u.place], u.port), Remote: netip.AddrPortFrom(a.n3iwf, nattPort), NATT: true}
+func (u *UE) path() ikev2.Path {
+	o := &u.fleet.o
+	local := o.Places[u.place]
+	if u.place == 0 {
+		local = netip.AddrPortFrom(local.Addr(), u.port)
+	}
+	return ikev2.Path{Local: local, Remote: netip.AddrPortFrom(o.N3IWF, o.NATTPort), NATT: true}
 }
 
-// move goes to the other local address; it is done when the N3IWF has accepted that and has checked that the UE is there.
-func (u *simUE) move(ctx context.Context) error {
+// Move goes to the other place (RFC 4555 3.5); it is done when the N3IWF has accepted that, and with AwaitCheck when it has checked that the
+// UE is there.
+func (u *UE) Move(ctx context.Context) error {
 	return u.do(ctx, "move", func() error {
+		if !u.mobike {
+			return errors.New("the N3IWF has not sent MOBIKE_SUPPORTED")
+		}
 		u.place = 1 - u.place
 		u.moved, u.checked = false, false
 		u.apply(u.session.Move(time.Now(), u.path()))
@@ -164,7 +187,7 @@ func (u *simUE) move(ctx context.Context) error {
 }
 
 // apply does what the session wants. An event may make the session want more, which is done afterwards.
-func (u *simUE) apply(out ikev2.Output) {
+func (u *UE) apply(out ikev2.Output) {
 	u.outputs = append(u.outputs, out)
 	if u.applying {
 		return
@@ -189,7 +212,7 @@ func (u *simUE) apply(out ikev2.Output) {
 	u.outputs = nil
 }
 
-func (u *simUE) event(ev ikev2.Event) {
+func (u *UE) event(ev ikev2.Event) {
 	switch ev := ev.(type) {
 	case ikev2.EAPReceived:
 		u.receiveEAP(ev.Packet)
@@ -208,6 +231,12 @@ func (u *simUE) event(ev ikev2.Event) {
 			delete(u.children, c.id)
 			_ = u.fleet.dataPlane.Delete(c.id, 0) // it may be gone already
 		}
+	case ikev2.SPIAdded:
+		u.fleet.bySPI.Store(ev.SPI, u)
+	case ikev2.SPIChanged:
+		u.fleet.bySPI.Store(ev.New, u)
+	case ikev2.SPIForgotten:
+		u.fleet.bySPI.Delete(ev.SPI)
 	case ikev2.ChildrenMoved:
 		u.childrenMoved(ev.Path)
 	case ikev2.MoveDone:
@@ -223,13 +252,13 @@ func (u *simUE) event(ev ikev2.Event) {
 	}
 }
 
-func (u *simUE) moveStep() {
-	if u.moved && u.checked {
+func (u *UE) moveStep() {
+	if u.moved && (u.checked || !u.fleet.o.AwaitCheck) {
 		u.succeed()
 	}
 }
 
-func (u *simUE) childrenMoved(path ikev2.Path) {
+func (u *UE) childrenMoved(path ikev2.Path) {
 	ids := make([]ipsec.ChildID, 0, len(u.children))
 	for id := range u.children {
 		ids = append(ids, id)
@@ -242,18 +271,23 @@ func (u *simUE) childrenMoved(path ikev2.Path) {
 	}
 }
 
-func (u *simUE) closed(reason error) {
+func (u *UE) closed(reason error) {
 	for id := range u.children {
 		_ = u.fleet.dataPlane.Delete(id, 0) // it may be gone already
 	}
 	clear(u.children)
 	u.signalling.Store(nil)
 	u.user.Store(nil)
+	if u.leaving {
+		u.succeed()
+		return
+	}
 	u.fail(errors.Join(errors.New("the IKE SA has ended"), reason))
 }
 
 // established takes what the N3IWF has assigned; the signalling SA is up by then or comes up in the same output.
-func (u *simUE) established(ev ikev2.Established) {
+func (u *UE) established(ev ikev2.Established) {
+	u.mobike = ev.MOBIKE
 	if ev.Config != nil {
 		for _, a := range ev.Config.Attributes {
 			if a.Type == message.INTERNAL_IP4_ADDRESS && len(a.Value) == 4 {
@@ -276,7 +310,7 @@ func (u *simUE) established(ev ikev2.Established) {
 	u.dialNAS()
 }
 
-func (u *simUE) dialNAS() {
+func (u *UE) dialNAS() {
 	if !u.netNAS.Addr().IsValid() || u.signalling.Load() == nil {
 		return
 	}
@@ -285,13 +319,13 @@ func (u *simUE) dialNAS() {
 	}
 }
 
-func (u *simUE) newChild(qos *nwu.QoSInfo) *child {
+func (u *UE) newChild(qos *nwu.QoSInfo) *child {
 	u.nextChild++
-	return &child{id: ipsec.ChildID(u.number)<<32 | ipsec.ChildID(u.nextChild), qos: qos, nas: u.nas}
+	return &child{id: ipsec.ChildID(u.number)<<32 | ipsec.ChildID(u.nextChild), qos: qos, ue: u}
 }
 
 // acceptChild takes the user-plane child SA that the N3IWF makes (TS 24.502 7.5.2).
-func (u *simUE) acceptChild(_ *ikev2.Session, offer *ikev2.ChildOffer) (ikev2.ChildAnswer, error) {
+func (u *UE) acceptChild(_ *ikev2.Session, offer *ikev2.ChildOffer) (ikev2.ChildAnswer, error) {
 	c := u.newChild(&nwu.QoSInfo{})
 	for _, n := range offer.Notifies {
 		switch n.Type {
@@ -308,7 +342,7 @@ func (u *simUE) acceptChild(_ *ikev2.Session, offer *ikev2.ChildOffer) (ikev2.Ch
 	return ikev2.ChildAnswer{Tag: c}, nil
 }
 
-func (u *simUE) childUp(ev ikev2.ChildUp) {
+func (u *UE) childUp(ev ikev2.ChildUp) {
 	sa := ev.Child
 	c, ok := sa.Tag.(*child)
 	if !ok {
@@ -345,6 +379,6 @@ func (u *simUE) childUp(ev ikev2.ChildUp) {
 		u.fail(err)
 		return
 	}
-	u.user.Store(&userPath{handle: h, carrier: carrier, address: u.accepted})
+	u.user.Store(&User{Handle: h, Carrier: carrier, QFI: c.qfi(), Address: u.accepted})
 	u.sessionStep()
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package fleet
 
 import (
 	"context"
@@ -17,7 +17,7 @@ import (
 )
 
 // receiveEAP answers an EAP packet of the N3IWF.
-func (u *simUE) receiveEAP(packet []byte) {
+func (u *UE) receiveEAP(packet []byte) {
 	ev, err := u.eap.Receive(packet)
 	if err != nil {
 		u.fail(err)
@@ -25,9 +25,9 @@ func (u *simUE) receiveEAP(packet []byte) {
 	}
 	switch ev := ev.(type) {
 	case eap5g.Started:
-		cause, plmn := eap5g.CauseMOSignalling, eap5g.PLMN(plmn)
+		cause, plmn := eap5g.CauseMOSignalling, eap5g.PLMN(u.fleet.plmn)
 		request, err := u.registrationRequest()
-		u.sendEAP(eap5g.AN{EstablishmentCause: &cause, SelectedPLMN: &plmn, RequestedNSSAI: []eap5g.SNSSAI{{SST: 1}}}, request, err)
+		u.sendEAP(eap5g.AN{EstablishmentCause: &cause, SelectedPLMN: &plmn, RequestedNSSAI: []eap5g.SNSSAI{u.slice()}}, request, err)
 	case eap5g.NASArrived:
 		answer, err := u.answerNAS(ev.PDU)
 		u.sendEAP(eap5g.AN{}, answer, err)
@@ -40,7 +40,7 @@ func (u *simUE) receiveEAP(packet []byte) {
 	}
 }
 
-func (u *simUE) sendEAP(an eap5g.AN, pdu []byte, err error) {
+func (u *UE) sendEAP(an eap5g.AN, pdu []byte, err error) {
 	var packet []byte
 	if err == nil {
 		packet, err = u.eap.SendNAS(an, pdu)
@@ -53,7 +53,6 @@ func (u *simUE) sendEAP(an eap5g.AN, pdu []byte, err error) {
 }
 
 var (
-	plmn       = must(nas.NewPLMN(mcc, mnc))
 	capability = nas.NewSecurityCapability([]int{0}, []int{2}) // NEA0 and NIA2
 	imeisv     = must(nas.NewIMEISV("4370816125816151"))
 )
@@ -65,15 +64,30 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-func (u *simUE) registrationRequest() ([]byte, error) {
+// slice is the requested slice as the AN parameters have it.
+func (u *UE) slice() eap5g.SNSSAI {
+	s := &u.fleet.o.Slice
+	if !s.HasSD {
+		return eap5g.SNSSAI{SST: s.SST}
+	}
+	return eap5g.SNSSAI{SST: s.SST, SD: &s.SD}
+}
+
+// identity is the SUCI by the null scheme.
+func (u *UE) identity() nas.MobileIdentity {
+	o := &u.fleet.o
+	return nas.NewNullSUCI(u.fleet.plmn, o.IMSI(u.number)[len(o.MCC)+len(o.MNC):], "0").Identity()
+}
+
+func (u *UE) registrationRequest() ([]byte, error) {
 	return nas.Encode(&nas.RegistrationRequest{
 		RegistrationType: nas.RegistrationInitial | nas.FollowOn, KSI: nas.NoKey, SecurityCapability: capability,
-		Identity: nas.NewNullSUCI(plmn, imsi(u.number)[len(mcc+mnc):], "0").Identity(),
+		Identity: u.identity(),
 	})
 }
 
 // answerNAS handles a NAS message during EAP-5G and gives the answer.
-func (u *simUE) answerNAS(pdu []byte) ([]byte, error) {
+func (u *UE) answerNAS(pdu []byte) ([]byte, error) {
 	kind, err := security.Type(pdu)
 	if err != nil {
 		return nil, err
@@ -89,20 +103,22 @@ func (u *simUE) answerNAS(pdu []byte) ([]byte, error) {
 		return nil, err
 	}
 	switch m := m.(type) {
+	case *nas.IdentityRequest:
+		return nas.Encode(&nas.IdentityResponse{Identity: u.identity()})
 	case *nas.AuthenticationRequest:
 		return u.authenticate(m)
 	case *nas.SecurityModeCommand:
 		return u.securityMode(pdu, m)
 	}
-	return nil, fmt.Errorf("unexpected NAS message %s", m.Type())
+	return nil, fmt.Errorf("the network answers %s", m.Type())
 }
 
 // authenticate is the USIM and the ME (TS 33.501 6.1.3.2).
-func (u *simUE) authenticate(m *nas.AuthenticationRequest) ([]byte, error) {
+func (u *UE) authenticate(m *nas.AuthenticationRequest) ([]byte, error) {
 	if m.RAND == nil || m.AUTN == nil {
 		return nil, errors.New("authentication request without RAND or AUTN")
 	}
-	sqn, vector, err := u.fleet.key.CheckAUTN(*m.RAND, *m.AUTN)
+	sqn, vector, err := u.fleet.o.Key.CheckAUTN(*m.RAND, *m.AUTN)
 	if err != nil {
 		return nil, err
 	}
@@ -110,14 +126,15 @@ func (u *simUE) authenticate(m *nas.AuthenticationRequest) ([]byte, error) {
 		return nil, milenage.ErrSynch
 	}
 	u.sqn = sqn
-	network := aka.ServingNetwork(mcc, mnc)
-	u.kamf = aka.KAMF(aka.KSEAF(aka.KAUSF(vector, network, *m.AUTN), network), imsi(u.number), m.ABBA)
+	o := &u.fleet.o
+	network := aka.ServingNetwork(o.MCC, o.MNC)
+	u.kamf = aka.KAMF(aka.KSEAF(aka.KAUSF(vector, network, *m.AUTN), network), o.IMSI(u.number), m.ABBA)
 	res := aka.RESStar(vector, network, *m.RAND)
 	return nas.Encode(&nas.AuthenticationResponse{RESStar: &res})
 }
 
 // securityMode takes the algorithms and derives K_N3IWF from the COUNT of the answer.
-func (u *simUE) securityMode(pdu []byte, m *nas.SecurityModeCommand) ([]byte, error) {
+func (u *UE) securityMode(pdu []byte, m *nas.SecurityModeCommand) ([]byte, error) {
 	ctx, err := security.New(u.kamf, 0, security.Algorithm(m.Algorithms>>4), security.Algorithm(m.Algorithms&15), security.BearerNon3GPP, security.Uplink)
 	if err != nil {
 		return nil, err
@@ -140,7 +157,7 @@ func (u *simUE) securityMode(pdu []byte, m *nas.SecurityModeCommand) ([]byte, er
 }
 
 // downlinkNAS handles a NAS message that came over TCP.
-func (u *simUE) downlinkNAS(pdu []byte) {
+func (u *UE) downlinkNAS(pdu []byte) {
 	if u.security == nil {
 		u.fail(errors.New("NAS message without a security context"))
 		return
@@ -169,15 +186,25 @@ func (u *simUE) downlinkNAS(pdu []byte) {
 				u.fail(err)
 			}
 		}
+	case *nas.DeregistrationAcceptUE:
+		// The network ends the IKE SA now.
 	default:
-		u.fail(fmt.Errorf("unexpected NAS message %s", m.Type()))
+		u.fail(fmt.Errorf("the network answers %s", m.Type()))
 	}
 }
 
-func (u *simUE) downlinkSM(t *nas.DLNASTransport) {
+func (u *UE) downlinkSM(t *nas.DLNASTransport) {
+	if t.Cause != nil {
+		u.fail(fmt.Errorf("session request not forwarded: 5GMM cause %s", *t.Cause))
+		return
+	}
 	sm, err := nas.Decode(t.Container)
 	if err != nil {
 		u.fail(err)
+		return
+	}
+	if reject, ok := sm.(*nas.EstablishmentReject); ok {
+		u.fail(fmt.Errorf("rejected: 5GSM cause %s", reject.Cause))
 		return
 	}
 	accept, ok := sm.(*nas.EstablishmentAccept)
@@ -190,33 +217,33 @@ func (u *simUE) downlinkSM(t *nas.DLNASTransport) {
 }
 
 // sessionStep ends the establishment when both the answer over NAS and the child SA are there.
-func (u *simUE) sessionStep() {
+func (u *UE) sessionStep() {
 	p := u.user.Load()
 	if p == nil || !u.accepted.IsValid() {
 		return
 	}
 	with := *p
-	with.address = u.accepted
+	with.Address = u.accepted
 	u.user.Store(&with)
 	u.succeed()
 }
 
-// establish sets up the PDU session.
-func (u *simUE) establish(ctx context.Context) error {
+// Establish sets up the PDU session.
+func (u *UE) Establish(ctx context.Context) error {
 	return u.do(ctx, "PDU session", func() error {
 		u.accepted = netip.Addr{}
-		kind, request, ssc, psi, name := nas.SessionIPv4, uint8(nas.RequestInitial), uint8(1), uint8(1), nas.DNN(dnn)
+		kind, request, ssc, psi, name := nas.SessionIPv4, uint8(nas.RequestInitial), uint8(1), uint8(1), nas.DNN(u.fleet.o.DNN)
 		container, err := nas.Encode(&nas.EstablishmentRequest{SM: nas.SM{SessionID: psi, PTI: 1}, IntegrityRate: [2]byte{0xff, 0xff}, SessionType: &kind, SSCMode: &ssc})
 		if err != nil {
 			return err
 		}
 		return u.sendNAS(&nas.ULNASTransport{
-			RequestType: &request, SNSSAI: &nas.SNSSAI{SST: 1}, DNN: &name, ContainerType: nas.ContainerN1SM, Container: container, SessionID: &psi,
+			RequestType: &request, SNSSAI: &u.fleet.o.Slice, DNN: &name, ContainerType: nas.ContainerN1SM, Container: container, SessionID: &psi,
 		})
 	})
 }
 
-func (u *simUE) sendNAS(m nas.Message) error {
+func (u *UE) sendNAS(m nas.Message) error {
 	b, err := nas.Encode(m)
 	if err == nil {
 		b, err = u.security.Protect(security.IntegrityCiphered, b)
@@ -225,4 +252,12 @@ func (u *simUE) sendNAS(m nas.Message) error {
 		err = u.nas.Send(u.inner, b)
 	}
 	return err
+}
+
+// Deregister leaves the network; it is done when the N3IWF has ended the IKE SA.
+func (u *UE) Deregister(ctx context.Context) error {
+	return u.do(ctx, "deregistration", func() error {
+		u.leaving = true
+		return u.sendNAS(&nas.DeregistrationRequestUE{DeregistrationType: nas.DeregisterNon3GPP, Identity: u.identity()})
+	})
 }
