@@ -34,14 +34,23 @@ var errNotJoined = errors.New("the AMF knows no association of this N3IWF")
 
 // join makes the association a further one of the node. The result is what the AMF said to the node that did NG Setup.
 func (a *amf) join(ctx context.Context, association transport.Association) (*ngap.NGSetupResponse, error) {
+	if err := a.introduce(ctx, association); err != nil {
+		return nil, err
+	}
+	return a.learned(ctx), nil
+}
+
+// introduce says in RAN CONFIGURATION UPDATE which node a further association belongs to, and waits for the acknowledgement (TS 38.413 8.7.2.2). Its
+// error is errNotJoined when the AMF has refused.
+func (a *amf) introduce(ctx context.Context, association transport.Association) error {
 	request, err := ngap.Encode(&ngap.RANConfigurationUpdate{
 		RANNodeName: ngap.RANNodeName(a.nf.cfg.N3IWF.Name), SupportedTAList: a.nf.tas, GlobalRANNodeID: &a.nf.nodeID,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("RAN CONFIGURATION UPDATE: %w", err)
+		return fmt.Errorf("RAN CONFIGURATION UPDATE: %w", err)
 	}
 	if err := association.Send(ctx, transport.NonUEStream, request); err != nil {
-		return nil, err
+		return err
 	}
 	waiting, cancel := context.WithTimeout(ctx, joinTime)
 	defer cancel()
@@ -49,21 +58,21 @@ func (a *amf) join(ctx context.Context, association transport.Association) (*nga
 		m, err := association.Receive(waiting)
 		if err != nil {
 			if waiting.Err() != nil && ctx.Err() == nil {
-				return nil, fmt.Errorf("%w: no answer to RAN CONFIGURATION UPDATE", errNotJoined)
+				return fmt.Errorf("%w: no answer to RAN CONFIGURATION UPDATE", errNotJoined)
 			}
-			return nil, err
+			return err
 		}
 		pdu, err := ngap.Decode(m.Data)
 		if err != nil {
-			return nil, fmt.Errorf("answer to RAN CONFIGURATION UPDATE: %w", err)
+			return fmt.Errorf("answer to RAN CONFIGURATION UPDATE: %w", err)
 		}
 		switch msg := pdu.Message.(type) {
 		case *ngap.RANConfigurationUpdateAcknowledge:
-			return a.learned(ctx), nil
+			return nil
 		case *ngap.RANConfigurationUpdateFailure:
-			return nil, fmt.Errorf("%w: %s", errNotJoined, msg.Cause)
+			return fmt.Errorf("%w: %s", errNotJoined, msg.Cause)
 		case *ngap.ErrorIndication:
-			return nil, fmt.Errorf("%w: %s", errNotJoined, pdu)
+			return fmt.Errorf("%w: %s", errNotJoined, pdu)
 		default:
 			a.log.Warn("message before the association has joined; dropped", slog.String("procedure", pdu.ProcedureCode.String()))
 		}
@@ -168,7 +177,7 @@ func (n *nodes) takeAMF(body []byte) error {
 // connectionTo gives this node's connection with an AMF, by its name, nil when there is none.
 func (nf *N3IWF) connectionTo(name string) *ngConnection {
 	for _, a := range nf.amfs {
-		if ng := a.ng.Load(); ng != nil && (string(ng.name) == name || ng.name == "" && len(nf.amfs) == 1) {
+		if ng := a.ng.Load(); ng != nil && (ng.name() == name || ng.name() == "" && len(nf.amfs) == 1) {
 			return ng
 		}
 	}

@@ -9,35 +9,54 @@ import (
 	"github.com/open-n3iwf/n3iwf/ngap/aper"
 )
 
-// dispatch takes a PDU of the AMF to the UE that it is about, or handles it when it is about none.
-func (ng *ngConnection) dispatch(pdu *ngap.PDU) {
+// dispatch takes a PDU of the AMF to the UE that it is about, or handles it when it is about none. It came via an association of this node.
+func (ng *ngConnection) dispatch(pdu *ngap.PDU, via *tnla) {
 	switch m := pdu.Message.(type) {
-	case *ngap.AMFStatusIndication:
-		ng.amf.log.Warn("the AMF withdraws GUAMIs; new UEs go to others", slog.Int("guamis", len(m.UnavailableGUAMIList)))
-		ng.setUnavailable(m.UnavailableGUAMIList)
+	case *ngap.AMFStatusIndication, *ngap.OverloadStart, *ngap.OverloadStop, *ngap.AMFConfigurationUpdate, *ngap.NGReset:
+		ng.amf.nf.nodes.tellNGAP(ng, pdu)
+		ng.aboutNode(pdu, via)
+		return
+	case *ngap.NGResetAcknowledge:
+		ng.resetAcknowledged()
 		return
 	case *ngap.ErrorIndication:
-		ng.errorIndication(m)
+		ng.errorIndication(m, via)
 		return
 	}
 	amfID, ranID := ngap.UEIDs(pdu.Message)
 	switch {
 	case ranID != nil:
-		ng.toUE(uint32(*ranID), amfID, pdu, 0)
+		ng.toUE(uint32(*ranID), amfID, pdu, via, 0)
 	case amfID != nil:
 		if id, ok := ng.ranID(*amfID); ok {
-			ng.toUE(id, amfID, pdu, 0)
+			ng.toUE(id, amfID, pdu, via, 0)
 			return
 		}
-		ng.unknownUE(amfID, nil, ngap.CauseRadioNetworkInconsistentRemoteUENGAPID)
+		ng.unknownUE(amfID, nil, ngap.CauseRadioNetworkInconsistentRemoteUENGAPID, via)
 	default:
-		ng.unsupported(pdu)
+		ng.unsupported(pdu, via)
+	}
+}
+
+// aboutNode handles what concerns the whole N3IWF, also the part of it that is at this node when it came to another one; via is nil then.
+func (ng *ngConnection) aboutNode(pdu *ngap.PDU, via *tnla) {
+	switch m := pdu.Message.(type) {
+	case *ngap.AMFStatusIndication:
+		ng.amfStatus(m)
+	case *ngap.OverloadStart:
+		ng.overloadStart(m)
+	case *ngap.OverloadStop:
+		ng.overloadStop()
+	case *ngap.AMFConfigurationUpdate:
+		ng.configurationUpdate(m, via)
+	case *ngap.NGReset:
+		ng.ngReset(m, via)
 	}
 }
 
 // toUE gives the PDU to the UE's owner, who checks that the ids name a UE and belong together (TS 38.413 10.6). The AMF may choose any association of
-// the node for a UE, also that of another node than the UE's.
-func (ng *ngConnection) toUE(ranID uint32, amfID *ngap.AMFUENGAPID, pdu *ngap.PDU, hops uint8) {
+// the node for a UE, also that of another node than the UE's; the UE is bound to the one that it chose last.
+func (ng *ngConnection) toUE(ranID uint32, amfID *ngap.AMFUENGAPID, pdu *ngap.PDU, via *tnla, hops uint8) {
 	o := ng.amf.nf.ownerOfRAN(ranID)
 	o.mail.post(func() {
 		u := o.byRANID[ranID]
@@ -45,53 +64,71 @@ func (ng *ngConnection) toUE(ranID uint32, amfID *ngap.AMFUENGAPID, pdu *ngap.PD
 		if u == nil && ng.amf.nf.nodes.forwardNGAP(ng, ranID, pdu, hops) {
 			return
 		}
-		if u == nil || u.ng != ng || u.released {
-			ng.unknownUE(amfID, &id, ngap.CauseRadioNetworkUnknownLocalUENGAPID)
+		_, isError := pdu.Message.(*ngap.ErrorIndication)
+		switch {
+		case u != nil && u.ng != ng && u.takenOver(ng, amfID):
+			o.guarded(u, func() { u.adopt(ng) })
+		case u == nil || u.ng != ng || u.released:
+			if !isError {
+				ng.unknownUE(amfID, &id, ngap.CauseRadioNetworkUnknownLocalUENGAPID, via)
+			}
 			return
 		}
-		if amfID != nil && u.amfID != nil && *amfID != *u.amfID {
-			ng.unknownUE(amfID, &id, ngap.CauseRadioNetworkInconsistentRemoteUENGAPID)
+		if amfID != nil && u.amfID != nil && *amfID != *u.amfID && !isError {
+			ng.unknownUE(amfID, &id, ngap.CauseRadioNetworkInconsistentRemoteUENGAPID, via)
+			o.guarded(u, u.loseAMF) // both ends drop the connection
 			return
 		}
-		if amfID != nil && u.amfID == nil {
+		if amfID != nil && u.amfID == nil && !isError {
 			u.amfID = amfID
 			ng.bind(*amfID, ranID)
 		}
-		o.guarded(u, func() { u.receiveNGAP(pdu) })
+		if via != nil {
+			ng.bindTNLA(ranID, via)
+		}
+		o.guarded(u, func() { u.receiveNGAP(pdu, via) })
 	})
 }
 
-func (ng *ngConnection) unknownUE(amfID *ngap.AMFUENGAPID, ranID *ngap.RANUENGAPID, why ngap.CauseRadioNetwork) {
+// takenOver tells whether an AMF may speak for a UE of another one: the UE's own is lost or gives the UE away, and the two are of one set.
+func (u *ue) takenOver(ng *ngConnection, amfID *ngap.AMFUENGAPID) bool {
+	if u.released || u.guami == nil || u.amfID == nil || amfID == nil || *amfID != *u.amfID {
+		return false
+	}
+	_, withdrawn := u.ng.withdrawn(*u.guami)
+	return (u.held != nil || withdrawn) && ng.match(*u.guami) != guamiOther
+}
+
+func (ng *ngConnection) unknownUE(amfID *ngap.AMFUENGAPID, ranID *ngap.RANUENGAPID, why ngap.CauseRadioNetwork, via *tnla) {
 	cause := why.Cause()
 	ng.amf.log.Warn("NGAP message for a UE that is not here", slog.Any("ran_ue_ngap_id", ranID), slog.String("cause", cause.String()))
-	ng.answer(&ngap.ErrorIndication{AMFUENGAPID: amfID, RANUENGAPID: ranID, Cause: &cause})
+	ng.answer(via, &ngap.ErrorIndication{AMFUENGAPID: amfID, RANUENGAPID: ranID, Cause: &cause})
 }
 
-// errorIndication: the AMF did not understand something. When it does not know the UE, the UE's association is gone (TS 38.413 10.6).
-func (ng *ngConnection) errorIndication(m *ngap.ErrorIndication) {
-	cause := "none"
-	if m.Cause != nil {
-		cause = m.Cause.String()
+// errorIndication: the AMF did not understand something. What is about a UE goes to it.
+func (ng *ngConnection) errorIndication(m *ngap.ErrorIndication, via *tnla) {
+	ng.amf.log.Warn("ERROR INDICATION from the AMF", slog.String("message", ngap.String(m)))
+	ranID, known := uint32(0), m.RANUENGAPID != nil
+	switch {
+	case known:
+		ranID = uint32(*m.RANUENGAPID)
+	case m.AMFUENGAPID != nil:
+		ranID, known = ng.ranID(*m.AMFUENGAPID)
 	}
-	ng.amf.log.Warn("ERROR INDICATION from the AMF", slog.String("cause", cause))
-	if m.Cause == nil || m.RANUENGAPID == nil ||
-		!m.Cause.Is(ngap.CauseRadioNetworkUnknownLocalUENGAPID) && !m.Cause.Is(ngap.CauseRadioNetworkInconsistentRemoteUENGAPID) {
-		return
+	if known {
+		ng.toUE(ranID, m.AMFUENGAPID, &ngap.PDU{ProcedureCode: ngap.ProcedureErrorIndication, Criticality: aper.Ignore, Message: m}, via, 0)
 	}
-	ranID := uint32(*m.RANUENGAPID)
-	o := ng.amf.nf.ownerOfRAN(ranID)
-	o.mail.post(func() {
-		if u := o.byRANID[ranID]; u != nil && u.ng == ng && !u.released {
-			o.guarded(u, func() {
-				u.unbind()
-				u.endIKE()
-			})
-		}
-	})
+}
+
+// errorIndication ends the UE when the AMF does not know it (TS 38.413 10.6).
+func (u *ue) errorIndication(m *ngap.ErrorIndication) {
+	if m.Cause != nil && (m.Cause.Is(ngap.CauseRadioNetworkUnknownLocalUENGAPID) || m.Cause.Is(ngap.CauseRadioNetworkInconsistentRemoteUENGAPID)) {
+		u.loseAMF()
+	}
 }
 
 // unsupported answers a procedure that this N3IWF does not run, by the criticality that the AMF gave it (TS 38.413 10.3.4.1).
-func (ng *ngConnection) unsupported(pdu *ngap.PDU) {
+func (ng *ngConnection) unsupported(pdu *ngap.PDU, via *tnla) {
 	ng.amf.log.Warn("NGAP procedure is not supported", slog.String("procedure", pdu.ProcedureCode.String()))
 	if pdu.Criticality == aper.Ignore || pdu.Kind != ngap.InitiatingMessage {
 		return
@@ -101,11 +138,11 @@ func (ng *ngConnection) unsupported(pdu *ngap.PDU) {
 		ProcedureCode: &code, TriggeringMessage: &trigger, ProcedureCriticality: &criticality,
 	}}
 	reply.AMFUENGAPID, reply.RANUENGAPID = ngap.UEIDs(pdu.Message)
-	ng.answer(reply)
+	ng.answer(via, reply)
 }
 
 // receiveNGAP handles a PDU about this UE.
-func (u *ue) receiveNGAP(pdu *ngap.PDU) {
+func (u *ue) receiveNGAP(pdu *ngap.PDU, via *tnla) {
 	switch m := pdu.Message.(type) {
 	case *ngap.DownlinkNASTransport:
 		if u.state == stateEAP && u.guardFor != "" && u.eap != nil && u.eap.CanSend() {
@@ -122,10 +159,19 @@ func (u *ue) receiveNGAP(pdu *ngap.PDU) {
 		u.modifySessions(m)
 	case *ngap.PDUSessionResourceModifyConfirm:
 		u.modifyConfirm(m)
+	case *ngap.UEContextModificationRequest:
+		u.modifyContext(m)
+	case *ngap.UETNLABindingReleaseRequest:
+		u.ng.unbindTNLA(u.ranID)
+		u.freed = true
+	case *ngap.RerouteNASRequest:
+		u.reroute(m)
+	case *ngap.ErrorIndication:
+		u.errorIndication(m)
 	case *ngap.UEContextReleaseCommand:
 		u.releaseCommand(m.Cause)
 	default:
-		u.ng.unsupported(pdu)
+		u.ng.unsupported(pdu, via)
 	}
 }
 
@@ -137,7 +183,14 @@ func (u *ue) initialContextSetup(m *ngap.InitialContextSetupRequest) {
 		u.send(&ngap.InitialContextSetupFailure{AMFUENGAPID: *u.amfID, RANUENGAPID: ngap.RANUENGAPID(u.ranID), Cause: cause})
 		return
 	}
-	u.setup = m
+	if u.state == stateReleasing {
+		u.send(&ngap.InitialContextSetupFailure{
+			AMFUENGAPID: *u.amfID, RANUENGAPID: ngap.RANUENGAPID(u.ranID), Cause: ngap.CauseRadioNetworkRadioConnectionWithUeLost.Cause(),
+		})
+		return
+	}
+	u.setup, u.guami, u.initial = m, &m.GUAMI, nil
+	u.setRate(m.UEAggregateMaximumBitRate)
 	if u.state == stateUp {
 		u.downlinkNAS(m.NASPDU)
 		u.signallingUp()
@@ -157,6 +210,7 @@ func (u *ue) sessionSetupRequest(m *ngap.PDUSessionResourceSetupRequest) {
 	for _, item := range m.PDUSessionResourceSetupListSUReq {
 		requests = append(requests, sessionRequest{item.PDUSessionID, item.PDUSessionNASPDU, item.SNSSAI, item.PDUSessionResourceSetupRequestTransfer})
 	}
+	u.setRate(m.UEAggregateMaximumBitRate)
 	u.downlinkNAS(m.NASPDU)
 	u.setupSessions(requests, func(b *setupBatch) {
 		response := &ngap.PDUSessionResourceSetupResponse{AMFUENGAPID: *u.amfID, RANUENGAPID: ngap.RANUENGAPID(u.ranID)}
@@ -171,6 +225,3 @@ func (u *ue) sessionSetupRequest(m *ngap.PDUSessionResourceSetupRequest) {
 		u.send(response)
 	})
 }
-
-// send sends a message about the UE to its AMF.
-func (u *ue) send(message ngap.Message) { u.ng.send(u.ranID, message) }

@@ -71,6 +71,8 @@ func (u *ue) unfinished() string {
 	switch {
 	case u.state != stateUp || u.released || u.amfID == nil || u.ng == nil:
 		return "its state"
+	case u.held != nil:
+		return "the AMF's return"
 	case u.setup != nil || len(u.batches) > 0:
 		return "the set-up of PDU sessions"
 	case u.modifications > 0:
@@ -206,7 +208,7 @@ func (n *nodes) forget(c *ueContext, node int, spis []message.SPI) {
 // takeOut ends the UE's child SAs here and writes its context down.
 func (u *ue) takeOut(d *departed, session []byte) *ueContext {
 	c := &ueContext{
-		RANID: u.ranID, AMFID: uint64(*u.amfID), AMF: string(u.ng.name), Since: u.since, Session: session, Inner: u.inner, NextChild: u.nextChild,
+		RANID: u.ranID, AMFID: uint64(*u.amfID), AMF: u.ng.name(), Since: u.since, Session: session, Inner: u.inner, NextChild: u.nextChild,
 		Moves: u.moves, Paths: u.paths,
 	}
 	c.NAS = append(c.NAS, u.nasQueue...)

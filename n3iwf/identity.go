@@ -61,10 +61,15 @@ func (nf *N3IWF) identify() error {
 }
 
 // ngSetupRequest introduces this N3IWF to an AMF (TS 38.413 9.2.6.1). Paging DRX has no meaning here but is mandatory on the wire.
-func (nf *N3IWF) ngSetupRequest() *ngap.NGSetupRequest {
-	return &ngap.NGSetupRequest{
+// With retained the UEs of before are still here, and the AMF is asked to keep theirs too.
+func (nf *N3IWF) ngSetupRequest(retained bool) *ngap.NGSetupRequest {
+	m := &ngap.NGSetupRequest{
 		GlobalRANNodeID: nf.nodeID, RANNodeName: ngap.RANNodeName(nf.cfg.N3IWF.Name), SupportedTAList: nf.tas, DefaultPagingDRX: ngap.PagingDRXV128,
 	}
+	if retained {
+		m.UERetentionInformation = new(ngap.UERetentionInformationUesRetained)
+	}
+	return m
 }
 
 // n3Addresses are the local GTP-U addresses: those configured, else the one that reaches the first AMF.

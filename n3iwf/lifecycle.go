@@ -10,50 +10,6 @@ import (
 	"github.com/open-n3iwf/n3iwf/ngap"
 )
 
-// connectionLost: an NG connection is gone. The AMF drops its UE contexts with the association or with the next NG Setup, so the UEs go too
-// when it has been away for the hold time; until then user data flows on.
-func (nf *N3IWF) connectionLost(ng *ngConnection) {
-	nf.log.Warn("NG connection lost; its UEs are released after the hold time", slog.String("amf", string(ng.name)), slog.Duration("hold", nf.live().Timers.AMFHold))
-	for _, o := range nf.owners {
-		o.mail.post(func() {
-			for _, u := range o.byRANID {
-				if u.ng == ng && !u.released {
-					o.guarded(u, u.amfLost)
-				}
-			}
-		})
-	}
-}
-
-// beginAnew ends the UEs of earlier connections with the same AMF: NG Setup erases all UE contexts on both sides (TS 38.413 8.7.1.1), so
-// they can only register anew.
-func (nf *N3IWF) beginAnew(ng *ngConnection) {
-	for _, o := range nf.owners {
-		o.mail.post(func() {
-			for _, u := range o.byRANID {
-				if u.ng != nil && u.ng != ng && u.ng.amf == ng.amf && u.released && u.state == stateUp {
-					u.log.Info("the AMF has begun anew; the UE must register again")
-					o.guarded(u, func() {
-						u.clearGuard()
-						u.endIKE()
-					})
-				}
-			}
-		})
-	}
-}
-
-// amfLost ends the NGAP association of a UE whose AMF is gone, and the UE after the hold time.
-func (u *ue) amfLost() {
-	u.unbind()
-	u.setup, u.batches = nil, nil
-	if u.state != stateUp {
-		u.endIKE()
-		return
-	}
-	u.setGuard(u.nf.live().Timers.AMFHold, "the lost AMF", u.endIKE)
-}
-
 // amfChanged tells the log when the N3IWF becomes able or unable to serve UEs.
 func (nf *N3IWF) amfChanged() {
 	up := 0

@@ -139,8 +139,26 @@ func (n *nodes) forwardNGAP(ng *ngConnection, ranID uint32, pdu *ngap.PDU, hops 
 		return false
 	}
 	n.nf.counters.Forwarded.Add(1)
-	m := forwardedNGAP{hops: hops + 1, amf: string(ng.name), pdu: b}
+	m := forwardedNGAP{hops: hops + 1, amf: ng.name(), pdu: b}
 	return n.link.Offer(node, nodeNGAP, m.append(nil))
+}
+
+// tellNGAP lets the other nodes know of a message that concerns the whole N3IWF.
+func (n *nodes) tellNGAP(ng *ngConnection, pdu *ngap.PDU) {
+	if n.link == nil {
+		return
+	}
+	b, err := ngap.Encode(pdu.Message)
+	if err != nil {
+		ng.amf.log.Error("NGAP message cannot be sent on", slog.Any("error", err))
+		return
+	}
+	m := forwardedNGAP{hops: 1, amf: ng.name(), pdu: b}
+	for _, node := range n.list() {
+		if !n.link.Offer(node, nodeNGAP, m.append(nil)) {
+			ng.amf.log.Error("another node does not hear of an NGAP message", slog.Int("node", node), slog.String("message", pdu.Name()))
+		}
+	}
 }
 
 func (n *nodes) takeNGAP(body []byte) error {
@@ -154,10 +172,14 @@ func (n *nodes) takeNGAP(body []byte) error {
 	}
 	ng := n.nf.connectionTo(m.amf)
 	amfID, ranID := ngap.UEIDs(pdu.Message)
-	if ng == nil || ranID == nil {
+	switch {
+	case ng == nil:
 		return errNodeMessage
+	case ranID == nil:
+		ng.aboutNode(pdu, nil)
+		return nil
 	}
-	ng.toUE(uint32(*ranID), amfID, pdu, m.hops)
+	ng.toUE(uint32(*ranID), amfID, pdu, nil, m.hops)
 	return nil
 }
 

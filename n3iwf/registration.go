@@ -92,22 +92,27 @@ func (u *ue) initialUEMessage(ev eap5g.NASReceived) {
 		id := ngap.PLMNIdentity(*p)
 		plmn = &id
 	}
-	u.ng = u.nf.selectAMF(guamiOf(ev.AN.GUAMI), plmn)
-	if u.ng == nil {
-		u.refuse("no AMF is connected that serves this UE")
-		return
-	}
 	cause := ngap.RRCEstablishmentCauseMoSignalling
 	if c := ev.AN.EstablishmentCause; c != nil {
 		cause = ngap.RRCEstablishmentCause(c.NGAP())
 	}
+	request := &amfRequest{guami: guamiOf(ev.AN.GUAMI), plmn: plmn, cause: cause}
+	for _, s := range ev.AN.RequestedNSSAI {
+		request.slices = append(request.slices, ngap.NewSNSSAI(s.SST, (*ngap.SD)(s.SD)))
+	}
+	var why string
+	if u.ng, why = u.nf.selectAMF(request); u.ng == nil {
+		u.refuse(why)
+		return
+	}
 	requested := ngap.UEContextRequestRequested
 	u.awaitAMF()
-	u.log.Info("UE registers", slog.String("path", u.path.String()), slog.String("amf", string(u.ng.name)))
-	u.send(&ngap.InitialUEMessage{
+	u.log.Info("UE registers", slog.String("path", u.path.String()), slog.String("amf", u.ng.name()))
+	u.initial = &ngap.InitialUEMessage{
 		RANUENGAPID: ngap.RANUENGAPID(u.ranID), NASPDU: ev.PDU, UserLocationInformation: u.location(), RRCEstablishmentCause: cause,
 		FiveGSTMSI: temporaryIdentity(ev.PDU), UEContextRequest: &requested, SelectedPLMNIdentity: plmn,
-	})
+	}
+	u.send(u.initial)
 }
 
 // admit counts the UE against limits.maxUEs. Before this, the limits of half-open IKE SAs bound what peers can make this N3IWF hold; here is the

@@ -35,6 +35,9 @@ func (u *ue) requestRelease(cause ngap.Cause) {
 			u.requestRelease(cause)
 			return
 		}
+		if u.held == nil && !u.released { // otherwise the AMF would keep what is gone here
+			u.ng.resetUEs(cause, ngap.UEAssociatedLogicalNGConnectionList{{AMFUENGAPID: u.amfID, RANUENGAPID: new(ngap.RANUENGAPID(u.ranID))}})
+		}
 		u.unbind()
 		u.endIKE()
 	})
@@ -53,10 +56,10 @@ func (u *ue) releaseCommand(cause ngap.Cause) {
 	}
 	u.nf.counters.ReleasedFor.Add(cause.String())
 	u.log.Info("UE released by the AMF", slog.String("cause", cause.String()))
+	u.send(complete)
 	u.unbind()
 	u.setup, u.batches = nil, nil
 	u.dropSessions()
-	u.send(complete)
 	switch {
 	case u.state == stateEAP && (len(u.nasQueue) > 0 || u.eap != nil && !u.eap.CanSend()):
 		// A NAS reject is on its way in EAP-5G; the UE answers it, and then the method fails.
@@ -71,7 +74,7 @@ func (u *ue) releaseCommand(cause ngap.Cause) {
 func (u *ue) unbind() {
 	u.released = true
 	if u.amfID != nil {
-		u.ng.unbind(*u.amfID)
+		u.ng.unbind(*u.amfID, u.ranID)
 	}
 }
 

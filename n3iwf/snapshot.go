@@ -218,7 +218,7 @@ func (nf *N3IWF) AMFs(ctx context.Context) []AMFView {
 	for _, a := range nf.amfs {
 		v := AMFView{Host: a.cfg.Name, Addresses: a.cfg.Addresses, Port: a.cfg.Port, UEs: on[a]}
 		if ng := a.ng.Load(); ng != nil {
-			v.Connected, v.Name, v.Since, v.Capacity = true, string(ng.name), ng.since, int(ng.capacity)
+			v.Connected, v.Name, v.Since, v.Capacity = true, ng.name(), ng.since, int(ng.about().capacity)
 			v.GUAMIs, v.PLMNs = ng.serving()
 		}
 		out = append(out, v)
@@ -228,12 +228,10 @@ func (nf *N3IWF) AMFs(ctx context.Context) []AMFView {
 
 // serving lists the GUAMIs and PLMNs of the AMF as text.
 func (ng *ngConnection) serving() (guamis, plmns []string) {
-	ng.mu.Lock()
-	defer ng.mu.Unlock()
-	for _, g := range ng.guamis {
+	for _, g := range ng.about().guamis {
 		guamis = append(guamis, g.GUAMI.String())
 	}
-	for _, p := range ng.plmns {
+	for _, p := range ng.about().plmns {
 		plmns = append(plmns, p.PLMNIdentity.String())
 	}
 	return guamis, plmns
@@ -298,7 +296,7 @@ func (u *ue) amfName() string {
 	if u.ng == nil {
 		return ""
 	}
-	return string(u.ng.name)
+	return u.ng.name()
 }
 
 func (s *UESummary) matches(filter string) bool {

@@ -60,8 +60,13 @@ type ue struct {
 	amfID      *ngap.AMFUENGAPID // nil until the AMF's first message
 	key        []byte            // K_N3IWF, until the AUTH exchange has used it
 	setup      *ngap.InitialContextSetupRequest
-	setupSent  bool // EAP-Success was sent for it
-	released   bool // the AMF knows no such UE any more
+	setupSent  bool                   // EAP-Success was sent for it
+	guami      *ngap.GUAMI            // that the AMF serves the UE with; nil before the context set-up
+	initial    *ngap.InitialUEMessage // until the context set-up
+	ambr       *ngap.UEAggregateMaximumBitRate
+	held       *hold // its AMF is lost; nil while it is there
+	freed      bool  // the AMF has released the UE's binding to its association
+	released   bool  // the AMF knows no such UE any more
 	releaseTry int
 
 	uplinkPending atomic.Int32 // NAS messages in the owner's mailbox; counted by the NAS workers
