@@ -22,7 +22,7 @@ func Default() *Config {
 			Certificate:      Certificate{Send: "onRequest"},
 			UDPEncapsulation: "always",
 			NAS:              NAS{Port: 20000},
-			UserPlane:        UserPlane{ChildSAs: "one"},
+			UserPlane:        UserPlane{ChildSAs: "one", EnforceRates: true},
 			IKE: IKE{
 				Profile: "default",
 				HalfOpen: HalfOpen{

@@ -76,9 +76,27 @@ type UserPlane struct {
 	IPv4 netip.Addr `yaml:"ipv4"`
 	// IPv6 is announced as UP_IP6_ADDRESS. Default: the second address (::2) of the first IPv6 pool.
 	IPv6 netip.Addr `yaml:"ipv6"`
-	// ChildSAs says how the QoS flows of a PDU session share child SAs: "one" for all flows, or "perFlow", where the first
-	// flow's child SA is the session's default one.
-	ChildSAs string `yaml:"childSAs" enum:"one,perFlow"`
+	// ChildSAs says how the QoS flows of a PDU session share child SAs: "one" for all flows; "perFlow"; or "gbrApart", one for
+	// all GBR flows and one for all others. The session's default child SA is that of the first flow that is not GBR. Flows of
+	// different DSCP never share one.
+	ChildSAs string `yaml:"childSAs" enum:"one,perFlow,gbrApart"`
+	// DSCP marks the outer header of child SAs by the 5QI of their flows, and tells it to the UE, which marks uplink (DSCPI of
+	// 5G_QOS_INFO, TS 24.502 9.3.1.1). The network of a relay UE or of the access can map it. Flows of other 5QIs are not marked.
+	DSCP []FiveQIDSCP `yaml:"dscp"`
+	// PathMTU is the MTU of the path to UEs in octets. What does not fit is fragmented inside its child SA, in the GRE delivery
+	// packet, for paths that lose IP fragments. 0 leaves that to the outer IP packets. A relay UE's PDU session often has 1358.
+	PathMTU int `yaml:"pathMTU" range:"0,65535"`
+	// EnforceRates drops what exceeds the UE-AMBR (flows that are not GBR, all PDU sessions together) or a GBR flow's maximum bit
+	// rate, in each direction (TS 23.501 5.7.1.8, 5.7.2.6).
+	EnforceRates bool `yaml:"enforceRates"`
+}
+
+// FiveQIDSCP is the marking of one 5QI.
+type FiveQIDSCP struct {
+	// FiveQI is a standardized or operator-specific 5QI (TS 23.501 5.7.4).
+	FiveQI uint8 `yaml:"fiveQI" range:"0,255"`
+	// DSCP is the six-bit value, such as 46 for expedited forwarding.
+	DSCP uint8 `yaml:"dscp" range:"0,63"`
 }
 
 // IKE configures IKEv2 (RFC 7296).

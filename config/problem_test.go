@@ -57,6 +57,9 @@ func TestProblems(t *testing.T) {
 			"18: cluster.peers[0].address: is missing; give the address of the node",
 			"19: cluster.peers[1].node: 2 does not fit 1 bits; give 0 to 1, or enlarge cluster.nodeBits at all nodes",
 			"19: cluster.peers[1].address: 0.0.0.0 names no single address; write the address itself"}},
+		{"5QI twice", "  uePools:", "  userPlane: {pathMTU: 500, dscp: [{fiveQI: 1, dscp: 46}, {fiveQI: 1, dscp: 10}]}\n  uePools:", []string{
+			"8: nwu.userPlane.dscp[1].fiveQI: 1 is there twice; remove one of them", "8: nwu.userPlane.pathMTU: 500 is less than any IP path has; give 576 or more, or 0",
+		}},
 		{"case counts", "supportedTAs", "supportedTas", []string{
 			"1: n3iwf.supportedTAs: is missing; give at least 1 tracking area",
 			"2: n3iwf.supportedTas: unknown key; did you mean supportedTAs?"}},

@@ -21,6 +21,7 @@ func (d *decoder) nwu(n *NWu) {
 	d.require(n.IKEPort != n.NATTPort, "nwu.nattPort", fmt.Sprintf("is %d like nwu.ikePort", n.NATTPort), "give them different ports; RFC 3948 has 500 and 4500")
 	d.certificate(n)
 	d.pools(n)
+	d.userPlane(&n.UserPlane)
 	d.ike(&n.IKE)
 	d.require(n.ESP.ReplayWindow%64 == 0, "nwu.esp.replayWindow", fmt.Sprintf("%d is not a multiple of 64", n.ESP.ReplayWindow), "choose 1024, 2048 or 4096")
 	d.lifetime("nwu.ike.lifetime", n.IKE.Lifetime)
@@ -30,6 +31,15 @@ func (d *decoder) nwu(n *NWu) {
 	if d.given("nwu.mobike.additionalAddresses") {
 		d.addresses(n.MOBIKE.AdditionalAddresses, "nwu.mobike.additionalAddresses", false)
 	}
+}
+
+func (d *decoder) userPlane(p *UserPlane) {
+	seen := map[uint8]bool{}
+	for i, r := range p.DSCP {
+		d.require(!seen[r.FiveQI], fmt.Sprintf("nwu.userPlane.dscp[%d].fiveQI", i), fmt.Sprintf("%d is there twice", r.FiveQI), "remove one of them")
+		seen[r.FiveQI] = true
+	}
+	d.require(p.PathMTU == 0 || p.PathMTU >= 576, "nwu.userPlane.pathMTU", fmt.Sprintf("%d is less than any IP path has", p.PathMTU), "give 576 or more, or 0")
 }
 
 // lifetime leaves room between the rekey and the end: a peer may ask for patience, and be asked again 15 s later.

@@ -22,8 +22,9 @@ type downlink struct {
 	writer  ipsec.Writer
 	limit   *rate.Limiter // of answers to packets that should not have come
 
-	head           [gre.MaxCarrierLen]byte
-	id             uint16 // IPv4 identification of GRE packets
+	head           [gre.MaxFragmentHead]byte
+	id             uint32 // IP identification of GRE packets
+	clock          int64  // of this batch in nanoseconds, 0 before the first packet that needs it
 	current        *Session
 	packets, bytes uint64
 }
@@ -40,6 +41,7 @@ func (d *downlink) serve() {
 }
 
 func (d *downlink) handle(batch []udpbatch.Datagram) {
+	d.clock = 0
 	for i := 0; i < len(batch); {
 		i = d.run(batch, i)
 	}
@@ -131,10 +133,13 @@ func (d *downlink) forward(m *gtpu.Message, dg *udpbatch.Datagram) {
 		s.drop(TooLong)
 		return
 	}
+	if l := v.limits[v.limitOf[h.QFI]].Downlink; l != nil && !l.allow(d.now(), n) {
+		s.drop(RateLimit)
+		return
+	}
 	h.Protocol = d.r.options.Protocol.For(v.pduType, m.Payload)
 	d.id++
-	child.carrier.Put(d.head[:], h, n, d.id)
-	if err := d.writer.Write(child.handle, d.head[:child.carrier.Len()], m.Payload); err != nil {
+	if err := d.write(child, h, m.Payload); err != nil {
 		if now := s.view.Load(); now == nil || now == v || !d.elsewhere(s, now, dg.Data) { // it can have left a moment ago
 			s.drop(NotSent)
 		}
@@ -162,6 +167,32 @@ func (d *downlink) elsewhere(s *Session, v *view, packet []byte) bool {
 	d.r.redirected.Add(1)
 	d.r.controls[v.nextFamily].redirect(v.next, packet)
 	return true
+}
+
+// write sends a PDU, in fragments when it is longer than the child SA may carry at once.
+func (d *downlink) write(child *childView, h gre.Header, pdu []byte) error {
+	n := child.carrier.Len()
+	if child.longest == 0 || n+len(pdu) <= child.longest {
+		child.carrier.Put(d.head[:], h, len(pdu), uint16(d.id))
+		return d.writer.Write(child.handle, d.head[:n], pdu)
+	}
+	d.r.fragmented.Add(1)
+	for from, next := 0, -1; next != 0; from = next {
+		var part []byte
+		n, part, next = child.carrier.Fragment(d.head[:], h, pdu, from, d.id, child.longest)
+		if err := d.writer.Write(child.handle, d.head[:n], part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// now is the time of this batch in nanoseconds.
+func (d *downlink) now() int64 {
+	if d.clock == 0 {
+		d.clock = d.r.options.Now().UnixNano()
+	}
+	return d.clock
 }
 
 // signalling handles what is not user data.

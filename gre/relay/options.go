@@ -96,7 +96,12 @@ type Config struct {
 	Children []Child
 	// Default is the child SA for downlink packets of flows that none lists; it must be one of Children, when there are any.
 	Default ipsec.ChildID
+	// Rates limit the flows that have no limits of their own, together; sessions of one UE share them (UE-AMBR, TS 23.501 5.7.2.6).
+	Rates Rates
 }
+
+// Rates are limits of both directions; nil is no limit.
+type Rates struct{ Uplink, Downlink *Limit }
 
 // Flow is a QoS flow.
 type Flow struct {
@@ -107,6 +112,8 @@ type Flow struct {
 	Reflective bool
 	// DSCP marks uplink packets on N3 (0..63).
 	DSCP uint8
+	// Rates are the flow's own limits (maximum flow bit rate of a GBR flow); with neither it is under Config.Rates.
+	Rates Rates
 }
 
 // Child is a child SA of the session.
@@ -116,4 +123,6 @@ type Child struct {
 	UE, UP netip.Addr
 	// DSCP marks the GRE delivery header downlink (0..63); the outer header is marked by the data plane.
 	DSCP uint8
+	// MaxPacket is the longest GRE packet with its IP header; a longer one is sent in IP fragments of at most that length. 0: no limit.
+	MaxPacket int
 }

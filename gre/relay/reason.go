@@ -24,6 +24,7 @@ const (
 	NotSent                   // downlink: the data plane refused it; its counters tell why
 	UnknownType               // a GTP-U message that has no meaning here
 	Panicked                  // a defect, see Fault
+	RateLimit                 // above the UE-AMBR or the maximum bit rate of the flow
 	greBase
 	gtpuBase   = greBase + Reason(gre.NumDrops)
 	NumReasons = gtpuBase + Reason(gtpu.NumDrops)
@@ -34,6 +35,7 @@ var reasonText = [greBase]string{
 	NoContainer: "no PDU session container", Direction: "uplink container from the UPF", EmptyPDU: "empty PDU",
 	TooLong: "too long", NoSocket: "no socket of that family", NotSent: "refused by the data plane",
 	UnknownType: "unknown message type", Panicked: "defect",
+	RateLimit: "above the bit rate",
 }
 
 // String names the reason in words fit for a log line or a metric label.

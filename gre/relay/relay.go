@@ -43,7 +43,7 @@ type Relay struct {
 	count                                     counters
 	echoIn, echoOut, errorsIn, errorsOut      atomic.Uint64
 	endMarkers, notified, faults, reassembled atomic.Uint64
-	redirected                                atomic.Uint64
+	redirected, fragmented                    atomic.Uint64
 }
 
 // tunnel is an uplink tunnel, as an Error Indication names it.
@@ -241,7 +241,7 @@ func (r *Relay) Stats() Stats {
 		Traffic: r.count.read(), Peers: r.peers.stats(),
 		EchoRequestsIn: r.echoIn.Load(), EchoRequestsOut: r.echoOut.Load(),
 		ErrorIndicationsIn: r.errorsIn.Load(), ErrorIndicationsOut: r.errorsOut.Load(),
-		EndMarkers: r.endMarkers.Load(), ExtensionNotifications: r.notified.Load(), Faults: r.faults.Load(), Reassembled: r.reassembled.Load(), Redirected: r.redirected.Load(),
+		EndMarkers: r.endMarkers.Load(), ExtensionNotifications: r.notified.Load(), Faults: r.faults.Load(), Reassembled: r.reassembled.Load(), Redirected: r.redirected.Load(), Fragmented: r.fragmented.Load(),
 	}
 	r.mu.Lock()
 	st.Sessions = r.table.sessions

@@ -44,7 +44,9 @@ type view struct {
 	only       uint8 // the QFI when there is exactly one flow, else none
 	fallback   uint8 // the default child SA, or none
 	children   []childView
-	next       *tunnelEnd // where the session goes on, when that is not here
+	limitOf    [gtpu.MaxQFI + 1]uint8 // index into limits
+	limits     []Rates                // the first one is the session's
+	next       *tunnelEnd             // where the session goes on, when that is not here
 	nextFamily int
 	held       *held // packets that wait for Redirect
 }
@@ -60,6 +62,7 @@ type childView struct {
 	handle  ipsec.Handle
 	carrier gre.Carrier
 	ue, up  netip.Addr
+	longest int // of a packet; 0: no limit
 }
 
 // child gives the index of a child SA: sessions have few.
@@ -114,7 +117,12 @@ func (r *Relay) compile(c Config) (*view, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%w %q: child SA %d: %w", ErrInvalid, c.Name, child.ID, err)
 		}
-		v.children = append(v.children, childView{id: child.ID, handle: handle, carrier: carrier, ue: child.UE.Unmap(), up: child.UP.Unmap()})
+		if child.MaxPacket != 0 && child.MaxPacket < gre.MinFragment {
+			return fail("child SA %d: packets of %d octets, at least %d", child.ID, child.MaxPacket, gre.MinFragment)
+		}
+		v.children = append(v.children, childView{
+			id: child.ID, handle: handle, carrier: carrier, ue: child.UE.Unmap(), up: child.UP.Unmap(), longest: child.MaxPacket,
+		})
 	}
 	if len(c.Children) > 0 {
 		if v.fallback = v.child(c.Default); v.fallback == none {
@@ -124,6 +132,7 @@ func (r *Relay) compile(c Config) (*view, error) {
 	for i := range v.flow {
 		v.flow[i] = none
 	}
+	v.limits = []Rates{c.Rates}
 	for _, f := range c.Flows {
 		bit := uint64(1) << f.QFI
 		switch {
@@ -137,6 +146,10 @@ func (r *Relay) compile(c Config) (*view, error) {
 			v.reflective |= bit
 		}
 		v.tos[f.QFI] = f.DSCP << 2
+		if f.Rates != (Rates{}) {
+			v.limitOf[f.QFI] = uint8(len(v.limits))
+			v.limits = append(v.limits, f.Rates)
+		}
 		if v.flow[f.QFI] = v.child(f.Child); v.flow[f.QFI] == none && f.Child != 0 {
 			return fail("QFI %d: child SA %d is not one of its child SAs", f.QFI, f.Child)
 		}

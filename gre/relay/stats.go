@@ -38,6 +38,8 @@ type Stats struct {
 	Reassembled uint64
 	// Redirected downlink packets, whose session goes on at another node.
 	Redirected uint64
+	// Fragmented downlink packets, which were longer than their child SA's Child.MaxPacket.
+	Fragmented uint64
 	Sockets    []udpbatch.Stats
 }
 

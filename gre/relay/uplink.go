@@ -19,6 +19,7 @@ type Uplink struct {
 
 	current        *Session // whose packet is being handled, for the case that it panics
 	packets, bytes uint64   // of the relay in this batch
+	clock          int64    // of this batch, 0 before the first packet that needs it
 }
 
 // NewUplink makes an Uplink with its own senders. It belongs to one goroutine.
@@ -33,6 +34,7 @@ func (r *Relay) NewUplink() *Uplink {
 
 // Inbound forwards a batch, in order, and sends it.
 func (u *Uplink) Inbound(batch []ipsec.Inbound) {
+	u.clock = 0
 	for i := 0; i < len(batch); {
 		i = u.run(batch, i)
 	}
@@ -45,6 +47,14 @@ func (u *Uplink) Inbound(batch []ipsec.Inbound) {
 		u.r.count.uplink(u.packets, u.bytes)
 		u.packets, u.bytes = 0, 0
 	}
+}
+
+// now is the time of this batch in nanoseconds.
+func (u *Uplink) now() int64 {
+	if u.clock == 0 {
+		u.clock = u.r.options.Now().UnixNano()
+	}
+	return u.clock
 }
 
 // run forwards the batch from i on. After a panic it gives the index behind the packet that caused it.
@@ -109,6 +119,10 @@ func (u *Uplink) forward(in *ipsec.Inbound) {
 		return
 	case n == 0:
 		s.drop(EmptyPDU)
+		return
+	}
+	if l := v.limits[v.limitOf[p.Header.QFI]].Uplink; l != nil && !l.allow(u.now(), n) {
+		s.drop(RateLimit)
 		return
 	}
 	out := u.senders[v.family]
