@@ -70,6 +70,8 @@ type N3 struct {
 	Addresses []netip.Addr `yaml:"addresses"`
 	// Port is the local UDP port (TS 29.281 4.4.2: 2152). Peers send to 2152.
 	Port uint16 `yaml:"port" range:"1,65535"`
+	// DSCP marks uplink packets by the 5QI of their flow. Flows of other 5QIs are not marked.
+	DSCP []FiveQIDSCP `yaml:"dscp"`
 	// Echo supervises the paths to the UPFs (TS 29.281 7.2).
 	Echo Echo `yaml:"echo"`
 	// TEIDQuarantine is how long a released TEID is not given out again.

@@ -46,6 +46,7 @@ func (d *decoder) n2(n *N2) {
 
 func (d *decoder) n3(n *N3) {
 	d.addresses(n.Addresses, "n3.addresses", false)
+	d.dscp(n.DSCP, "n3.dscp")
 	families := map[bool]netip.Addr{}
 	for i, a := range n.Addresses {
 		if first, ok := families[a.Is4()]; ok && first != a {

@@ -34,12 +34,16 @@ func (d *decoder) nwu(n *NWu) {
 }
 
 func (d *decoder) userPlane(p *UserPlane) {
+	d.dscp(p.DSCP, "nwu.userPlane.dscp")
+	d.require(p.PathMTU == 0 || p.PathMTU >= 576, "nwu.userPlane.pathMTU", fmt.Sprintf("%d is less than any IP path has", p.PathMTU), "give 576 or more, or 0")
+}
+
+func (d *decoder) dscp(rules []FiveQIDSCP, key string) {
 	seen := map[uint8]bool{}
-	for i, r := range p.DSCP {
-		d.require(!seen[r.FiveQI], fmt.Sprintf("nwu.userPlane.dscp[%d].fiveQI", i), fmt.Sprintf("%d is there twice", r.FiveQI), "remove one of them")
+	for i, r := range rules {
+		d.require(!seen[r.FiveQI], fmt.Sprintf("%s[%d].fiveQI", key, i), fmt.Sprintf("%d is there twice", r.FiveQI), "remove one of them")
 		seen[r.FiveQI] = true
 	}
-	d.require(p.PathMTU == 0 || p.PathMTU >= 576, "nwu.userPlane.pathMTU", fmt.Sprintf("%d is less than any IP path has", p.PathMTU), "give 576 or more, or 0")
 }
 
 // lifetime leaves room between the rekey and the end: a peer may ask for patience, and be asked again 15 s later.

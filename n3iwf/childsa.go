@@ -19,11 +19,13 @@ type childSA struct {
 	id      ipsec.ChildID
 	session *pduSession // nil: the signalling SA
 	qfis    []uint8
+	key     flowKey
 	dflt    bool // the session's default child SA
 	up      netip.Addr
 	current *ikev2.ChildSA // the pair that is sent on; nil until the child SA is up
 	release *sessionRelease
-	remake  bool // the UE had lost it, and it is being made anew
+	remake  bool        // the UE had lost it, and it is being made anew
+	change  *flowUpdate // that it is being made for
 }
 
 // signallingContext marks inbound packets of signalling SAs for the NAS stack.
@@ -94,7 +96,7 @@ func (u *ue) ipsecChild(c *childSA, sa *ikev2.ChildSA) ipsec.ChildSA {
 		}
 		return out
 	}
-	out.Context = c.session.relay
+	out.Context, out.DSCP = c.session.relay, c.key.marking()
 	out.Local = []ipsec.Selector{ipsec.HostSelector(c.up, protocolGRE)}
 	out.Remote = []ipsec.Selector{ipsec.HostSelector(u.innerFor(c.up.Is4()), protocolGRE)}
 	return out

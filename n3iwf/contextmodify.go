@@ -30,14 +30,7 @@ func (u *ue) modifyContext(m *ngap.UEContextModificationRequest) {
 	if m.NewGUAMI != nil {
 		u.guami = m.NewGUAMI
 	}
-	u.setRate(m.UEAggregateMaximumBitRate)
+	u.setAggregateRate(m.UEAggregateMaximumBitRate)
 	location := u.location()
 	u.send(&ngap.UEContextModificationResponse{AMFUENGAPID: *u.amfID, RANUENGAPID: ngap.RANUENGAPID(u.ranID), UserLocationInformation: &location})
-}
-
-// setRate takes a new UE-AMBR; nil leaves it.
-func (u *ue) setRate(rate *ngap.UEAggregateMaximumBitRate) {
-	if rate != nil {
-		u.ambr = rate
-	}
 }

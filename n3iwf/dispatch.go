@@ -148,6 +148,7 @@ func (u *ue) receiveNGAP(pdu *ngap.PDU, via *tnla) {
 		if u.state == stateEAP && u.guardFor != "" && u.eap != nil && u.eap.CanSend() {
 			u.clearGuard()
 		}
+		u.setAggregateRate(m.UEAggregateMaximumBitRate)
 		u.downlinkNAS(m.NASPDU)
 	case *ngap.InitialContextSetupRequest:
 		u.initialContextSetup(m)
@@ -190,7 +191,7 @@ func (u *ue) initialContextSetup(m *ngap.InitialContextSetupRequest) {
 		return
 	}
 	u.setup, u.guami, u.initial = m, &m.GUAMI, nil
-	u.setRate(m.UEAggregateMaximumBitRate)
+	u.setAggregateRate(m.UEAggregateMaximumBitRate)
 	if u.state == stateUp {
 		u.downlinkNAS(m.NASPDU)
 		u.signallingUp()
@@ -210,7 +211,7 @@ func (u *ue) sessionSetupRequest(m *ngap.PDUSessionResourceSetupRequest) {
 	for _, item := range m.PDUSessionResourceSetupListSUReq {
 		requests = append(requests, sessionRequest{item.PDUSessionID, item.PDUSessionNASPDU, item.SNSSAI, item.PDUSessionResourceSetupRequestTransfer})
 	}
-	u.setRate(m.UEAggregateMaximumBitRate)
+	u.setAggregateRate(m.UEAggregateMaximumBitRate)
 	u.downlinkNAS(m.NASPDU)
 	u.setupSessions(requests, func(b *setupBatch) {
 		response := &ngap.PDUSessionResourceSetupResponse{AMFUENGAPID: *u.amfID, RANUENGAPID: ngap.RANUENGAPID(u.ranID)}

@@ -36,6 +36,7 @@ type ueContext struct {
 	Paths      []PathRecord
 	Children   []childContext
 	Sessions   []sessionContext
+	AMBR       [2]uint64 // downlink, uplink; 0 is not known
 }
 
 // childContext is a child SA; its keys, selectors and path are in the session.
@@ -44,6 +45,7 @@ type childContext struct {
 	Session uint8 // PDU session identity; 0 is the signalling SA
 	QFIs    []uint8
 	Default bool
+	DSCP    int16 // -1: not marked
 	UP      netip.Addr
 	Pairs   []ipsec.Handed
 }
@@ -64,6 +66,8 @@ type sessionContext struct {
 type flowContext struct {
 	QFI        uint8
 	Reflective bool
+	FiveQI     uint8
+	MFBR       *[2]uint64 // of a GBR flow: downlink, uplink, in bit/s
 }
 
 const (

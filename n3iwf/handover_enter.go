@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/open-n3iwf/n3iwf/ikev2"
@@ -161,15 +162,17 @@ func (u *ue) takeInner(inner [2]netip.Addr) error {
 
 // enterSessions makes the PDU sessions and what their child SAs are for.
 func (u *ue) enterSessions(c *ueContext, back *departed) {
+	u.setRates(c.AMBR[0], c.AMBR[1])
 	for _, sc := range c.Sessions {
-		s := &pduSession{ue: u, id: ngap.PDUSessionID(sc.ID), pduType: ngap.PDUSessionType(sc.Type), upf: sc.UPF, ulTEID: sc.Uplink, active: true, ambr: sc.AMBR}
+		s := &pduSession{ue: u, id: ngap.PDUSessionID(sc.ID), pduType: ngap.PDUSessionType(sc.Type), upf: sc.UPF, ulTEID: sc.Uplink, active: true, ambr: sc.AMBR,
+			policy: u.nf.live().NWu.UserPlane}
 		s.snssai.SST = ngap.SST(sc.SST)
 		if len(sc.SD) == 3 {
 			sd := ngap.SD(sc.SD)
 			s.snssai.SD = &sd
 		}
 		for _, f := range sc.Flows {
-			s.flows = append(s.flows, qosFlow{f.QFI, f.Reflective})
+			s.flows = append(s.flows, f.flow())
 		}
 		if back != nil {
 			s.relay = back.relays[sc.ID]
@@ -180,10 +183,40 @@ func (u *ue) enterSessions(c *ueContext, back *departed) {
 		child := &childSA{id: ipsec.ChildID(cc.ID), qfis: cc.QFIs, dflt: cc.Default, up: cc.UP}
 		if cc.Session != 0 {
 			child.session = u.sessions[ngap.PDUSessionID(cc.Session)]
+			child.key = child.session.keyOf(cc.QFIs, cc.DSCP)
 			child.session.children = append(child.session.children, child)
 		}
 		u.owner.entering.children[child.id] = child
 	}
+}
+
+// keyOf is what the flows of a child SA have in common by this node's policy. Its marking is as it was agreed with the UE.
+func (s *pduSession) keyOf(qfis []uint8, dscp int16) flowKey {
+	var k flowKey
+	for _, f := range s.flows {
+		if slices.Contains(qfis, f.qfi) {
+			k = flowKeyOf(&s.policy, f)
+			break
+		}
+	}
+	k.dscp = dscp
+	return k
+}
+
+func (f flowContext) flow() qosFlow {
+	out := qosFlow{qfi: f.QFI, reflective: f.Reflective, fiveQI: f.FiveQI}
+	if f.MFBR != nil {
+		out.gbr = newFlowRates(f.MFBR[0], f.MFBR[1])
+	}
+	return out
+}
+
+func (f qosFlow) context() flowContext {
+	out := flowContext{QFI: f.qfi, Reflective: f.reflective, FiveQI: f.fiveQI}
+	if f.gbr != nil {
+		out.MFBR = &[2]uint64{f.gbr.downlink, f.gbr.uplink}
+	}
+	return out
 }
 
 // openTunnels lets user data flow.

@@ -209,7 +209,7 @@ func (n *nodes) forget(c *ueContext, node int, spis []message.SPI) {
 func (u *ue) takeOut(d *departed, session []byte) *ueContext {
 	c := &ueContext{
 		RANID: u.ranID, AMFID: uint64(*u.amfID), AMF: u.ng.name(), Since: u.since, Session: session, Inner: u.inner, NextChild: u.nextChild,
-		Moves: u.moves, Paths: u.paths,
+		Moves: u.moves, Paths: u.paths, AMBR: [2]uint64{u.rates.downlink, u.rates.uplink},
 	}
 	c.NAS = append(c.NAS, u.nasQueue...)
 	for id, child := range u.children {
@@ -221,7 +221,7 @@ func (u *ue) takeOut(d *departed, session []byte) *ueContext {
 			u.log.Error("child SA", slog.Any("error", err))
 			continue
 		}
-		cc := childContext{ID: uint64(id), QFIs: child.qfis, Default: child.dflt, UP: child.up, Pairs: pairs}
+		cc := childContext{ID: uint64(id), QFIs: child.qfis, Default: child.dflt, DSCP: child.key.dscp, UP: child.up, Pairs: pairs}
 		if child.session != nil {
 			cc.Session = uint8(child.session.id)
 		}
@@ -233,7 +233,7 @@ func (u *ue) takeOut(d *departed, session []byte) *ueContext {
 			sc.SD = s.snssai.SD[:]
 		}
 		for _, f := range s.flows {
-			sc.Flows = append(sc.Flows, flowContext{f.qfi, f.reflective})
+			sc.Flows = append(sc.Flows, f.context())
 		}
 		c.Sessions = append(c.Sessions, sc)
 	}

@@ -49,6 +49,7 @@ func (u *ue) childrenMoved(ev ikev2.ChildrenMoved) {
 		limit = unprovenLimit
 	}
 	u.movePath(ev.Path, limit)
+	u.refit()
 	if u.mayCome() {
 		u.cameTo(ev.Path)
 	}

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/open-n3iwf/n3iwf/config"
 	"github.com/open-n3iwf/n3iwf/gre"
 	"github.com/open-n3iwf/n3iwf/gre/relay"
 	"github.com/open-n3iwf/n3iwf/ikev2"
@@ -30,11 +31,7 @@ type pduSession struct {
 	active   bool
 	removing bool
 	ambr     bool // its aggregate maximum bit rate is known
-}
-
-type qosFlow struct {
-	qfi        uint8
-	reflective bool
+	policy   config.UserPlane
 }
 
 // sessionRequest is one item of a PDU session resource setup list, of whichever message.
@@ -53,6 +50,8 @@ type setupBatch struct {
 	nas     []ngap.NASPDU // for the UE, after the answer to the AMF: its first packets find the tunnel complete
 	failed  []sessionResult
 	finish  func(*setupBatch)
+	change  *flowUpdate // instead of PDU sessions
+	started bool        // the change
 }
 
 type sessionResult struct {
@@ -83,6 +82,13 @@ func (u *ue) nextSession() {
 		b := u.batches[0]
 		if b.current != nil {
 			return
+		}
+		if b.change != nil {
+			if !b.started {
+				b.started = true
+				u.startChange(b.change)
+			}
+			return // endChange goes on
 		}
 		if len(b.pending) == 0 {
 			u.batches = u.batches[1:]
@@ -126,7 +132,8 @@ func (u *ue) startSession(b *setupBatch, r sessionRequest) (ngap.Cause, bool) {
 		return ngap.CauseOf(err), false
 	}
 	setup := &sessionSetup{nas: r.nas, security: t.SecurityIndication}
-	s := &pduSession{ue: u, id: r.id, snssai: r.snssai, pduType: t.PDUSessionType, ambr: t.PDUSessionAggregateMaximumBitRate != nil}
+	s := &pduSession{ue: u, id: r.id, snssai: r.snssai, pduType: t.PDUSessionType, ambr: t.PDUSessionAggregateMaximumBitRate != nil,
+		policy: u.nf.live().NWu.UserPlane}
 	setup.session = s
 	var nonGBR bool
 	for _, f := range t.QosFlowSetupRequestList {
@@ -135,7 +142,7 @@ func (u *ue) startSession(b *setupBatch, r sessionRequest) (ngap.Cause, bool) {
 			continue
 		}
 		nonGBR = nonGBR || f.QosFlowLevelQosParameters.GBRQosInformation == nil
-		s.flows = append(s.flows, qosFlow{uint8(f.QosFlowIdentifier), f.QosFlowLevelQosParameters.ReflectiveQosAttribute != nil})
+		s.flows = append(s.flows, newQoSFlow(f.QosFlowIdentifier, &f.QosFlowLevelQosParameters))
 	}
 	switch {
 	case len(s.flows) == 0 && len(setup.failedFlows) > 0:
@@ -190,12 +197,18 @@ func (s *pduSession) relayConfig() relay.Config {
 		Name: fmt.Sprintf("ue %d session %d", s.ue.ranID, s.id), PDUType: pduTypes[s.pduType],
 		UPF: netip.AddrPortFrom(s.upf, 0), UplinkTEID: s.ulTEID,
 	}
+	enforce := s.ue.nf.cfg.NWu.UserPlane.EnforceRates
+	if enforce {
+		c.Rates = s.ue.limits()
+	}
 	of := map[uint8]*childSA{}
 	for _, child := range s.children {
 		if child.current == nil {
 			continue
 		}
-		c.Children = append(c.Children, relay.Child{ID: child.id, UE: s.ue.innerFor(child.up.Is4()), UP: child.up})
+		c.Children = append(c.Children, relay.Child{
+			ID: child.id, UE: s.ue.innerFor(child.up.Is4()), UP: child.up, DSCP: child.key.marking(), MaxPacket: s.ue.longestInner(child.current),
+		})
 		if child.dflt {
 			c.Default = child.id
 		}
@@ -204,9 +217,12 @@ func (s *pduSession) relayConfig() relay.Config {
 		}
 	}
 	for _, f := range s.flows {
-		flow := relay.Flow{QFI: f.qfi, Reflective: f.reflective}
+		flow := relay.Flow{QFI: f.qfi, Reflective: f.reflective, DSCP: dscpOf(s.ue.nf.cfg.N3.DSCP, f)}
 		if child := of[f.qfi]; child != nil {
 			flow.Child = child.id
+		}
+		if enforce && f.gbr != nil {
+			flow.Rates = f.gbr.limits
 		}
 		c.Flows = append(c.Flows, flow)
 	}
@@ -218,25 +234,14 @@ var pduTypes = map[ngap.PDUSessionType]gre.PDUType{
 	ngap.PDUSessionTypeEthernet: gre.PDUEthernet, ngap.PDUSessionTypeUnstructured: gre.PDUUnstructured,
 }
 
-// requestChildren asks for the session's child SAs: one for all flows, or one a flow, as configured. The first is the default one.
+// requestChildren asks for the session's child SAs, as the policy groups its flows. The first is the default one.
 func (u *ue) requestChildren(setup *sessionSetup) {
 	s := setup.session
-	groups := [][]uint8{nil}
-	for i, f := range s.flows {
-		if u.nf.live().NWu.UserPlane.ChildSAs == "perFlow" && i > 0 && len(u.children)+len(groups) < u.nf.live().Limits.ChildSAsPerUE {
-			groups = append(groups, []uint8{f.qfi})
-			continue
-		}
-		groups[0] = append(groups[0], f.qfi)
-	}
+	groups := groupFlows(&s.policy, s.flows, u.nf.live().Limits.ChildSAsPerUE-len(u.children))
 	setup.waiting = len(groups)
-	up := u.nf.cfg.NWu.UserPlane.IPv4
-	if !u.inner[0].IsValid() {
-		up = u.nf.cfg.NWu.UserPlane.IPv6
-	}
 	u.setGuard(u.nf.live().Timers.ChildSetup, fmt.Sprintf("the child SAs of PDU session %d", s.id), u.abortSetup)
-	for i, qfis := range groups {
-		c := &childSA{session: s, qfis: qfis, dflt: i == 0, up: up}
+	for i, g := range groups {
+		c := &childSA{session: s, qfis: g.qfis, key: g.key, dflt: i == 0, up: s.up()}
 		s.children = append(s.children, c)
 		u.requestChild(c)
 	}
@@ -247,7 +252,7 @@ func (u *ue) requestChild(c *childSA) {
 	if !c.up.Is4() {
 		notify = nwu.NotifyUPIP6Address
 	}
-	info, err := nwu.QoSInfo{PDUSessionID: uint8(c.session.id), QFIs: c.qfis, Default: c.dflt}.Append(nil)
+	info, err := c.info(c.qfis).Append(nil)
 	if err != nil {
 		u.log.Error("5G_QOS_INFO", slog.Any("error", err))
 	}
@@ -274,6 +279,10 @@ func (u *ue) sessionChildUp(c *childSA) {
 		}
 		return
 	}
+	if c.change != nil {
+		u.changeChildSettled(c, true)
+		return
+	}
 	if setup := u.currentSetup(c); setup != nil {
 		u.childSettled(setup)
 		return
@@ -285,6 +294,10 @@ func (u *ue) sessionChildFailed(c *childSA) {
 	if c.remake {
 		c.remake = false
 		u.sessionChildDown(c)
+		return
+	}
+	if c.change != nil {
+		u.changeChildSettled(c, false)
 		return
 	}
 	setup := u.currentSetup(c)

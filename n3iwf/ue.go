@@ -63,10 +63,9 @@ type ue struct {
 	setupSent  bool                   // EAP-Success was sent for it
 	guami      *ngap.GUAMI            // that the AMF serves the UE with; nil before the context set-up
 	initial    *ngap.InitialUEMessage // until the context set-up
-	ambr       *ngap.UEAggregateMaximumBitRate
-	held       *hold // its AMF is lost; nil while it is there
-	freed      bool  // the AMF has released the UE's binding to its association
-	released   bool  // the AMF knows no such UE any more
+	held       *hold                  // its AMF is lost; nil while it is there
+	freed      bool                   // the AMF has released the UE's binding to its association
+	released   bool                   // the AMF knows no such UE any more
 	releaseTry int
 
 	uplinkPending atomic.Int32 // NAS messages in the owner's mailbox; counted by the NAS workers
@@ -74,7 +73,8 @@ type ue struct {
 	sessions map[ngap.PDUSessionID]*pduSession
 	// modifications is how many PDU SESSION RESOURCE MODIFY REQUESTs are not answered.
 	modifications int
-	batches       []*setupBatch // PDU session set-ups that wait for child SAs, one after the other
+	batches       []*setupBatch // PDU session set-ups and changes of flows that wait for child SAs, one after the other
+	rates         ueRates
 
 	guardAt   time.Time
 	guardFor  string
@@ -241,6 +241,10 @@ func (u *ue) event(ev ikev2.Event) {
 		delete(u.owner.ues, ev.SPI)
 		u.formerSPIs = slices.DeleteFunc(u.formerSPIs, func(spi message.SPI) bool { return spi == ev.SPI })
 	case ikev2.InfoDone:
+		if t, ok := ev.Tag.(*childTold); ok {
+			u.told(t, ev)
+			return
+		}
 		u.relocationInfo(ev)
 	case ikev2.Quiescent:
 		if u.departure != nil {

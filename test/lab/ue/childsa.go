@@ -62,7 +62,7 @@ func (u *UE) childUp(ev ikev2.ChildUp) {
 		ID: c.id, InboundSPI: sa.InboundSPI, OutboundSPI: sa.OutboundSPI,
 		Algorithms:  ipsec.Algorithms{Encr: uint16(sa.Suite.Encr.ID), Integ: uint16(sa.Suite.Integ)},
 		InboundKeys: ipsec.Keys(sa.InboundKeys), OutboundKeys: ipsec.Keys(sa.OutboundKeys),
-		ESN: sa.Suite.ESN, Target: ipsec.Target{Path: ipsec.Path(sa.Path), Limit: ipsec.Unlimited}, Context: c,
+		ESN: sa.Suite.ESN, DSCP: c.mark(), Target: ipsec.Target{Path: ipsec.Path(sa.Path), Limit: ipsec.Unlimited}, Context: c,
 	}
 	if err := u.dataPlane.Install(install); err != nil {
 		u.log.Error("child SA not installed", slog.Any("error", err))
@@ -192,7 +192,7 @@ func (u *UE) bindFlows(c *child, h ipsec.Handle) {
 		s = newSession(u, c.info.PDUSessionID)
 		u.sessions[s.ID] = s
 	}
-	carrier, err := gre.NewCarrier(u.innerFor(c.up), c.up, 0)
+	carrier, err := gre.NewCarrier(u.innerFor(c.up), c.up, c.mark())
 	if err != nil {
 		u.log.Error("user-plane addresses", slog.Any("error", err))
 		return

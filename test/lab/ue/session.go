@@ -28,7 +28,9 @@ type sessionView struct {
 	iid   [8]byte // of IPv6
 	rules nas.QoSRules
 	flows map[uint8]flow
-	dflt  uint8 // QFI of the default rule
+	// fallback is the default child SA, nil when there is none.
+	fallback *flow
+	dflt     uint8 // QFI of the default rule
 }
 
 type flow struct {
@@ -55,12 +57,30 @@ func (s *Session) change(f func(v *sessionView)) {
 	s.view.Store(&v)
 }
 
+// bind lets the flows of info, and no others, use a child SA. The session's default child SA takes the flows that none lists (TS 24.502 7.5.2).
 func (s *Session) bind(id ipsec.ChildID, info *nwu.QoSInfo, h ipsec.Handle, c gre.Carrier) {
 	s.change(func(v *sessionView) {
+		for qfi, f := range v.flows {
+			if f.id == id {
+				delete(v.flows, qfi)
+			}
+		}
 		for _, qfi := range info.QFIs {
 			v.flows[qfi] = flow{id, h, c}
 		}
+		if info.Default {
+			v.fallback = &flow{id, h, c}
+		}
 	})
+}
+
+// flowOf finds the child SA of a flow.
+func (v *sessionView) flowOf(qfi uint8) (flow, bool) {
+	f, ok := v.flows[qfi]
+	if !ok && v.fallback != nil {
+		return *v.fallback, true
+	}
+	return f, ok
 }
 
 func (s *Session) unbind(id ipsec.ChildID) {
@@ -69,6 +89,9 @@ func (s *Session) unbind(id ipsec.ChildID) {
 			if f.id == id {
 				delete(v.flows, qfi)
 			}
+		}
+		if v.fallback != nil && v.fallback.id == id {
+			v.fallback = nil
 		}
 	})
 }
@@ -125,7 +148,7 @@ func (w *Sender) Write(qfi uint8, pdu []byte) error {
 	if qfi == 0 {
 		qfi = v.dflt
 	}
-	f, ok := v.flows[qfi]
+	f, ok := v.flowOf(qfi)
 	if !ok {
 		return fmt.Errorf("%w: %d", ErrNoFlow, qfi)
 	}
@@ -137,7 +160,7 @@ func (w *Sender) Write(qfi uint8, pdu []byte) error {
 
 // WriteInner queues any inner IP packet on the child SA of a QoS flow, for tests of what a faulty UE may send.
 func (w *Sender) WriteInner(qfi uint8, packet []byte) error {
-	f, ok := w.s.view.Load().flows[qfi]
+	f, ok := w.s.view.Load().flowOf(qfi)
 	if !ok {
 		return fmt.Errorf("%w: %d", ErrNoFlow, qfi)
 	}
@@ -146,7 +169,7 @@ func (w *Sender) WriteInner(qfi uint8, packet []byte) error {
 
 // Carry makes the inner IP packet that carries a PDU on a QoS flow.
 func (w *Sender) Carry(qfi uint8, pdu []byte) ([]byte, error) {
-	f, ok := w.s.view.Load().flows[qfi]
+	f, ok := w.s.view.Load().flowOf(qfi)
 	if !ok {
 		return nil, fmt.Errorf("%w: %d", ErrNoFlow, qfi)
 	}

@@ -26,8 +26,11 @@ type SAState struct {
 	ID       uint64  `json:"id"`
 	Inbound  uint32  `json:"inbound_spi"`
 	Outbound uint32  `json:"outbound_spi"`
-	Keys     string  `json:"keys"`           // fingerprint
-	QFIs     []uint8 `json:"qfis,omitempty"` // empty: the signalling SA
+	Keys     string  `json:"keys"` // fingerprint
+	QFIs     []uint8 `json:"qfis,omitempty"`
+	Session  uint8   `json:"pdu_session,omitempty"` // 0: the signalling SA
+	Default  bool    `json:"default,omitempty"`     // of the PDU session
+	DSCP     uint8   `json:"dscp,omitempty"`
 }
 
 // PDUState is one PDU session.
@@ -85,7 +88,13 @@ func (u *UE) state() State {
 		for _, b := range [][]byte{c.current.InboundKeys.Encr, c.current.InboundKeys.Integ, c.current.OutboundKeys.Encr, c.current.OutboundKeys.Integ} {
 			fmt.Fprintf(sum, "%x,", b)
 		}
-		s.Children = append(s.Children, SAState{uint64(id), c.current.InboundSPI, c.current.OutboundSPI, hex.EncodeToString(sum.Sum(nil)[:8]), c.qfis()})
+		sa := SAState{
+			ID: uint64(id), Inbound: c.current.InboundSPI, Outbound: c.current.OutboundSPI, Keys: hex.EncodeToString(sum.Sum(nil)[:8]), QFIs: c.qfis(), DSCP: c.mark(),
+		}
+		if c.info != nil {
+			sa.Session, sa.Default = c.info.PDUSessionID, c.info.Default
+		}
+		s.Children = append(s.Children, sa)
 	}
 	slices.SortFunc(s.Children, func(a, b SAState) int { return int(a.ID) - int(b.ID) })
 	for _, p := range u.sessions {

@@ -384,7 +384,7 @@ func (u *UE) event(ev ikev2.Event) {
 	case ikev2.MoveRefused:
 		u.moved(ev.Path, ev.Err)
 	case ikev2.InfoReceived:
-		u.log.Debug("INFORMATIONAL", slog.Int("notifies", len(ev.Notifies)))
+		u.rebindFlows(ev.Notifies)
 	case ikev2.RoutabilityAnswered:
 		u.routability.Add(1)
 	case ikev2.Alive:
