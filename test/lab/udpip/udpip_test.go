@@ -23,7 +23,7 @@ func TestPackets(t *testing.T) {
 		for _, n := range []int{0, 1, 8, 1399, MaxPayload} {
 			p := Packet{Source: pair[0], Destination: pair[1], Class: 46<<2 | 1, Payload: bytes.Repeat([]byte{0xa5}, n)}
 			b := Append(nil, p, 7)
-			first := gopacket.LayerType(layers.LayerTypeIPv4)
+			first := layers.LayerTypeIPv4
 			if name == "IPv6" {
 				first = layers.LayerTypeIPv6
 			}

@@ -34,6 +34,11 @@ func (u *UE) AddAddress(local netip.Addr) error {
 
 // Move changes the outer path by UPDATE_SA_ADDRESSES (RFC 4555 3.5) and returns when the N3IWF has accepted it.
 func (u *UE) Move(ctx context.Context, local, n3iwf netip.Addr) error {
+	return u.MoveTo(ctx, local, netip.AddrPortFrom(n3iwf, u.o.NATTPort))
+}
+
+// MoveTo is Move for an N3IWF that has another port there, as behind a relay.
+func (u *UE) MoveTo(ctx context.Context, local netip.Addr, n3iwf netip.AddrPort) error {
 	if err := u.AddAddress(local); err != nil {
 		return err
 	}
@@ -43,7 +48,7 @@ func (u *UE) Move(ctx context.Context, local, n3iwf netip.Addr) error {
 			return
 		}
 		u.move = done
-		u.moveTo = ikev2.Path{Local: netip.AddrPortFrom(local, u.o.LocalNATT), Remote: netip.AddrPortFrom(n3iwf, u.o.NATTPort), NATT: true}
+		u.moveTo = ikev2.Path{Local: netip.AddrPortFrom(local, u.o.LocalNATT), Remote: n3iwf, NATT: true}
 		u.apply(u.session.Move(time.Now(), u.moveTo))
 	})
 }
