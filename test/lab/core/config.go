@@ -23,6 +23,14 @@ type Config struct {
 	Listen    string `yaml:"listen"`
 	Transport string `yaml:"transport"`
 	UDPPort   int    `yaml:"udpPort"`
+	// Capacity is the AMF's relative capacity. Associations are further SCTP addresses of it, for TNL associations that it asks for.
+	Capacity     uint8    `yaml:"capacity"`
+	Associations []string `yaml:"associations"`
+	AMFs         []AMF    `yaml:"amfs"`
+	// Retain keeps UE contexts when an N3IWF that has kept its own sets NG up again.
+	Retain bool `yaml:"retain"`
+	// Variant is whose habits the AMF has: free5gc, open5gs, shuffled (IEs in any order), extended (IEs and extensions of later releases), or none.
+	Variant string `yaml:"variant"`
 	// UPF is the GTP-U address, Pool the IPv4 addresses for PDU sessions.
 	UPF  string `yaml:"upf"`
 	Pool string `yaml:"pool"`
@@ -102,7 +110,7 @@ type HomeNetworkKey struct {
 // DefaultConfig returns what a file need not say.
 func DefaultConfig() *Config {
 	return &Config{
-		Name: "lab-amf", AMFID: "cafe00", Transport: "auto", AMBR: 1000,
+		Name: "lab-amf", AMFID: "cafe00", Capacity: 255, Transport: "auto", AMBR: 1000,
 		Slices: []Slice{{SST: 1}},
 		DNNs:   []DNN{{Name: "internet", Flows: []Flow{{QFI: 1, FiveQI: 9}}}},
 	}

@@ -19,15 +19,16 @@ import (
 
 // Core is a running AMF, SMF and UPF.
 type Core struct {
-	cfg      *Config
-	net      *network
-	log      *slog.Logger
-	listener transport.Listener
-	upf      *upf.UPF
-	mail     chan func()
-	stop     context.CancelFunc
-	ctx      context.Context
-	running  sync.WaitGroup
+	cfg       *Config
+	net       *network
+	log       *slog.Logger
+	listener  transport.Listener // the first one
+	listeners []transport.Listener
+	upf       *upf.UPF
+	mail      chan func()
+	stop      context.CancelFunc
+	ctx       context.Context
+	running   sync.WaitGroup
 
 	// Owned by the run goroutine.
 	nodes         map[string]*ranNode
@@ -36,6 +37,9 @@ type Core struct {
 	byIMSI        map[string]*registration // the same, once registered
 	tunnels       map[*upf.Session]*session
 	nextID        ngap.AMFUENGAPID
+	watch         func(amf string, pdu *ngap.PDU)
+	alter         func(pdu []byte) [][]byte
+	reroute       *ngap.AMFSetID
 }
 
 // New listens; Close ends it. A wrong configuration is a *[ConfigError].
@@ -49,20 +53,18 @@ func New(cfg *Config, log *slog.Logger) (*Core, error) {
 		registrations: map[uint32]*registration{}, byIMSI: map[string]*registration{}, tunnels: map[*upf.Session]*session{},
 	}
 	c.ctx, c.stop = context.WithCancel(context.Background())
-	c.listener, err = transport.Listen(transport.Options{Mode: n.mode, Local: []netip.AddrPort{n.listen}, UDPPort: cfg.UDPPort, Logger: log})
-	if err != nil {
-		return nil, fmt.Errorf("N2: %w", err)
-	}
 	c.upf, err = upf.New(upf.Options{
 		Listen: netip.AddrPortFrom(n.upf, gtpu.Port), Pool: n.pool, Pool6: n.pool6, N6: n.n6, Logger: log,
 		// Not from the receiving goroutine itself, which Close waits for.
 		ErrorIndication: func(s *upf.Session) { c.running.Go(func() { c.post(func() { c.tunnelLost(s) }) }) },
 	})
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("N3: %w", err), c.listener.Close())
+		return nil, fmt.Errorf("N3: %w", err)
+	}
+	if err = c.listenAll(); err != nil {
+		return nil, errors.Join(fmt.Errorf("N2: %w", err), c.upf.Close())
 	}
 	c.running.Go(c.run)
-	c.running.Go(c.accept)
 	log.Info("core is up", slog.String("n2", c.listener.Addr().String()), slog.String("n3", n.upf.String()), slog.String("plmn", n.plmn.String()))
 	return c, nil
 }
@@ -75,7 +77,10 @@ func (c *Core) UPF() *upf.UPF { return c.upf }
 
 // Close ends all associations and the user plane.
 func (c *Core) Close() error {
-	err := errors.Join(c.listener.Close(), c.upf.Close()) // the UPF first: its last report may still start a task
+	err := c.upf.Close() // first: its last report may still start a task
+	for _, l := range c.listeners {
+		err = errors.Join(err, l.Close())
+	}
 	c.stop()
 	c.running.Wait()
 	return err
@@ -105,13 +110,13 @@ func (c *Core) after(d time.Duration, task func()) *time.Timer {
 	return time.AfterFunc(d, func() { c.post(task) })
 }
 
-func (c *Core) accept() {
+func (c *Core) accept(l transport.Listener, a *amf) {
 	for {
-		association, err := c.listener.Accept(c.ctx)
+		association, err := l.Accept(c.ctx)
 		if err != nil {
 			return
 		}
-		g := &ran{core: c, association: association, log: c.log.With(slog.String("ran", association.RemoteAddr().String()))}
+		g := &ran{core: c, amf: a, association: association, log: c.log.With(slog.String("ran", association.RemoteAddr().String()))}
 		c.running.Go(g.serve)
 	}
 }

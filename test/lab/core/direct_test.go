@@ -65,7 +65,7 @@ func newDirect(t testing.TB, u *upf.UPF) (*Core, *ran, *recorder) {
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	t.Cleanup(c.stop)
 	r := &recorder{}
-	g := &ran{core: c, association: r, log: c.log}
+	g := &ran{core: c, amf: c.net.amfs[0], association: r, log: c.log}
 	g.begin(ngap.NewGlobalN3IWFID(n.plmn, 7))
 	return c, g, r
 }

@@ -29,6 +29,7 @@ type network struct {
 	slices      []ngap.SNSSAI
 	nssai       nas.NSSAI // the same slices
 	listen      netip.AddrPort
+	amfs        []*amf // the first one is the core's own
 	upf         netip.Addr
 	pool        netip.Prefix
 	pool6       netip.Prefix
@@ -65,12 +66,20 @@ type flow struct {
 // network checks the configuration. The error is a *ConfigError.
 func (c *Config) network() (*network, error) {
 	n := &network{dnns: map[string]*dataNetwork{}, subscribers: map[string]*subscriber{}, homeKeys: map[uint8]*ecdh.PrivateKey{}}
-	for _, step := range []func(*Config) error{n.identity, n.addresses, n.addSlices, n.addDNNs, n.addSubscribers, n.addHomeKeys} {
+	for _, step := range []func(*Config) error{n.identity, n.addresses, n.addAMFs, n.checkVariant, n.addSlices, n.addDNNs, n.addSubscribers, n.addHomeKeys} {
 		if err := step(c); err != nil {
 			return nil, err
 		}
 	}
 	return n, nil
+}
+
+// indexed is the path of a key in an item of a list.
+func indexed(list string, i int, key string) string {
+	if key == "" {
+		return fmt.Sprintf("%s[%d]", list, i)
+	}
+	return fmt.Sprintf("%s[%d].%s", list, i, key)
 }
 
 func wrong(path, what string, args ...any) error {

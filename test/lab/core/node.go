@@ -11,6 +11,8 @@ import (
 
 // ranNode is an NG-RAN node as TS 23.501 5.21.1 sees it: one NG interface over one TNL association or several, of which each UE is bound to one.
 type ranNode struct {
+	amf          *amf
+	id           string // of the node, the same at all AMFs
 	associations []*ran // in the order in which they came
 }
 
@@ -23,9 +25,28 @@ func nodeKey(id ngap.GlobalRANNodeID) string {
 	return string(b)
 }
 
+// key tells the nodes of all AMFs apart.
+func (a *amf) key(id ngap.GlobalRANNodeID) string { return string(a.name) + "/" + nodeKey(id) }
+
+// retains tells whether the AMF has kept the UEs of a node whose associations are all gone.
+func (g *ran) retains(id ngap.GlobalRANNodeID) bool {
+	n := g.core.nodes[g.amf.key(id)]
+	return g.core.cfg.Retain && n != nil && len(n.associations) == 0
+}
+
+// rejoin goes on with the UEs that were kept.
+func (g *ran) rejoin(id ngap.GlobalRANNodeID) {
+	g.join(id)
+	for _, u := range g.core.ues {
+		if u.node == g.node {
+			u.ran = g
+		}
+	}
+}
+
 // begin erases what is known of the UEs of a node, as NG Setup does (TS 38.413 8.7.1.1). Its other associations stay.
 func (g *ran) begin(id ngap.GlobalRANNodeID) {
-	key := nodeKey(id)
+	key := g.amf.key(id)
 	for _, n := range []*ranNode{g.node, g.core.nodes[key]} {
 		if n != nil {
 			g.core.forget(n)
@@ -37,7 +58,7 @@ func (g *ran) begin(id ngap.GlobalRANNodeID) {
 	g.leave()
 	n := g.core.nodes[key]
 	if n == nil {
-		n = &ranNode{}
+		n = &ranNode{amf: g.amf, id: nodeKey(id)}
 		g.core.nodes[key] = n
 	}
 	n.associations = append(n.associations, g)
@@ -46,7 +67,7 @@ func (g *ran) begin(id ngap.GlobalRANNodeID) {
 
 // join adds the association to the node that the update names (TS 38.413 8.7.2.2). It tells false when there is no such node.
 func (g *ran) join(id ngap.GlobalRANNodeID) bool {
-	key := nodeKey(id)
+	key := g.amf.key(id)
 	n := g.core.nodes[key]
 	if n == nil || g.node != nil && g.node != n {
 		return false
@@ -69,6 +90,9 @@ func (g *ran) leave() {
 	g.node = nil
 	n.associations = slices.DeleteFunc(n.associations, func(other *ran) bool { return other == g })
 	if len(n.associations) == 0 {
+		if g.core.cfg.Retain {
+			return
+		}
 		g.core.forget(n)
 		if g.core.nodes[g.key] == n {
 			delete(g.core.nodes, g.key)
@@ -95,8 +119,12 @@ func (c *Core) forget(n *ranNode) {
 // of tells whether the UE is one of the association's node, and binds it to this association: the node's latest message says where it
 // wants to hear of the UE.
 func (u *ueContext) of(g *ran) bool {
-	if u.node != g.node {
+	if g.node == nil || u.node.id != g.node.id {
 		return false
+	}
+	if u.node != g.node {
+		u.log.Info("UE comes to another AMF", slog.String("from", string(u.node.amf.name)), slog.String("to", string(g.amf.name)))
+		u.node = g.node
 	}
 	if u.ran != g {
 		u.log.Info("UE comes on another TNL association", slog.String("from", u.ran.association.RemoteAddr().String()), slog.String("to", g.association.RemoteAddr().String()))

@@ -118,18 +118,24 @@ func (s *session) transfer() ([]byte, error) {
 		t.PDUSessionType = ngap.PDUSessionTypeIPv4v6
 	}
 	for _, f := range s.dnn.flows {
-		q := ngap.QosFlowLevelQosParameters{
-			QosCharacteristics:             ngap.QosCharacteristics{NonDynamic5QI: &ngap.NonDynamic5QIDescriptor{FiveQI: ngap.FiveQI(f.FiveQI)}},
-			AllocationAndRetentionPriority: ngap.AllocationAndRetentionPriority{PriorityLevelARP: 8, PreEmptionVulnerability: ngap.PreEmptionVulnerabilityPreEmptable},
-		}
-		if f.Maximum > 0 {
-			guaranteed, maximum := ngap.BitRate(f.Guaranteed*1_000_000), ngap.BitRate(f.Maximum*1_000_000)
-			q.GBRQosInformation = &ngap.GBRQosInformation{MaximumFlowBitRateDL: maximum, MaximumFlowBitRateUL: maximum, GuaranteedFlowBitRateDL: guaranteed, GuaranteedFlowBitRateUL: guaranteed}
-		}
-		if f.Reflective {
-			q.ReflectiveQosAttribute = new(ngap.ReflectiveQosAttributeSubjectTo)
-		}
+		q := c.qos(f.Flow)
 		t.QosFlowSetupRequestList = append(t.QosFlowSetupRequestList, ngap.QosFlowSetupRequestItem{QosFlowIdentifier: ngap.QosFlowIdentifier(f.QFI), QosFlowLevelQosParameters: q})
 	}
 	return ngap.EncodeTransfer(t)
+}
+
+// qos are the parameters of a flow.
+func (c *Core) qos(f Flow) ngap.QosFlowLevelQosParameters {
+	q := ngap.QosFlowLevelQosParameters{
+		QosCharacteristics:             ngap.QosCharacteristics{NonDynamic5QI: &ngap.NonDynamic5QIDescriptor{FiveQI: ngap.FiveQI(f.FiveQI)}},
+		AllocationAndRetentionPriority: ngap.AllocationAndRetentionPriority{PriorityLevelARP: 8, PreEmptionVulnerability: ngap.PreEmptionVulnerabilityPreEmptable},
+	}
+	if f.Maximum > 0 {
+		guaranteed, maximum := ngap.BitRate(f.Guaranteed*1_000_000), ngap.BitRate(f.Maximum*1_000_000)
+		q.GBRQosInformation = &ngap.GBRQosInformation{MaximumFlowBitRateDL: maximum, MaximumFlowBitRateUL: maximum, GuaranteedFlowBitRateDL: guaranteed, GuaranteedFlowBitRateUL: guaranteed}
+	}
+	if f.Reflective {
+		q.ReflectiveQosAttribute = new(ngap.ReflectiveQosAttributeSubjectTo)
+	}
+	return q
 }

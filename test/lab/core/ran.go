@@ -12,6 +12,7 @@ import (
 // ran is a TNL association of an NG-RAN node: here of an N3IWF.
 type ran struct {
 	core        *Core
+	amf         *amf
 	association transport.Association
 	log         *slog.Logger
 	node        *ranNode // nil before NG Setup
@@ -31,16 +32,22 @@ func (g *ran) serve() {
 		if err != nil {
 			g.log.Warn("NGAP message with an error", slog.Any("error", err))
 			if reply := ngap.Answer(err); reply != nil {
-				g.send(reply)
+				g.core.post(func() { g.send(reply) })
 			}
 			continue
 		}
-		g.core.post(func() { g.receive(pdu) })
+		g.core.post(func() {
+			if f := g.core.watch; f != nil {
+				f(string(g.amf.name), pdu)
+			}
+			g.receive(pdu)
+		})
 	}
 }
 
 // send sends a message, of a UE on that UE's stream (TS 38.412 7).
 func (g *ran) send(m ngap.Message) {
+	g.core.accent(m)
 	b, err := ngap.Encode(m)
 	if err != nil {
 		g.log.Error("NGAP message cannot be encoded", slog.Any("error", err))
@@ -50,8 +57,14 @@ func (g *ran) send(m ngap.Message) {
 	if _, id := ngap.UEIDs(m); id != nil && g.association.Streams() > 1 {
 		stream = uint16(1 + int(*id)%(g.association.Streams()-1))
 	}
-	if err := g.association.Send(g.core.ctx, stream, b); err != nil {
-		g.log.Warn("NGAP message not sent", slog.Any("error", err))
+	pdus := [][]byte{g.core.dress(b)}
+	if f := g.core.alter; f != nil {
+		pdus = f(pdus[0])
+	}
+	for _, b := range pdus {
+		if err := g.association.Send(g.core.ctx, stream, b); err != nil {
+			g.log.Warn("NGAP message not sent", slog.Any("error", err))
+		}
 	}
 }
 
@@ -88,6 +101,9 @@ func (g *ran) receive(pdu *ngap.PDU) {
 		return
 	case *ngap.NGReset:
 		g.reset(m)
+		return
+	case *ngap.NGResetAcknowledge, *ngap.AMFConfigurationUpdateAcknowledge, *ngap.AMFConfigurationUpdateFailure:
+		g.log.Info("answer of the N3IWF", slog.String("message", ngap.String(pdu.Message)))
 		return
 	}
 	amfID, ranID := ngap.UEIDs(pdu.Message)
@@ -143,16 +159,25 @@ func (g *ran) setup(m *ngap.NGSetupRequest) {
 		g.send(&ngap.NGSetupFailure{Cause: ngap.CauseMiscUnknownPLMNOrSNPN.Cause(), TimeToWait: &wait})
 		return
 	}
-	g.begin(m.GlobalRANNodeID)
+	retained := m.UERetentionInformation != nil && g.retains(m.GlobalRANNodeID)
+	if retained {
+		g.rejoin(m.GlobalRANNodeID)
+	} else {
+		g.begin(m.GlobalRANNodeID)
+	}
 	g.log.Info("NG Setup", slog.String("node", string(m.RANNodeName)))
 	support := ngap.PLMNSupportItem{PLMNIdentity: n.plmn}
 	for _, s := range n.slices {
 		support.SliceSupportList = append(support.SliceSupportList, ngap.SliceSupportItem{SNSSAI: s})
 	}
-	g.send(&ngap.NGSetupResponse{
-		AMFName: ngap.AMFName(g.core.cfg.Name), ServedGUAMIList: ngap.ServedGUAMIList{{GUAMI: n.guami}}, RelativeAMFCapacity: 255,
+	response := &ngap.NGSetupResponse{
+		AMFName: g.amf.name, ServedGUAMIList: ngap.ServedGUAMIList{{GUAMI: g.amf.guami}}, RelativeAMFCapacity: g.amf.capacity,
 		PLMNSupportList: ngap.PLMNSupportList{support},
-	})
+	}
+	if retained {
+		response.UERetentionInformation = new(ngap.UERetentionInformationUesRetained)
+	}
+	g.send(response)
 }
 
 // update answers RAN CONFIGURATION UPDATE (TS 38.413 8.7.2). As the first message of an association it names the node that this one belongs to.

@@ -223,12 +223,12 @@ func (u *ueContext) setUpContext(count uint32, sessions ngap.PDUSessionResourceS
 	u.phase = phaseContext
 	rate := ngap.BitRate(u.core.rate())
 	request := &ngap.InitialContextSetupRequest{
-		AMFUENGAPID: u.amfID, RANUENGAPID: u.ranID, GUAMI: u.core.net.guami, SecurityKey: ngap.SecurityKey(aka.KN3IWF(u.security.KAMF, count)),
+		AMFUENGAPID: u.amfID, RANUENGAPID: u.ranID, GUAMI: u.ran.amf.guami, SecurityKey: ngap.SecurityKey(aka.KN3IWF(u.security.KAMF, count)),
 		UESecurityCapabilities: capabilities(u.reg.capability), PDUSessionResourceSetupListCxtReq: sessions,
 		UEAggregateMaximumBitRate: &ngap.UEAggregateMaximumBitRate{UEAggregateMaximumBitRateDL: rate, UEAggregateMaximumBitRateUL: rate},
 	}
 	_, request.AllowedNSSAI = u.core.net.allowed(u.reg.requested)
-	if u.core.cfg.EarlyAccept && u.service == nil {
+	if u.core.cfg.early() && u.service == nil {
 		request.NASPDU = u.protect(u.accept())
 	}
 	u.ran.send(request)
@@ -265,7 +265,7 @@ func (u *ueContext) contextSetUp(m *ngap.InitialContextSetupResponse) {
 	switch {
 	case u.service != nil:
 		u.acceptService()
-	case !u.core.cfg.EarlyAccept:
+	case !u.core.cfg.early():
 		u.send(u.accept())
 	}
 }

@@ -60,7 +60,10 @@ func (c *Core) State() State {
 	s := State{UEs: []UEState{}, Idle: []UEState{}}
 	taken := make(chan State, 1)
 	if c.do(func() error {
-		for _, u := range c.ues {
+		for id, u := range c.ues {
+			if id != u.amfID {
+				continue // its next name
+			}
 			state := UEState{AMFID: uint64(u.amfID), RANID: uint32(u.ranID), Location: u.location.String(), Association: u.ran.association.RemoteAddr().String()}
 			if u.sub != nil {
 				state.IMSI = u.sub.imsi

@@ -37,6 +37,7 @@ type ueContext struct {
 	log      *slog.Logger
 	amfID    ngap.AMFUENGAPID
 	ranID    ngap.RANUENGAPID
+	renamed  ngap.AMFUENGAPID // asked of the N3IWF; 0: nothing
 	phase    phase
 	location netip.AddrPort
 	timer    *time.Timer // guards what the N3IWF or the UE must answer
@@ -55,6 +56,14 @@ type ueContext struct {
 
 // connect takes a new UE.
 func (c *Core) connect(g *ran, m *ngap.InitialUEMessage) {
+	if c.reroute != nil && *c.reroute != g.amf.guami.AMFSetID {
+		c.log.Info("UE is sent to another AMF set", slog.Int("set", int(*c.reroute)))
+		if b, err := ngap.Encode(m); err == nil {
+			_, allowed := c.net.allowed(nil)
+			g.send(&ngap.RerouteNASRequest{RANUENGAPID: m.RANUENGAPID, NGAPMessage: b, AMFSetID: *c.reroute, AllowedNSSAI: allowed})
+		}
+		return
+	}
 	c.nextID++
 	u := &ueContext{core: c, node: g.node, ran: g, amfID: c.nextID, ranID: m.RANUENGAPID}
 	u.log = c.log.With(slog.Uint64("ue", uint64(u.amfID)))
@@ -88,6 +97,15 @@ func (u *ueContext) receive(pdu *ngap.PDU) {
 	case *ngap.UplinkNASTransport:
 		u.locate(&m.UserLocationInformation)
 		u.uplinkNAS(m.NASPDU)
+	case *ngap.UEContextModificationResponse:
+		u.locate(m.UserLocationInformation)
+		u.renameDone(m.AMFUENGAPID)
+	case *ngap.UEContextModificationFailure:
+		u.log.Warn("context modification failed", slog.String("cause", m.Cause.String()))
+		u.renameDone(m.AMFUENGAPID)
+	case *ngap.PDUSessionResourceModifyResponse:
+		u.locate(m.UserLocationInformation)
+		u.log.Info("PDU session modification answered", slog.String("message", ngap.String(m)))
 	case *ngap.InitialContextSetupResponse:
 		u.contextSetUp(m)
 	case *ngap.InitialContextSetupFailure:
@@ -159,6 +177,7 @@ func (u *ueContext) gone() {
 		u.timer = nil
 	}
 	delete(u.core.ues, u.amfID)
+	delete(u.core.ues, u.renamed)
 	if u.reg == nil || u.reg.ue != u {
 		return
 	}
