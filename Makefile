@@ -10,7 +10,7 @@ VCS := $(shell git rev-parse HEAD >/dev/null 2>&1 || echo -buildvcs=false)
 LINTER := .cache/bin/golangci-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-kernel lint bench fuzz sim soak unit race e2e interop clean
+.PHONY: help build demo test test-kernel lint bench fuzz sim soak unit race e2e docs interop clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,7 +32,7 @@ test-kernel: ## what needs a kernel with ESP and SCTP, on Debian's in QEMU; ARGS
 	@scripts/deps test
 	$(GO) run $(VCS) ./test/vm $(ARGS)
 
-unit race e2e interop:
+unit race e2e docs interop:
 	@scripts/deps test
 	@scripts/test $@
 

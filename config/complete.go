@@ -54,6 +54,11 @@ func (c *Certificate) relativeTo(dir string) {
 }
 
 // relativeTo does the same for the management API.
+func (m *Management) relativeTo(dir string) {
+	m.Socket = inFolder(dir, m.Socket)
+	m.TLS.relativeTo(dir)
+}
+
 func (m *ManagementTLS) relativeTo(dir string) {
 	m.Chain, m.Key, m.ClientCA = inFolder(dir, m.Chain), Secret(inFolder(dir, string(m.Key))), inFolder(dir, m.ClientCA)
 }

@@ -47,7 +47,7 @@ func parse(name string, text []byte, variable func(string) (string, bool)) (*Con
 	c.NWu.Certificate.relativeTo(filepath.Dir(name))
 	c.NWu.IKE.CrashSecret = inFolder(filepath.Dir(name), c.NWu.IKE.CrashSecret)
 	c.Cluster.relativeTo(filepath.Dir(name))
-	c.Management.TLS.relativeTo(filepath.Dir(name))
+	c.Management.relativeTo(filepath.Dir(name))
 	c.complete()
 	d.validate(c)
 	if len(d.problems) > 0 {

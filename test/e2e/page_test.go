@@ -66,7 +66,7 @@ func TestStatusPage(t *testing.T) {
 	shows("it serves", `document.getElementById("ready").textContent === "serving"`)
 	shows("four UEs", `document.querySelectorAll("#ues tbody tr").length === 4`)
 	shows("an AMF", `document.querySelector("#amfs tbody").innerText.includes("connected")`)
-	run("one UE is chosen", chromedp.Click("#ues tbody tr:first-child"))
+	shows("one UE is chosen", `(tr => tr && (tr.click(), true))([...document.querySelectorAll("#ues tbody tr")].find(tr => tr.innerText.includes("`+w.addr(10).String()+`:")))`)
 	shows("its SAs and sessions", `(d => d.includes("signalling") && d.includes("PDU session 1"))(document.getElementById("detail").innerText)`)
 	shows("live rates", `/bit\/s/.test(document.getElementById("detail").innerText) && !/^0 bit/.test(document.querySelector("#tiles .tile:nth-child(7) b").textContent)`)
 
@@ -76,6 +76,7 @@ func TestStatusPage(t *testing.T) {
 	}
 	shows("the moves in the list", `[...document.querySelectorAll("#ues tbody tr")].some(tr => tr.innerText.includes("`+w.addr(32).String()+`"))`)
 	shows("the moves as they happened", `document.getElementById("log").innerText.includes("moved from")`)
+	shows("its history", `(d => d.includes("Path history") && d.includes("`+w.addr(31).String()+`"))(document.getElementById("detail").innerText)`)
 	if screenshotFile != "" {
 		picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
 		require.NoError(t, err)
