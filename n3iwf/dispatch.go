@@ -163,6 +163,7 @@ func (u *ue) receiveNGAP(pdu *ngap.PDU, via *tnla) {
 	case *ngap.UEContextModificationRequest:
 		u.modifyContext(m)
 	case *ngap.UETNLABindingReleaseRequest:
+		u.log.Debug("the AMF releases the UE's binding to its association")
 		u.ng.unbindTNLA(u.ranID)
 		u.freed = true
 	case *ngap.RerouteNASRequest:
