@@ -106,8 +106,9 @@ func TestOnlyTheOriginalInitiatorUpdates(t *testing.T) {
 	for _, m := range *log {
 		require.False(t, m.has(message.UPDATE_SA_ADDRESSES))
 	}
-	ask(w, gw, message.INFORMATIONAL, notify(message.UPDATE_SA_ADDRESSES, nil))
+	updateByResponder(w, ue, gw)
 	require.Equal(t, before, ue.s.Path())
+	require.Equal(t, before, ue.s.ChildPath())
 	require.Empty(t, got[PathChanged](ue))
 	// The original initiator moves as before.
 	ue.take(ue.s.Move(w.now, uePath(ueAddr2, 4500)))

@@ -283,7 +283,7 @@ var kindNames = map[requestKind]string{
 	requestChild: "child", requestDeleteChild: "delete", requestLiveness: "liveness",
 	requestRoutability: "routability", requestUpdate: "update", requestNotify: "notify", requestAddresses: "addresses",
 	requestRebinding: "rebinding", requestSwitch: "switch",
-	requestToken: "token",
+	requestToken: "token", requestWindow: "window",
 }
 
 func (s *Session) saveRequest(c *codec, r *request) {
@@ -321,6 +321,8 @@ func (s *Session) restoreRequest(c *codec, kind string) *request {
 		return s.routabilityRequest()
 	case "token":
 		return s.tokenRequest()
+	case "window":
+		return s.windowRequest()
 	case "update":
 		return s.updateRequest()
 	case "rebinding":

@@ -123,6 +123,7 @@ const (
 	requestSwitch
 	requestSync
 	requestToken
+	requestWindow
 )
 
 func (sa *ikeSA) queued(kind requestKind) bool {

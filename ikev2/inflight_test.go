@@ -80,12 +80,11 @@ func inFlightIKERekeyed(t *testing.T) {
 		elsewhere := uePath(ueAddr2, 7000)
 		d := ue.s.seal(old, message.INFORMATIONAL, false, old.nextSend, []message.Payload{notify(message.UPDATE_SA_ADDRESSES, nil), notify(message.COOKIE2, []byte("12345678"))})
 		old.nextSend++
-		if gw.s.others[0].fits(old.nextSend - 1) {
-			out := gw.s.Receive(w.now, reverse(elsewhere), d[0])
-			require.Len(t, out.Datagrams, 1)
-			require.Equal(t, reverse(elsewhere), out.Datagrams[0].Path)
-			require.Empty(t, got[PathChanged](gw))
-		}
+		require.True(t, gw.s.others[0].fits(old.nextSend-1))
+		out := gw.s.Receive(w.now, reverse(elsewhere), d[0])
+		require.Len(t, out.Datagrams, 1)
+		require.Equal(t, reverse(elsewhere), out.Datagrams[0].Path)
+		require.Empty(t, got[PathChanged](gw))
 		require.Equal(t, first, gw.s.Path())
 		// And one in the new one.
 		to := uePath(ueAddr2, 4500)

@@ -270,9 +270,29 @@ func TestUpdateByResponder(t *testing.T) {
 	w := newWorld(t, 68)
 	ue, gw, _ := moved(w, RoutabilityBefore, nil)
 	before := ue.s.Path()
-	ask(w, gw, message.INFORMATIONAL, notify(message.UPDATE_SA_ADDRESSES, nil))
+	updateByResponder(w, ue, gw)
 	require.Equal(t, before, ue.s.Path())
+	require.Equal(t, before, ue.s.ChildPath())
 	require.Empty(t, gw.s.Move(w.now, Path{}).Events)
+}
+
+// updateByResponder makes the gateway send an update from another of its addresses to another one of the UE's.
+func updateByResponder(w *world, ue, gw *node) {
+	w.t.Helper()
+	elsewhere := fromTo(ueAddr2, gwAddr2)
+	answers := 0
+	w.translate = func(fromUE bool, p Path) (Path, bool) {
+		if fromUE {
+			require.Equal(w.t, elsewhere, p, "answered where it came from")
+			answers++
+			return ue.s.Path(), true
+		}
+		return reverse(elsewhere), true
+	}
+	in := ask(w, gw, message.INFORMATIONAL, notify(message.UPDATE_SA_ADDRESSES, nil))
+	w.translate = nil
+	require.Nil(w.t, message.ErrorNotify(in))
+	require.Equal(w.t, 1, answers)
 }
 
 func TestMOBIKEDataIsIgnored(t *testing.T) {

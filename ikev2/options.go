@@ -105,8 +105,8 @@ type Options struct {
 	// supports fragmentation (RFC 7383); default 1200.
 	FragmentSize int
 	// Window is how many requests of the peer we take at once, told to it with SET_WINDOW_SIZE (RFC 7296 2.3), at most
-	// 8. Default 1, which is not told. A peer that offers more than 1 gets up to 8 requests of ours at once; a rekey of
-	// the IKE SA takes both back to 1.
+	// 8. Default 1, which is not told. A peer that offers more than 1 gets up to 8 requests of ours at once. It is
+	// announced again after a rekey of the IKE SA.
 	Window int
 
 	// CrashSecret lets the peer find out at once that we have restarted (RFC 6290): a secret of 32 octets or more that

@@ -48,6 +48,7 @@ func (s *Session) succeed(next *ikeSA) {
 	}
 	s.emit(SPIChanged{Old: old.local(), New: next.local()})
 	s.restate(old)
+	s.enqueueWindow()
 	for len(s.others) > maxOthers {
 		s.forget(s.others[0])
 	}

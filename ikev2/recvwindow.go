@@ -5,6 +5,7 @@ package ikev2
 import (
 	"math"
 	"slices"
+	"time"
 
 	"github.com/open-n3iwf/n3iwf/ikev2/message"
 )
@@ -149,4 +150,28 @@ func (s *Session) windowNotify() []message.Payload {
 		return nil
 	}
 	return []message.Payload{notify(message.SET_WINDOW_SIZE, []byte{0, 0, 0, byte(min(s.opt.Window, maxWindow))})}
+}
+
+// enqueueWindow announces it again in the IKE SA that a rekey has made, where it is 1 at first (RFC 7296 2.3). Who
+// answered the rekey waits until the peer is likely to have the new keys: an unanswered request would block the window.
+func (s *Session) enqueueWindow() {
+	if s.opt.Window <= 1 || s.sa.queued(requestWindow) {
+		return
+	}
+	r := s.windowRequest()
+	if !s.sa.initiator {
+		r.notBefore = s.now.Add(time.Second)
+	}
+	s.enqueue(r, false)
+}
+
+func (s *Session) windowRequest() *request {
+	return &request{
+		kind: requestWindow, exchange: message.INFORMATIONAL,
+		build: func(r *request) []message.Payload {
+			r.sa.width = min(s.opt.Window, maxWindow)
+			return s.windowNotify()
+		},
+		done: func(*request, []message.Payload) {},
+	}
 }

@@ -141,15 +141,35 @@ func TestWindowsOnABadNetwork(t *testing.T) {
 	}
 }
 
-// A rekey of the IKE SA takes the window back to 1 in both directions.
+// A rekey of the IKE SA takes the window back to 1 in both directions; then both sides announce theirs again, whoever
+// rekeyed. Who takes one request at a time says nothing.
 func TestWindowAfterRekey(t *testing.T) {
-	w := newWorld(t, 403)
-	ue, gw, _ := moved(w, RoutabilityOff, windows(4, 4))
-	require.Equal(t, 4, gw.s.sa.window)
+	roles(t, func(t *testing.T, pick func(ue, gw *node) (we, peer *node)) {
+		w := newWorld(t, 403)
+		ue, gw, _ := moved(w, RoutabilityOff, windows(4, 3))
+		require.Equal(t, 4, gw.s.sa.window)
+		we, peer := pick(ue, gw)
+		windowAtOnce := 0
+		peer.on = func(_ *node, e Event) {
+			if _, ok := e.(SPIChanged); ok {
+				windowAtOnce = peer.s.sa.window
+			}
+		}
+		old := ue.s.sa
+		we.take(we.s.RekeyIKE(w.now))
+		w.run(2*time.Second, nil)
+		require.NotSame(t, old, ue.s.sa)
+		require.Equal(t, 1, windowAtOnce)
+		require.Equal(t, []int{4, 3}, []int{gw.s.sa.window, ue.s.sa.window})
+		require.Equal(t, []uint64{3, 4}, []uint64{gw.s.sa.receiving.window(), ue.s.sa.receiving.window()})
+		require.Equal(t, []uint32{1, 1}, []uint32{ue.s.sa.nextSend, gw.s.sa.nextSend}, "one message each")
+	})
+	w := newWorld(t, 404)
+	ue, gw, _ := moved(w, RoutabilityOff, windows(1, 1))
 	ue.take(ue.s.RekeyIKE(w.now))
-	w.run(time.Second, nil)
-	require.Equal(t, 1, gw.s.sa.window)
-	require.EqualValues(t, 1, gw.s.sa.receiving.window())
+	w.run(2*time.Second, nil)
+	require.Len(t, got[SPIChanged](gw), 1)
+	require.Equal(t, []uint32{0, 0}, []uint32{ue.s.sa.nextSend, gw.s.sa.nextSend})
 }
 
 // The responses that are kept are bounded in octets; the latest one is always there.

@@ -203,7 +203,7 @@ func (s *Session) restartRequests() {
 		switch r := outstanding[i]; r.kind {
 		case requestSync:
 			sa.outstanding = append(sa.outstanding, r)
-		case requestToken, requestLiveness, requestRoutability, requestUpdate, requestDeleteChild:
+		case requestToken, requestWindow, requestLiveness, requestRoutability, requestUpdate, requestDeleteChild:
 			s.enqueue(&request{kind: r.kind, exchange: r.exchange, build: r.build, done: r.done, failed: r.failed, carries: r.carries}, true)
 		case requestChild:
 			s.failChild(r.carries.(*pendingChild), ErrResync)
