@@ -36,7 +36,7 @@ func TestFragment(t *testing.T) {
 						head, part, next = c.Fragment(b, Header{QFI: 5}, pdu, from, 0x10007, longest)
 						packet := append(bytes.Clone(b[:head]), part...)
 						require.LessOrEqual(t, len(packet), longest)
-						first := gopacket.LayerType(layers.LayerTypeIPv4)
+						var first gopacket.Decoder = layers.LayerTypeIPv4
 						if c.ipLen == ipv6Len {
 							first = layers.LayerTypeIPv6
 						}

@@ -18,21 +18,29 @@ func (s *session) accept(m *nas.EstablishmentRequest, t *nas.ULNASTransport) *na
 	a := &nas.EstablishmentAccept{
 		SM: m.SM, SessionType: s.kind, SSCMode: 1, AMBR: nas.AMBR{Downlink: rate, Uplink: rate},
 		Address: &nas.PDUAddress{Type: s.kind, IPv4: s.upf.Address(), InterfaceID: s.upf.InterfaceID()}, SNSSAI: t.SNSSAI, DNN: new(nas.DNN(s.dnn.name)),
-		Rules: s.rules(), ExtendedOptions: s.options(m.ExtendedOptions),
+		Rules: s.rules(), ExtendedOptions: s.options(m.ExtendedOptions), Flows: s.descriptions(s.flows),
 	}
-	for _, f := range s.dnn.flows {
+	if s.kind == nas.SessionEthernet || s.kind == nas.SessionUnstructured {
+		a.Address = nil
+	}
+	if m.SessionType != nil && *m.SessionType != s.kind {
+		a.Cause = new(nas.SMCauseIPv4Only)
+	}
+	return a
+}
+
+// descriptions tell the UE of flows.
+func (s *session) descriptions(flows []flow) (list nas.FlowDescriptions) {
+	for _, f := range flows {
 		d := nas.FlowDescription{QFI: f.QFI, Operation: nas.FlowCreate, Extended: true, Parameters: []nas.FlowParameter{{ID: nas.Flow5QI, Value: []byte{f.FiveQI}}}}
 		if f.Maximum > 0 {
 			guaranteed, maximum := rateValue(f.Guaranteed), rateValue(f.Maximum)
 			d.Parameters = append(d.Parameters, nas.FlowParameter{ID: nas.FlowGFUL, Value: guaranteed}, nas.FlowParameter{ID: nas.FlowGFDL, Value: guaranteed},
 				nas.FlowParameter{ID: nas.FlowMFUL, Value: maximum}, nas.FlowParameter{ID: nas.FlowMFDL, Value: maximum})
 		}
-		a.Flows = append(a.Flows, d)
+		list = append(list, d)
 	}
-	if m.SessionType != nil && *m.SessionType != s.kind {
-		a.Cause = new(nas.SMCauseIPv4Only)
-	}
-	return a
+	return list
 }
 
 func rateValue(megabits uint64) []byte {
@@ -42,7 +50,7 @@ func rateValue(megabits uint64) []byte {
 
 // rules: the default one has the lowest precedence, the highest value (TS 24.501 6.2.5.1.1).
 func (s *session) rules() (rules nas.QoSRules) {
-	for i, f := range s.dnn.flows {
+	for i, f := range s.flows {
 		components := f.components()
 		if i > 0 && len(components) == 0 {
 			continue
@@ -102,6 +110,11 @@ func (s *session) options(asked []byte) []byte {
 	return nas.EncodeOptions(answer...)
 }
 
+var ngapTypes = map[nas.SessionType]ngap.PDUSessionType{
+	nas.SessionIPv4: ngap.PDUSessionTypeIPv4, nas.SessionIPv6: ngap.PDUSessionTypeIPv6, nas.SessionIPv4v6: ngap.PDUSessionTypeIPv4v6,
+	nas.SessionEthernet: ngap.PDUSessionTypeEthernet, nas.SessionUnstructured: ngap.PDUSessionTypeUnstructured,
+}
+
 // transfer tells the N3IWF the tunnel and the flows.
 func (s *session) transfer() ([]byte, error) {
 	c := s.reg.core
@@ -112,12 +125,9 @@ func (s *session) transfer() ([]byte, error) {
 	rate := ngap.BitRate(c.rate())
 	t := &ngap.PDUSessionResourceSetupRequestTransfer{
 		PDUSessionAggregateMaximumBitRate: &ngap.PDUSessionAggregateMaximumBitRate{PDUSessionAggregateMaximumBitRateDL: rate, PDUSessionAggregateMaximumBitRateUL: rate},
-		ULNGUUPTNLInformation:             tunnel, PDUSessionType: ngap.PDUSessionTypeIPv4,
+		ULNGUUPTNLInformation:             tunnel, PDUSessionType: ngapTypes[s.kind],
 	}
-	if s.kind == nas.SessionIPv4v6 {
-		t.PDUSessionType = ngap.PDUSessionTypeIPv4v6
-	}
-	for _, f := range s.dnn.flows {
+	for _, f := range s.flows {
 		q := c.qos(f.Flow)
 		t.QosFlowSetupRequestList = append(t.QosFlowSetupRequestList, ngap.QosFlowSetupRequestItem{QosFlowIdentifier: ngap.QosFlowIdentifier(f.QFI), QosFlowLevelQosParameters: q})
 	}

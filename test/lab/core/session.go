@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 
 	"github.com/open-n3iwf/n3iwf/ngap"
 	"github.com/open-n3iwf/n3iwf/test/lab/nas"
@@ -19,8 +20,12 @@ type session struct {
 	kind  nas.SessionType
 	pti   uint8 // of its establishment
 	dnn   *dataNetwork
-	slice ngap.SNSSAI
-	upf   *upf.Session
+	flows []flow
+	// changing and leaving are the flows of a modification that is under way.
+	changing []flow
+	leaving  []uint8
+	slice    ngap.SNSSAI
+	upf      *upf.Session
 
 	settingUp bool // PDU SESSION RESOURCE SETUP REQUEST is sent
 	active    bool // the N3IWF has resources
@@ -77,6 +82,8 @@ func (u *ueContext) sessionManagement(m *nas.ULNASTransport) {
 		if s := u.reg.sessions[*m.SessionID]; s != nil && s.releasing && !s.active {
 			s.free()
 		}
+	case *nas.ModificationComplete:
+		u.log.Info("the UE has modified the PDU session", slog.Int("pdu_session", int(*m.SessionID)))
 	case *nas.ModificationRequest:
 		u.sendSM(*m.SessionID, &nas.ModificationReject{SM: sm.SM, Cause: nas.SMCauseOptionNotSupported})
 	case *nas.SMStatus:
@@ -119,8 +126,11 @@ func (u *ueContext) establish(t *nas.ULNASTransport, m *nas.EstablishmentRequest
 	case dnn == nil:
 		reject(nas.SMCauseUnknownDNN)
 		return
-	case m.SessionType != nil && *m.SessionType != nas.SessionIPv4 && *m.SessionType != nas.SessionIPv4v6:
+	case m.SessionType != nil && *m.SessionType == nas.SessionIPv6 && !u.core.net.pool6.IsValid():
 		reject(nas.SMCauseIPv4Only)
+		return
+	case m.SessionType != nil && *m.SessionType > nas.SessionEthernet:
+		reject(nas.SMCauseUnknownSessionType)
 		return
 	case s != nil && !existing && s.active: // an initial request of a known id begins anew
 		s.again = func() { u.establish(t, m, slice) }
@@ -131,11 +141,11 @@ func (u *ueContext) establish(t *nas.ULNASTransport, m *nas.EstablishmentRequest
 		s = nil
 	}
 	if s == nil {
-		s = &session{reg: u.reg, id: psi, kind: nas.SessionIPv4, dnn: dnn, slice: slice}
-		if m.SessionType != nil && *m.SessionType == nas.SessionIPv4v6 && u.core.net.pool6.IsValid() {
-			s.kind = nas.SessionIPv4v6
+		s = &session{reg: u.reg, id: psi, kind: nas.SessionIPv4, dnn: dnn, flows: slices.Clone(dnn.flows), slice: slice}
+		if m.SessionType != nil && (*m.SessionType != nas.SessionIPv4v6 || u.core.net.pool6.IsValid()) {
+			s.kind = *m.SessionType
 		}
-		config := upf.SessionConfig{Name: fmt.Sprintf("%s/%d", u.reg.sub.imsi, psi), IPv6: s.kind == nas.SessionIPv4v6, ByDSCP: map[uint8]uint8{}}
+		config := upf.SessionConfig{Name: fmt.Sprintf("%s/%d", u.reg.sub.imsi, psi), IPv6: s.kind == nas.SessionIPv4v6 || s.kind == nas.SessionIPv6, Layer2: layer2[s.kind], ByDSCP: map[uint8]uint8{}}
 		for _, f := range dnn.flows {
 			config.Flows = append(config.Flows, f.QFI)
 			if f.DSCP != 0 {
@@ -154,6 +164,9 @@ func (u *ueContext) establish(t *nas.ULNASTransport, m *nas.EstablishmentRequest
 	u.log.Info("PDU session requested", slog.Int("pdu_session", int(psi)), slog.String("dnn", dnn.name), slog.String("address", s.upf.Address().String()))
 	u.setUp(s, u.protect(u.transport(psi, s.accept(m, t))))
 }
+
+// layer2 are the session types without IP.
+var layer2 = map[nas.SessionType]upf.Layer2{nas.SessionEthernet: upf.Ethernet, nas.SessionUnstructured: upf.Unstructured}
 
 // setUp asks the N3IWF for the resources of a session; pdu is for the UE, when they are there.
 func (u *ueContext) setUp(s *session, pdu []byte) {

@@ -125,7 +125,7 @@ func TestEstablishment(t *testing.T) {
 
 	p.setUp(5, peer, 0x1234)
 	s := p.state().UEs[0].Sessions
-	require.Equal(t, []SessionState{{ID: 5, Address: "10.45.0.1", UplinkTEID: uint32(transfer.ULNGUUPTNLInformation.GTPTunnel.GTPTEID), DownlinkTEID: 0x1234, N3IWF: "127.0.0.1"}}, s)
+	require.Equal(t, []SessionState{{ID: 5, Address: "10.45.0.1", UplinkTEID: uint32(transfer.ULNGUUPTNLInformation.GTPTunnel.GTPTEID), DownlinkTEID: 0x1234, N3IWF: "127.0.0.1", QFIs: "1,2,3,4"}}, s)
 }
 
 func TestRefusedSessions(t *testing.T) {

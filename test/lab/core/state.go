@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/open-n3iwf/n3iwf/ngap"
@@ -41,6 +42,7 @@ type SessionState struct {
 	UplinkTEID   uint32 `json:"uplink_teid"`
 	DownlinkTEID uint32 `json:"downlink_teid"`
 	N3IWF        string `json:"n3iwf"`
+	QFIs         string `json:"qfis"` // such as 1,2,5
 }
 
 // do runs f in the run goroutine and waits for it.
@@ -90,7 +92,7 @@ func (c *Core) State() State {
 
 func (r *registration) picture() (list []SessionState) {
 	for _, p := range r.sessions {
-		s := SessionState{ID: p.id, Address: p.upf.Address().String(), UplinkTEID: p.upf.TEID(), DownlinkTEID: p.peerTEID}
+		s := SessionState{ID: p.id, Address: p.upf.Address().String(), UplinkTEID: p.upf.TEID(), DownlinkTEID: p.peerTEID, QFIs: strings.Trim(strings.ReplaceAll(fmt.Sprint(p.qfis()), " ", ","), "[]")}
 		if p.peer.IsValid() {
 			s.N3IWF = p.peer.String()
 		}

@@ -106,6 +106,7 @@ func (u *ueContext) receive(pdu *ngap.PDU) {
 	case *ngap.PDUSessionResourceModifyResponse:
 		u.locate(m.UserLocationInformation)
 		u.log.Info("PDU session modification answered", slog.String("message", ngap.String(m)))
+		u.sessionsModified(m)
 	case *ngap.InitialContextSetupResponse:
 		u.contextSetUp(m)
 	case *ngap.InitialContextSetupFailure:

@@ -54,9 +54,12 @@ const (
 
 // Request types (clause 9.11.3.47).
 const (
-	RequestInitial      = 1
-	RequestExisting     = 2
-	RequestModification = 5
+	RequestInitial   = 1
+	RequestExisting  = 2
+	RequestEmergency = 3
+	// RequestExistingEmergency is for an emergency PDU session of the other access.
+	RequestExistingEmergency = 4
+	RequestModification      = 5
 )
 
 // SecurityCapability is the UE security capability (clause 9.11.3.54) as sent: an octet of 5G encryption

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"log/slog"
 	"net/netip"
+	"sync/atomic"
 
 	"github.com/open-n3iwf/n3iwf/gre"
 	"github.com/open-n3iwf/n3iwf/ikev2"
@@ -20,11 +21,19 @@ type child struct {
 	info    *nwu.QoSInfo
 	up      netip.Addr // the N3IWF's user-plane address
 	current *ikev2.ChildSA
+	// For the receiving goroutine; info changes.
+	signalling bool
+	psi        uint8
+	session    atomic.Pointer[Session]
 }
 
 func (u *UE) newChild(info *nwu.QoSInfo) *child {
 	u.nextChild++
-	return &child{id: u.nextChild, info: info}
+	c := &child{id: u.nextChild, info: info, signalling: info == nil}
+	if info != nil {
+		c.psi = info.PDUSessionID
+	}
+	return c
 }
 
 // acceptChild takes the user-plane child SAs that the N3IWF makes (TS 24.502 7.5.2).
@@ -197,5 +206,6 @@ func (u *UE) bindFlows(c *child, h ipsec.Handle) {
 		u.log.Error("user-plane addresses", slog.Any("error", err))
 		return
 	}
+	c.session.Store(s)
 	s.bind(c.id, c.info, h, carrier)
 }

@@ -114,6 +114,9 @@ func (u *UE) downlinkSM(m *nas.DLNASTransport) {
 		u.sessionAccepted(sm)
 	case *nas.EstablishmentReject:
 		u.finishSession(sm.SessionID, fmt.Errorf("PDU session rejected: 5GSM cause %s", sm.Cause))
+	case *nas.ModificationCommand:
+		u.sendSM(sm.SessionID, nil, &nas.ModificationComplete{SM: sm.SM})
+		u.o.Step(fmt.Sprintf("PDU session %d modified", sm.SessionID))
 	case *nas.ReleaseCommand:
 		u.sendSM(sm.SessionID, nil, &nas.ReleaseComplete{SM: sm.SM})
 		delete(u.sessions, sm.SessionID)

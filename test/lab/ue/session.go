@@ -21,6 +21,8 @@ type Session struct {
 	ue   *UE
 	ID   uint8
 	view atomic.Pointer[sessionView]
+	// prefix is that of IPv6, once the router has advertised it.
+	prefix atomic.Pointer[netip.Addr]
 }
 
 type sessionView struct {
@@ -181,33 +183,42 @@ func (w *Sender) Carry(qfi uint8, pdu []byte) ([]byte, error) {
 // Flush sends what was written.
 func (w *Sender) Flush() error { return w.writer.Flush() }
 
+// SessionRequest is what a UE asks for. Zero values: DNN and slice are the network's choice, Type is Options.SessionType or IPv4.
+type SessionRequest struct {
+	ID    uint8 // 1 to 15
+	DNN   string
+	Slice *nas.SNSSAI
+	Type  nas.SessionType
+	// Existing is for a PDU session that is there in 3GPP access (TS 24.501 9.11.3.47: existing PDU session); 0 is an initial request. It may
+	// be nas.RequestEmergency too.
+	Request uint8
+}
+
 // EstablishSession asks for a PDU session of Options.SessionType and waits until it is up.
 func (u *UE) EstablishSession(ctx context.Context, psi uint8, dnn string, slice *nas.SNSSAI) (*Session, error) {
-	err := u.await(ctx, fmt.Sprintf("PDU session %d", psi), func(done chan error) {
-		u.waiters.session[psi] = done
-		name, kind, request, ssc := nas.DNN(dnn), cmp.Or(u.o.SessionType, nas.SessionIPv4), uint8(nas.RequestInitial), uint8(1)
-		u.o.Step(fmt.Sprintf("PDU session %d requested", psi))
-		u.sendSM(psi, &nas.ULNASTransport{RequestType: &request, SNSSAI: slice, DNN: &name},
-			&nas.EstablishmentRequest{SM: nas.SM{SessionID: psi, PTI: u.nextPTI()}, IntegrityRate: [2]byte{0xff, 0xff}, SessionType: &kind, SSCMode: &ssc})
+	return u.Establish(ctx, SessionRequest{ID: psi, DNN: dnn, Slice: slice})
+}
+
+// Establish asks for a PDU session and waits until it is up.
+func (u *UE) Establish(ctx context.Context, r SessionRequest) (*Session, error) {
+	err := u.await(ctx, fmt.Sprintf("PDU session %d", r.ID), func(done chan error) {
+		u.waiters.session[r.ID] = done
+		kind, request, ssc := cmp.Or(r.Type, u.o.SessionType, nas.SessionIPv4), cmp.Or(r.Request, uint8(nas.RequestInitial)), uint8(1)
+		carrier := &nas.ULNASTransport{RequestType: &request, SNSSAI: r.Slice}
+		if r.DNN != "" {
+			carrier.DNN = new(nas.DNN(r.DNN))
+		}
+		u.o.Step(fmt.Sprintf("PDU session %d requested", r.ID))
+		u.sendSM(r.ID, carrier,
+			&nas.EstablishmentRequest{SM: nas.SM{SessionID: r.ID, PTI: u.nextPTI()}, IntegrityRate: [2]byte{0xff, 0xff}, SessionType: &kind, SSCMode: &ssc})
 	})
 	if err != nil {
 		return nil, err
 	}
-	u.post(func() { u.want(wanted{psi, dnn, slice}) })
-	if s := u.Session(psi); s != nil {
+	if s := u.Session(r.ID); s != nil {
 		return s, nil
 	}
 	return nil, errors.New("the PDU session ended at once, or the UE was closed")
-}
-
-// want remembers a session, to ask for it again when the UE comes back.
-func (u *UE) want(w wanted) {
-	for _, other := range u.wanted {
-		if other.psi == w.psi {
-			return
-		}
-	}
-	u.wanted = append(u.wanted, w)
 }
 
 // Session gives a PDU session that is there, nil otherwise.

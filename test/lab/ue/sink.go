@@ -4,6 +4,7 @@ package ue
 
 import (
 	"bytes"
+	"errors"
 	"net/netip"
 	"sync"
 	"time"
@@ -16,28 +17,52 @@ import (
 const childGrace = 2 * time.Second
 
 // sink takes what the data plane receives.
-type sink struct{ u *UE }
+type sink struct {
+	u         *UE
+	fragments gre.Reassembler // of the one receiving goroutine
+}
 
-func (s sink) NewReceiver() ipsec.Receiver { return s }
+func (s *sink) NewReceiver() ipsec.Receiver { return &sink{u: s.u} }
 
 // Inbound hands signalling packets to the TCP stack and user packets to whoever receives them.
-func (s sink) Inbound(batch []ipsec.Inbound) {
+func (s *sink) Inbound(batch []ipsec.Inbound) {
 	receive := s.u.receive.Load()
 	for _, in := range batch {
 		c, _ := in.Context.(*child)
 		switch {
 		case c == nil:
-		case c.info == nil:
+		case c.signalling:
 			s.u.nas.Input(in.Packet)
-		case receive != nil:
-			if p, err := gre.Decode(in.Packet); err == nil {
-				(*receive)(c.info.PDUSessionID, p.Header.QFI, in.Packet[p.Offset:p.End])
-			}
+		default:
+			s.user(c, receive, in.Packet)
 		}
 	}
 }
 
-func (s sink) IKE(path ipsec.Path, data []byte) {
+// user takes a user packet, joined when its carrier came in fragments.
+func (s *sink) user(c *child, receive *func(psi, qfi uint8, pdu []byte), packet []byte) {
+	p, err := gre.Decode(packet)
+	if errors.Is(err, gre.DropFragment) {
+		whole, _ := s.fragments.Add(uint64(c.id), packet, time.Now())
+		if whole == nil {
+			return
+		}
+		packet = whole
+		p, err = gre.Decode(packet)
+	}
+	if err != nil {
+		return
+	}
+	pdu := packet[p.Offset:p.End]
+	if session := c.session.Load(); session != nil && session.advertised(pdu) {
+		return
+	}
+	if receive != nil {
+		(*receive)(c.psi, p.Header.QFI, pdu)
+	}
+}
+
+func (s *sink) IKE(path ipsec.Path, data []byte) {
 	data = bytes.Clone(data)
 	s.u.post(func() {
 		if s.u.session != nil {
@@ -46,7 +71,7 @@ func (s sink) IKE(path ipsec.Path, data []byte) {
 	})
 }
 
-func (s sink) Event(ipsec.Event) {}
+func (s *sink) Event(ipsec.Event) {}
 
 // nasOut sends packets of the TCP stack through the signalling SA.
 func (u *UE) nasOut() func(netip.Addr, []byte) {

@@ -164,7 +164,7 @@ func New(o Options) (*UE, error) {
 	if err != nil {
 		return nil, err
 	}
-	u.dataPlane, err = user.New(user.Options{Sink: sink{u}, Workers: 1, MaxSAs: 1 << 12, Log: u.log, Sockets: []user.Socket{
+	u.dataPlane, err = user.New(user.Options{Sink: &sink{u: u}, Workers: 1, MaxSAs: 1 << 12, Log: u.log, Sockets: []user.Socket{
 		{Kind: user.IKE, Local: netip.AddrPortFrom(o.Local, o.LocalIKE)},
 		{Kind: user.NATT, Local: netip.AddrPortFrom(o.Local, o.LocalNATT)},
 	}})

@@ -81,7 +81,13 @@ func linkLocal(id [8]byte) netip.Addr {
 var router = netip.MustParseAddr("fe80::1")
 
 // uplink6 gives an IPv6 packet of the UE to the data network.
-func (w *worker) uplink6(s *Session, pdu []byte) {
+func (w *worker) uplink6(s *Session, qfi uint8, pdu []byte) {
+	if isRouterSolicitation(pdu) {
+		s.count.up.add(len(pdu))
+		w.u.count.up.add(len(pdu))
+		s.deliverOn(s.advertisement(make([]byte, gtpu.GPDUHeaderLen)), s.flow(qfi))
+		return
+	}
 	p, ok := udpip.Parse(pdu)
 	source := p.Source.Addr()
 	switch {
@@ -106,6 +112,9 @@ func (w *worker) uplink6(s *Session, pdu []byte) {
 			Payload: request.AppendReply(nil, []byte{0, 3, 0, 1, 2, 0, 0, 0, 0, 1}, s.prefix), // DUID-LL, RFC 8415 11.4
 		}
 		s.deliver(udpip.Append(make([]byte, gtpu.GPDUHeaderLen), answer, 0), 0)
+	case s.prefix.Contains(source) && p.Destination.Port() == PortEcho && !w.u.n6.reaches(p.Destination.Addr()):
+		p.Source, p.Destination = p.Destination, p.Source
+		s.deliverOn(udpip.Append(make([]byte, gtpu.GPDUHeaderLen), p, 0), s.flow(qfi))
 	case s.prefix.Contains(source) && w.u.n6.reaches(p.Destination.Addr()):
 		w.u.n6.send(s, p)
 	default:

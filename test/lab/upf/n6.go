@@ -124,6 +124,15 @@ func (n *n6) serve(f *n6Flow) {
 
 // deliver sends an IP packet, which stands behind room for the header of the G-PDU, on the flow of its DSCP.
 func (s *Session) deliver(b []byte, dscp uint8) {
+	qfi, marked := s.config.ByDSCP[dscp]
+	if !marked {
+		qfi = s.config.Flows[0]
+	}
+	s.deliverOn(b, qfi)
+}
+
+// deliverOn does it on a QoS flow.
+func (s *Session) deliverOn(b []byte, qfi uint8) {
 	d := s.downlink.Load()
 	n := len(b) - gtpu.GPDUHeaderLen
 	switch {
@@ -133,10 +142,6 @@ func (s *Session) deliver(b []byte, dscp uint8) {
 	case n > gtpu.MaxPDU:
 		s.drop(TooLong)
 		return
-	}
-	qfi, marked := s.config.ByDSCP[dscp]
-	if !marked {
-		qfi = s.config.Flows[0]
 	}
 	gtpu.PutDownlink(b, d.teid, qfi, s.config.RQI, n)
 	if s.conn.WriteTo(&d.to, b, nil) == nil {

@@ -12,8 +12,12 @@ import (
 
 // uplink gives a packet of the UE to the data network.
 func (w *worker) uplink(s *Session, qfi uint8, pdu []byte) {
+	if s.config.Layer2 != NoLayer2 {
+		w.uplink2(s, qfi, pdu)
+		return
+	}
 	if s.prefix.IsValid() && len(pdu) > 0 && pdu[0]>>4 == 6 {
-		w.uplink6(s, pdu)
+		w.uplink6(s, qfi, pdu)
 		return
 	}
 	p, bad := parse(pdu)

@@ -71,7 +71,7 @@ func (w *worker) datagram(dg *udpbatch.Datagram) {
 		s.drop(NoContainer)
 	case m.Container.Type != gtpu.UplinkInformation:
 		s.drop(Direction)
-	case s.flows&(1<<m.Container.QFI) == 0:
+	case s.flows.Load()&(1<<m.Container.QFI) == 0:
 		s.drop(UnknownQFI)
 	default:
 		w.uplink(s, m.Container.QFI, m.Payload)

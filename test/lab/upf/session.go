@@ -23,15 +23,27 @@ type SessionConfig struct {
 	RQI bool
 	// IPv6 gives the session an IPv6 prefix beside its IPv4 address.
 	IPv6 bool
+	// Layer2 makes a session of Ethernet or Unstructured type: the data network gives each PDU back, Ethernet frames to their sender.
+	Layer2 Layer2
 	// ByDSCP are flows for downlink packets from real hosts (Options.N6) by their DSCP; others come on the default flow.
 	ByDSCP map[uint8]uint8
 }
+
+// Layer2 says that PDUs are not IP packets.
+type Layer2 uint8
+
+// The types of PDU sessions without IP.
+const (
+	NoLayer2 Layer2 = iota
+	Ethernet
+	Unstructured
+)
 
 // Session is a PDU session. Its methods may be called from any goroutine.
 type Session struct {
 	upf      *UPF
 	config   SessionConfig
-	flows    uint64 // by QFI
+	flows    atomic.Uint64 // by QFI
 	address  netip.Addr
 	prefix   netip.Prefix // of IPv6
 	teid     uint32
@@ -53,6 +65,15 @@ type downlink struct {
 
 // Name is the one of the SessionConfig.
 func (s *Session) Name() string { return s.config.Name }
+
+// SetFlows changes the QoS flows that uplink packets may have; each QFI is 0..63.
+func (s *Session) SetFlows(qfis ...uint8) {
+	var flows uint64
+	for _, qfi := range qfis {
+		flows |= 1 << qfi
+	}
+	s.flows.Store(flows)
+}
 
 // Address is the UE's IPv4 address.
 func (s *Session) Address() netip.Addr { return s.address }

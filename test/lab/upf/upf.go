@@ -126,15 +126,17 @@ func (u *UPF) Address() netip.Addr { return u.address }
 // Add makes a session with a UE address and an uplink TEID. Errors: ErrInvalid, ErrExhausted, ErrClosed.
 func (u *UPF) Add(c SessionConfig) (*Session, error) {
 	s := &Session{upf: u, config: c, done: make(chan struct{})}
+	var seen uint64
 	for _, qfi := range c.Flows {
-		if qfi > gtpu.MaxQFI || s.flows&(1<<qfi) != 0 {
+		if qfi > gtpu.MaxQFI || seen&(1<<qfi) != 0 {
 			return nil, fmt.Errorf("%w: session %q: QFI %d is out of range or twice there", ErrInvalid, c.Name, qfi)
 		}
-		s.flows |= 1 << qfi
+		seen |= 1 << qfi
 	}
-	if s.flows == 0 {
+	if seen == 0 {
 		return nil, fmt.Errorf("%w: session %q: give at least one QoS flow", ErrInvalid, c.Name)
 	}
+	s.SetFlows(c.Flows...)
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.isClosed.Load() {
