@@ -24,6 +24,7 @@ func demoCommand() *cobra.Command {
 	cmd.Flags().StringVar(&o.Dir, "dir", "", "keep configurations, logs and captures in `DIR` (default: a temporary directory)")
 	cmd.Flags().BoolVar(&o.Capture, "capture", false, "record NWu, N2 and N3 with keys in Wireshark's formats into --dir (root only)")
 	cmd.Flags().BoolVar(&o.Loopback, "loopback", false, "loopback addresses even where network namespaces are possible")
+	cmd.Flags().BoolVar(&o.Relay, "relay", false, "a remote UE behind ProSe layer-3 relay UEs, which changes between them and its own WLAN")
 	cmd.Flags().StringVar(&o.Routability, "routability", "before", "the N3IWF's return routability policy: before, after, off")
 	return cmd
 }

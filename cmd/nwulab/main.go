@@ -29,6 +29,6 @@ func run() error {
 		Use: "nwulab", Short: "UE simulator, lab core and demo for an N3IWF",
 		SilenceErrors: true, SilenceUsage: true,
 	}
-	root.AddCommand(ueCommand(), coreCommand(), demoCommand(), loadCommand())
+	root.AddCommand(ueCommand(), coreCommand(), demoCommand(), relayCommand(), loadCommand())
 	return root.ExecuteContext(ctx)
 }

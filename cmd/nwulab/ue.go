@@ -202,6 +202,7 @@ func (d *driver) rekey(ctx context.Context, args json.RawMessage) (any, error) {
 type moveArgs struct {
 	Local netip.Addr `json:"local"`
 	N3IWF netip.Addr `json:"n3iwf"`
+	Port  uint16     `json:"port"` // 0: that of the configuration
 }
 
 func (d *driver) move(ctx context.Context, args json.RawMessage) (any, error) {
@@ -209,7 +210,10 @@ func (d *driver) move(ctx context.Context, args json.RawMessage) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return nil, d.ue.Move(ctx, a.Local, a.N3IWF)
+	if a.Port == 0 {
+		return nil, d.ue.Move(ctx, a.Local, a.N3IWF)
+	}
+	return nil, d.ue.MoveTo(ctx, a.Local, netip.AddrPortFrom(a.N3IWF, a.Port))
 }
 
 // throughputArgs ask for a bulk transfer.

@@ -61,10 +61,38 @@ type result struct {
 		UL float64 `json:"ul_mbps"`
 		DL float64 `json:"dl_mbps"`
 	} `json:"throughput"`
+	Relays []struct {
+		Name    string `json:"name"`
+		Address string `json:"address"`
+		Prefix  string `json:"prefix"`
+		Up      uint64 `json:"packets_up"`
+		Down    uint64 `json:"packets_down"`
+	} `json:"relays"`
 }
 
 // demo runs nwulab demo and checks what it promises.
 func demo(t *testing.T, dir string, args ...string) result {
+	t.Helper()
+	r := runDemo(t, dir, []string{"address", "nat", "port", "ipv6", "ipv4"}, args...)
+	require.Empty(t, r.Relays)
+	return r
+}
+
+// relayDemo is the same for nwulab demo --relay.
+func relayDemo(t *testing.T, dir string, args ...string) {
+	t.Helper()
+	r := runDemo(t, dir, []string{"relay", "wlan", "relay", "port", "ipv6", "ipv4"}, append(args, "--relay")...)
+	require.Len(t, r.Relays, 2)
+	for _, relay := range r.Relays {
+		require.Greater(t, relay.Up, uint64(500), relay.Name)
+		require.Greater(t, relay.Down, uint64(500), relay.Name)
+	}
+	for _, m := range r.Moves {
+		require.True(t, m.ReturnRoutability, m.Kind)
+	}
+}
+
+func runDemo(t *testing.T, dir string, want []string, args ...string) result {
 	t.Helper()
 	jsonFile, htmlFile := filepath.Join(dir, "demo.json"), filepath.Join(dir, "demo-report.html")
 	cmd := exec.Command(filepath.Join(bin, "nwulab"), append([]string{"demo", "--dir", dir, "--json", jsonFile, "--html", htmlFile}, args...)...)
@@ -89,7 +117,7 @@ func demo(t *testing.T, dir string, args ...string) result {
 			require.Zero(t, m.Lost, m.Kind)
 		}
 	}
-	require.Equal(t, []string{"address", "nat", "port", "ipv6", "ipv4"}, kinds)
+	require.Equal(t, want, kinds)
 	require.Positive(t, r.Throughput.UL)
 	require.Positive(t, r.Throughput.DL)
 	page, err := os.ReadFile(htmlFile)
@@ -101,6 +129,24 @@ func demo(t *testing.T, dir string, args ...string) result {
 // TestDemoOnLoopback is the demo of those who are not root.
 func TestDemoOnLoopback(t *testing.T) {
 	demo(t, t.TempDir(), "--loopback")
+}
+
+// TestRelayDemoOnLoopback is nwulab demo --relay for those who are not root.
+func TestRelayDemoOnLoopback(t *testing.T) {
+	relayDemo(t, t.TempDir(), "--loopback")
+}
+
+// TestRelayDemoInNamespaces is nwulab demo --relay with real routes: relays are routers to the remote UE, and IPv6 is without NAT from end to end.
+func TestRelayDemoInNamespaces(t *testing.T) {
+	testenv.NeedRoot(t)
+	testenv.NeedTool(t, "ip", "iproute2")
+	testenv.NeedTool(t, "nft", "nftables")
+	testenv.NeedTool(t, "conntrack", "conntrack")
+	dir := t.TempDir()
+	relayDemo(t, dir)
+	log, err := os.ReadFile(filepath.Join(dir, "n3iwf.log"))
+	require.NoError(t, err)
+	require.Contains(t, string(log), "[fd45:100:0:1::2]:4500", "the remote UE's own address and port")
 }
 
 // TestDemoInNamespaces is the demo with real routes and a real NAT, once for each policy of the return routability check.

@@ -11,6 +11,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"math/big"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"time"
@@ -37,6 +38,14 @@ func configure(dir string, p plan, o Options) error {
 		keylog = "\ndebug:\n  keylog: " + dir + "\n"
 		esn = false // Wireshark 4.0 does not know the upper half of the sequence number
 	}
+	pool := "10.45.100.0/24"
+	if o.Relay {
+		pool = p.relays.pool.String()
+	}
+	more := ""
+	if a := p.relays.n3iwf; o.Relay && a != p.n3iwf[0] {
+		more = fmt.Sprintf(", %q", a)
+	}
 	files := map[string]string{
 		"n3iwf.yaml": fmt.Sprintf(`n3iwf:
   globalN3IWFID: {id: 135}
@@ -45,7 +54,7 @@ func configure(dir string, p plan, o Options) error {
     - tac: "000001"
       plmns: [{plmn: {mcc: "001", mnc: "01"}, slices: [{sst: 1, sd: "010203"}]}]
 nwu:
-  addresses: ["%s", "%s"]
+  addresses: ["%s", "%s"%s]
   ikePort: %d
   nattPort: %d
   identity: %s
@@ -62,7 +71,7 @@ n3:
   addresses: ["%s"]
 management: {socket: ""}
 log: {level: info}
-%s`, p.n3iwf[0], p.n3iwf[1], p.ike, p.natt, identity, esn, o.Routability, p.core, p.n3iwfCore, p.n2, p.n3iwfCore, keylog),
+%s`, p.n3iwf[0], p.n3iwf[1], more, p.ike, p.natt, identity, esn, o.Routability, p.core, p.n3iwfCore, p.n2, p.n3iwfCore, keylog),
 		"core.yaml": fmt.Sprintf(`name: demo-amf
 mcc: "001"
 mnc: "01"
@@ -71,23 +80,19 @@ tac: "000001"
 listen: "%s:38412"
 transport: %s
 upf: %s
-pool: 10.45.100.0/24
-ciphering: true
+pool: %s
+%sciphering: true
 slices: [{sst: 1, sd: "010203"}]
 dnns:
   - name: internet
     flows: [{qfi: 1, 5qi: 9}, {qfi: 2, 5qi: 7}]
 subscribers:
   - {imsi: "%s", k: %s, opc: %s}
-`, p.core, p.n2, p.upf, imsi, key, opc),
-		"ue.yaml": fmt.Sprintf(`local: %s
-n3iwf: %s
-ports: {ike: %d, natt: %d, localike: %d, localnatt: %d}
-authority: ca.pem
-identity: %s
-subscriber: {imsi: "%s", mcc: "001", mnc: "01", k: %s, opc: %s, ciphering: true}
-session: {dnn: internet, sst: 1, sd: "010203", ping: 192.0.2.1}
-`, p.first, p.n3iwf[0], p.ike, p.natt, p.ueIKE, p.ueNAT, identity, imsi, key, opc),
+%s`, p.core, p.n2, p.upf, pool, p.relays.core(o.Relay, p.n3iwf), imsi, key, opc, p.relays.subscribers(o.Relay)),
+		"ue.yaml": p.ueConfig(p.first, p.n3iwf[0], imsi),
+	}
+	if o.Relay {
+		p.relays.configure(files, p)
 	}
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
@@ -95,6 +100,18 @@ session: {dnn: internet, sst: 1, sd: "010203", ping: 192.0.2.1}
 		}
 	}
 	return nil
+}
+
+// ueConfig is the file of a UE at that address.
+func (p *plan) ueConfig(local, n3iwf netip.Addr, imsi string) string {
+	return fmt.Sprintf(`local: %s
+n3iwf: %s
+ports: {ike: %d, natt: %d, localike: %d, localnatt: %d}
+authority: ca.pem
+identity: %s
+subscriber: {imsi: "%s", mcc: "001", mnc: "01", k: %s, opc: %s, ciphering: true}
+session: {dnn: internet, sst: 1, sd: "010203", ping: 192.0.2.1}
+`, local, n3iwf, p.ike, p.natt, p.ueIKE, p.ueNAT, identity, imsi, key, opc)
 }
 
 // certificates makes a CA and a certificate for the N3IWF.

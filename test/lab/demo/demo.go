@@ -26,6 +26,7 @@ type Options struct {
 	Dir         string // for configurations and logs; empty is a temporary one
 	Capture     bool
 	Loopback    bool
+	Relay       bool // a remote UE behind relay UEs
 	Routability string
 }
 
@@ -39,6 +40,7 @@ type demo struct {
 	core    *process
 	n3iwf   *process
 	ue      *process
+	relays  []*relay
 	dumps   []*process
 	report  *report.Report
 	traffic time.Time // when the traffic's clock started
@@ -68,10 +70,13 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err := d.programs(); err != nil {
 		return err
 	}
+	if o.Relay {
+		d.report.Title = "N3IWF demo: remote UE behind ProSe relays"
+	}
 	if o.Loopback {
 		d.net, err = newLoopback()
 	} else {
-		d.net, err = newNetwork()
+		d.net, err = newNetwork(o.Relay)
 	}
 	if err != nil {
 		return err
@@ -175,15 +180,23 @@ func (d *demo) startAll(ctx context.Context) error {
 }
 
 // event shows what the UE tells of itself.
-func (d *demo) event(name, detail string, at time.Time) {
-	if name == "step" {
-		d.say(at, "    ue: %s", detail)
+func (d *demo) event(name, detail string, at time.Time) { d.eventOf("ue")(name, detail, at) }
+
+func (d *demo) eventOf(who string) func(name, detail string, at time.Time) {
+	return func(name, detail string, at time.Time) {
+		if name == "step" {
+			d.say(at, "    %s: %s", who, detail)
+		}
 	}
 }
 
 // stopAll ends the programs, the UE first.
 func (d *demo) stopAll() error {
-	err := errors.Join(d.ue.stop(), d.n3iwf.stop(), d.core.stop())
+	err := d.ue.stop()
+	for _, r := range d.relays {
+		err = errors.Join(err, r.stop())
+	}
+	err = errors.Join(err, d.n3iwf.stop(), d.core.stop())
 	for _, p := range d.dumps {
 		err = errors.Join(err, p.stop())
 	}

@@ -28,6 +28,8 @@ func (*loopback) wrap(_ string, argv ...string) []string { return argv }
 
 func (l *loopback) changePort() error { return l.nat.remap() }
 
+func (*loopback) delegated(netip.Prefix) (netip.Addr, error) { return netip.IPv6Loopback(), nil }
+
 func (*loopback) record() (map[string][]string, error) {
 	return nil, errors.New("recording needs network namespaces: run as root and without --loopback")
 }
@@ -47,6 +49,10 @@ func (*loopback) plan() plan {
 		first: addr(2), second: addr(3), behindNAT: addr(5), ipv6: netip.IPv6Loopback(),
 		n3iwfCore: addr(6), core: addr(7), upf: addr(7),
 		ike: port, natt: port + 1, ueIKE: port + 2, ueNAT: port + 3, n2: "udp",
+		relays: relayPlan{
+			n3iwf: addr(1), outer: [2]netip.Addr{addr(22), addr(23)}, pc5: [2]netip.Addr{addr(20), addr(21)}, remote: [2]netip.Addr{addr(30), addr(31)},
+			listen6: netip.AddrPortFrom(netip.IPv6Loopback(), port+12000), pool: netip.PrefixFrom(addr(192), 26), nat: "::1",
+		},
 	}
 }
 

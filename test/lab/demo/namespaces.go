@@ -20,11 +20,16 @@ import (
 type namespaces struct {
 	prefix string
 	ports  int // of the NAT's present range
+	relays bool
 }
 
-func newNamespaces() (*namespaces, error) {
-	n := &namespaces{prefix: fmt.Sprintf("nwu%d-", os.Getpid()%100000), ports: 20000}
-	if err := n.build(); err != nil {
+func newNamespaces(relays bool) (*namespaces, error) {
+	n := &namespaces{prefix: fmt.Sprintf("nwu%d-", os.Getpid()%100000), ports: 20000, relays: relays}
+	err := n.build()
+	if err == nil && relays {
+		err = n.buildRelays()
+	}
+	if err != nil {
 		return nil, errors.Join(err, n.close())
 	}
 	return n, nil
@@ -47,12 +52,7 @@ func (n *namespaces) build() error {
 			return err
 		}
 	}
-	links := []struct {
-		a, aIf string
-		aAddrs []string
-		b, bIf string
-		bAddrs []string
-	}{
+	links := []cable{
 		{hostUE, "wlan-a", []string{"10.45.1.2/24", "fd45:1::2/64"}, netHost, "ap-a", []string{"10.45.1.1/24", "fd45:1::1/64"}},
 		{hostUE, "wlan-b", []string{"10.45.2.2/24"}, netHost, "ap-b", []string{"10.45.2.1/24"}},
 		{hostUE, "wlan-c", []string{"192.168.45.2/24"}, netHost, "ap-c", []string{"192.168.45.1/24"}},
@@ -60,28 +60,11 @@ func (n *namespaces) build() error {
 		{hostN3IWF, "core", []string{"10.46.0.1/24"}, hostCore, "ran", []string{"10.46.0.2/24"}},
 	}
 	for _, l := range links {
-		if err := run("ip", "link", "add", l.aIf, "netns", n.ns(l.a), "type", "veth", "peer", "name", l.bIf, "netns", n.ns(l.b)); err != nil {
+		if err := n.link(l); err != nil {
 			return err
 		}
-		for _, end := range []struct {
-			host, dev string
-			addrs     []string
-		}{{l.a, l.aIf, l.aAddrs}, {l.b, l.bIf, l.bAddrs}} {
-			for _, a := range end.addrs {
-				nodad := ""
-				if strings.Contains(a, ":") {
-					nodad = " nodad"
-				}
-				if err := n.ip(end.host, "addr add "+a+" dev "+end.dev+nodad); err != nil {
-					return err
-				}
-			}
-			if err := n.ip(end.host, "link set "+end.dev+" up"); err != nil {
-				return err
-			}
-		}
 	}
-	for _, step := range []struct{ host, args string }{
+	for _, step := range []command{
 		{hostUE, "route add 10.45.9.0/24 via 10.45.1.1 src 10.45.1.2"},
 		{hostUE, "rule add from 10.45.2.2 lookup 102"}, {hostUE, "route add default via 10.45.2.1 dev wlan-b table 102"},
 		{hostUE, "rule add from 192.168.45.2 lookup 103"}, {hostUE, "route add default via 192.168.45.1 dev wlan-c table 103"},
@@ -98,6 +81,41 @@ func (n *namespaces) build() error {
 		}
 	}
 	return n.nat()
+}
+
+// cable is a virtual link between two hosts.
+type cable struct {
+	a, aIf string
+	aAddrs []string
+	b, bIf string
+	bAddrs []string
+}
+
+// command is one of ip in a host.
+type command struct{ host, args string }
+
+func (n *namespaces) link(l cable) error {
+	if err := run("ip", "link", "add", l.aIf, "netns", n.ns(l.a), "type", "veth", "peer", "name", l.bIf, "netns", n.ns(l.b)); err != nil {
+		return err
+	}
+	for _, end := range []struct {
+		host, dev string
+		addrs     []string
+	}{{l.a, l.aIf, l.aAddrs}, {l.b, l.bIf, l.bAddrs}} {
+		for _, a := range end.addrs {
+			nodad := ""
+			if strings.Contains(a, ":") {
+				nodad = " nodad"
+			}
+			if err := n.ip(end.host, "addr add "+a+" dev "+end.dev+nodad); err != nil {
+				return err
+			}
+		}
+		if err := n.ip(end.host, "link set "+end.dev+" up"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (n *namespaces) ip(host, args string) error {
@@ -134,10 +152,17 @@ func (n *namespaces) changePort() error {
 }
 
 func (n *namespaces) record() (map[string][]string, error) {
-	for _, end := range [][2]string{
+	ends := [][2]string{
 		{hostUE, "wlan-a"}, {hostUE, "wlan-b"}, {hostUE, "wlan-c"}, {netHost, "ap-a"}, {netHost, "ap-b"}, {netHost, "ap-c"}, {netHost, "wan"},
 		{hostN3IWF, "nwu"}, {hostN3IWF, "core"}, {hostCore, "ran"},
-	} {
+	}
+	if n.relays {
+		ends = append(ends, [][2]string{
+			{hostUE, "pc5-a"}, {hostUE, "pc5-b"}, {hostRelays[0], "pc5"}, {hostRelays[0], "uu"}, {hostRelays[1], "pc5"}, {hostRelays[1], "uu"},
+			{netHost, "uu-a"}, {netHost, "uu-b"}, {netHost, "n6"}, {hostCore, "n6"},
+		}...)
+	}
+	for _, end := range ends {
 		// Or a virtual link carries up to 64 datagrams as one, which a dissector cannot know.
 		if err := run(n.wrap(end[0], "ethtool", "-K", end[1], "tx-udp-segmentation", "off", "gso", "off", "gro", "off")...); err != nil {
 			return nil, err
@@ -156,13 +181,17 @@ func (n *namespaces) plan() plan {
 		n3iwf:       [2]netip.Addr{a("10.45.9.2"), a("fd45:9::2")}, natN3IWF: a("10.45.9.2"),
 		first: a("10.45.1.2"), second: a("10.45.2.2"), behindNAT: a("192.168.45.2"), ipv6: a("fd45:1::2"),
 		n3iwfCore: a("10.46.0.1"), core: a("10.46.0.2"), upf: a("10.46.0.2"),
-		ike: 500, natt: 4500, ueIKE: 500, ueNAT: 4500, n2: "auto",
+		ike: 500, natt: 4500, ueIKE: 500, ueNAT: 4500, n2: "auto", relays: relayNetwork,
 	}
 }
 
 func (n *namespaces) close() error {
 	var err error
-	for _, h := range []string{hostUE, netHost, hostN3IWF, hostCore} {
+	hosts := []string{hostUE, netHost, hostN3IWF, hostCore}
+	if n.relays {
+		hosts = append(hosts, hostRelays[:]...)
+	}
+	for _, h := range hosts {
 		if e := run("ip", "netns", "del", n.ns(h)); e != nil && !strings.Contains(e.Error(), "No such file") {
 			err = errors.Join(err, e)
 		}

@@ -17,6 +17,8 @@ type network interface {
 	changePort() error
 	// record prepares for recording: packets must cross the interfaces one by one. It gives the commands that record, per file name.
 	record() (map[string][]string, error)
+	// delegated gives the UE an address of the IPv6 prefix that a relay has, on the link to it.
+	delegated(prefix netip.Prefix) (netip.Addr, error)
 	close() error
 }
 
@@ -42,12 +44,13 @@ type plan struct {
 	ike, natt    uint16 // ports of the N3IWF
 	ueIKE, ueNAT uint16 // ports of the UE
 	n2           string // transport of SCTP
+	relays       relayPlan
 }
 
 // newNetwork takes network namespaces where root allows, loopback addresses otherwise.
-func newNetwork() (network, error) {
+func newNetwork(relays bool) (network, error) {
 	if os.Geteuid() == 0 {
-		n, err := newNamespaces()
+		n, err := newNamespaces(relays)
 		if err == nil {
 			return n, nil
 		}

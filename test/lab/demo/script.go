@@ -20,6 +20,7 @@ const (
 	trafficRate    = 500 // packets a second while the UE moves
 	trafficSize    = 200
 	bulkSize       = 1400
+	relayedSize    = 1000 // what a relay adds fits the path then
 	bulkTime       = 2 * time.Second
 	bulkDownRate   = 250000 // more than one core forwards, so that what arrives is measured
 	settle         = 300 * time.Millisecond
@@ -40,11 +41,39 @@ func (d *demo) script(ctx context.Context) error {
 		defer cancel()
 		return d.ue.call(limited, cmd, args, result)
 	}
-	steps := []struct {
-		name string
-		do   func() (string, error)
-	}{
-		{"start core and N3IWF", func() (string, error) { return "NG Setup done", d.startAll(ctx) }},
+	steps := []step{{"start core and N3IWF", func() (string, error) { return "NG Setup done", d.startAll(ctx) }}}
+	moves := d.moveSteps(ctx)
+	if d.Relay {
+		steps = append(steps, step{"start relay UEs", func() (string, error) { return d.startRelays(ctx) }})
+		moves = d.relaySteps(ctx)
+	}
+	steps = append(steps, d.openingSteps(ctx, call)...)
+	steps = append(steps, moves...)
+	steps = append(steps,
+		step{"stop traffic", func() (string, error) { return "", d.collect(call) }},
+		step{"release PDU session", func() (string, error) { return "", call("release", nil, nil) }},
+		step{"deregister", func() (string, error) { return "", call("deregister", nil, nil) }})
+	if d.Relay {
+		steps = append(steps, step{"relays deregister", func() (string, error) { return d.relaysLeave(ctx) }})
+	}
+	steps = append(steps, step{"nothing left at the core", func() (string, error) { return "", d.coreEmpty(ctx) }})
+	for _, s := range steps {
+		if err := d.step(s.name, s.do); err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+	}
+	return nil
+}
+
+// step is one thing to do, which tells what it found.
+type step struct {
+	name string
+	do   func() (string, error)
+}
+
+// openingSteps bring the UE to where its traffic runs.
+func (d *demo) openingSteps(ctx context.Context, call func(cmd string, args, result any) error) []step {
+	return []step{
 		{"register", func() (string, error) {
 			return "IKE_SA_INIT, EAP-5G, security mode, registered", call("register", nil, nil)
 		}},
@@ -60,15 +89,15 @@ func (d *demo) script(ctx context.Context) error {
 		}},
 		{"throughput uplink", func() (string, error) {
 			var r probe.Rate
-			err := call("throughput", map[string]any{"ms": d.bulk().Milliseconds(), "size": bulkSize}, &r)
+			err := call("throughput", map[string]any{"ms": d.bulk().Milliseconds(), "size": d.bulkSize()}, &r)
 			d.report.Throughput.ULMbps = r.Mbps
-			return fmt.Sprintf("%.0f Mbit/s, %.0f packets/s of %d octets received", r.Mbps, r.PacketsSecond, bulkSize), nonZero(err, r.Packets)
+			return fmt.Sprintf("%.0f Mbit/s, %.0f packets/s of %d octets received", r.Mbps, r.PacketsSecond, d.bulkSize()), nonZero(err, r.Packets)
 		}},
 		{"throughput downlink", func() (string, error) {
 			var r probe.Rate
-			err := call("throughput", map[string]any{"downlink": true, "ms": d.bulk().Milliseconds(), "size": bulkSize, "per_second": bulkDownRate}, &r)
+			err := call("throughput", map[string]any{"downlink": true, "ms": d.bulk().Milliseconds(), "size": d.bulkSize(), "per_second": bulkDownRate}, &r)
 			d.report.Throughput.DLMbps = r.Mbps
-			return fmt.Sprintf("%.0f Mbit/s, %.0f packets/s of %d octets received", r.Mbps, r.PacketsSecond, bulkSize), nonZero(err, r.Packets)
+			return fmt.Sprintf("%.0f Mbit/s, %.0f packets/s of %d octets received", r.Mbps, r.PacketsSecond, d.bulkSize()), nonZero(err, r.Packets)
 		}},
 		{"start traffic", func() (string, error) {
 			// What the bulk transfers left in queues must not be mistaken for what a move costs.
@@ -78,22 +107,20 @@ func (d *demo) script(ctx context.Context) error {
 			err := call("traffic", map[string]any{"per_second": trafficRate, "size": trafficSize}, &d.traffic)
 			return fmt.Sprintf("%d echo requests a second", trafficRate), err
 		}},
-		{"move: other address", func() (string, error) { return d.move(ctx, report.MoveAddress, d.plan.second, d.plan.n3iwf[0]) }},
-		{"move: behind a NAT", func() (string, error) { return d.move(ctx, report.MoveNAT, d.plan.behindNAT, d.plan.natN3IWF) }},
-		{"move: other NAT port", func() (string, error) { return d.move(ctx, report.MovePort, netip.Addr{}, netip.Addr{}) }},
-		{"move: IPv4 to IPv6", func() (string, error) { return d.move(ctx, report.MoveIPv6, d.plan.ipv6, d.plan.n3iwf[1]) }},
-		{"move: IPv6 to IPv4", func() (string, error) { return d.move(ctx, report.MoveIPv4, d.plan.first, d.plan.n3iwf[0]) }},
-		{"stop traffic", func() (string, error) { return "", d.collect(call) }},
-		{"release PDU session", func() (string, error) { return "", call("release", nil, nil) }},
-		{"deregister", func() (string, error) { return "", call("deregister", nil, nil) }},
-		{"nothing left at the core", func() (string, error) { return "", d.coreEmpty(ctx) }},
 	}
-	for _, s := range steps {
-		if err := d.step(s.name, s.do); err != nil {
-			return fmt.Errorf("%s: %w", s.name, err)
-		}
+}
+
+// moveSteps are the moves of a UE on WLANs.
+func (d *demo) moveSteps(ctx context.Context) []step {
+	at := func(a netip.Addr) netip.AddrPort { return netip.AddrPortFrom(a, d.plan.natt) }
+	n3iwf := d.plan.n3iwf
+	return []step{
+		{"move: other address", func() (string, error) { return d.move(ctx, report.MoveAddress, d.plan.second, at(n3iwf[0])) }},
+		{"move: behind a NAT", func() (string, error) { return d.move(ctx, report.MoveNAT, d.plan.behindNAT, at(d.plan.natN3IWF)) }},
+		{"move: other NAT port", func() (string, error) { return d.move(ctx, report.MovePort, netip.Addr{}, netip.AddrPort{}) }},
+		{"move: IPv4 to IPv6", func() (string, error) { return d.move(ctx, report.MoveIPv6, d.plan.ipv6, at(n3iwf[1])) }},
+		{"move: IPv6 to IPv4", func() (string, error) { return d.move(ctx, report.MoveIPv4, d.plan.first, at(n3iwf[0])) }},
 	}
-	return nil
 }
 
 // bulk is how long each bulk transfer takes; a recording shall stay small.
@@ -102,6 +129,13 @@ func (d *demo) bulk() time.Duration {
 		return bulkTime / 40
 	}
 	return bulkTime
+}
+
+func (d *demo) bulkSize() int {
+	if d.Relay {
+		return relayedSize
+	}
+	return bulkSize
 }
 
 func nonZero(err error, packets uint64) error {
@@ -145,15 +179,32 @@ func kept(before, after picture) report.Kept {
 		b, a := before.ue.Sessions[0], after.ue.Sessions[0]
 		k.PDUSession = b.ID == a.ID && b.Address == a.Address && slices.Equal(b.QFIs, a.QFIs)
 	}
-	if len(before.core.UEs) == 1 && len(after.core.UEs) == 1 && len(before.core.UEs[0].Sessions) == 1 {
-		k.TEID = slices.Equal(before.core.UEs[0].Sessions, after.core.UEs[0].Sessions) &&
-			before.core.UEs[0].AMFID == after.core.UEs[0].AMFID && before.core.UEs[0].RANID == after.core.UEs[0].RANID
+	if b, a := remote(before.core), remote(after.core); len(b.Sessions) == 1 && len(a.Sessions) == 1 {
+		k.TEID = slices.Equal(b.Sessions, a.Sessions) && b.AMFID == a.AMFID && b.RANID == a.RANID
 	}
 	return k
 }
 
+// remote is the UE that moves; relays are others.
+func remote(s core.State) core.UEState {
+	for _, u := range s.UEs {
+		if u.IMSI == imsi {
+			return u
+		}
+	}
+	return core.UEState{}
+}
+
+// changePort gives the UE's NAT mapping another port: the network's, or that of the relay where the UE is.
+func (d *demo) changePort(ctx context.Context) error {
+	if d.Relay {
+		return d.relays[0].call(ctx, "rebind", nil, nil)
+	}
+	return d.net.changePort()
+}
+
 // move moves the UE while traffic runs, and measures.
-func (d *demo) move(ctx context.Context, kind string, local, n3iwf netip.Addr) (string, error) {
+func (d *demo) move(ctx context.Context, kind string, local netip.Addr, n3iwf netip.AddrPort) (string, error) {
 	before, err := d.picture(ctx)
 	if err != nil {
 		return "", err
@@ -166,9 +217,9 @@ func (d *demo) move(ctx context.Context, kind string, local, n3iwf netip.Addr) (
 	limited, cancel := context.WithTimeout(ctx, movePatience)
 	defer cancel()
 	if kind == report.MovePort {
-		err = d.net.changePort()
+		err = d.changePort(limited)
 	} else {
-		err = d.ue.call(limited, "move", map[string]any{"local": local, "n3iwf": n3iwf}, nil)
+		err = d.ue.call(limited, "move", map[string]any{"local": local, "n3iwf": n3iwf.Addr(), "port": n3iwf.Port()}, nil)
 	}
 	if err == nil {
 		m.Gap, err = d.flowing(limited, kind, begin)

@@ -206,6 +206,9 @@ func (r *Relay) Mappings() []Mapping {
 	return list
 }
 
+// Prefix is the IPv6 prefix of remote UEs, invalid without IPv6.
+func (r *Relay) Prefix() netip.Prefix { return r.o.Prefix }
+
 // Forwarded counts the packets that were taken from remote UEs and from the network.
 func (r *Relay) Forwarded() (up, down uint64) {
 	r.mu.Lock()

@@ -20,6 +20,8 @@ const (
 	MovePort    = "port"    // the NAT's mapping changed, the address did not
 	MoveIPv6    = "ipv6"    // from IPv4 to IPv6
 	MoveIPv4    = "ipv4"    // from IPv6 to IPv4
+	MoveRelay   = "relay"   // to a relay UE's PDU session, from another one or from the UE's own WLAN
+	MoveWLAN    = "wlan"    // from a relay UE to the UE's own WLAN
 )
 
 // Report is one run. All times are counted from its start.
@@ -32,6 +34,16 @@ type Report struct {
 	Marks      []Mark // further moments to show in the plot
 	Traffic    Traffic
 	Throughput Throughput
+	Relays     []Relay // relay UEs, if there were any
+}
+
+// Relay is a relay UE, and what it has forwarded.
+type Relay struct {
+	Name    string `json:"name"`
+	Address string `json:"address"` // of its PDU session
+	Prefix  string `json:"prefix"`  // that is delegated to it
+	Up      uint64 `json:"packets_up"`
+	Down    uint64 `json:"packets_down"`
 }
 
 // Step is one thing that was to happen, in the order of starting.
@@ -110,13 +122,14 @@ func (r *Report) JSON() ([]byte, error) {
 		Steps      []step     `json:"steps"`
 		Moves      []move     `json:"moves"`
 		Throughput Throughput `json:"throughput"`
-	}{r.OK, []step{}, []move{}, r.Throughput}
+		Relays     []Relay    `json:"relays,omitempty"`
+	}{r.OK, []step{}, []move{}, r.Throughput, r.Relays}
 	for _, s := range r.Steps {
 		out.Steps = append(out.Steps, step{s.Name, ms(s.Took), s.OK})
 	}
 	for _, m := range r.Moves {
 		switch m.Kind {
-		case MoveAddress, MoveNAT, MovePort, MoveIPv6, MoveIPv4:
+		case MoveAddress, MoveNAT, MovePort, MoveIPv6, MoveIPv4, MoveRelay, MoveWLAN:
 		default:
 			return nil, fmt.Errorf("report: %q is no kind of move", m.Kind)
 		}
