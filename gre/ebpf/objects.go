@@ -47,7 +47,7 @@ const (
 // objects are the programs and maps in the kernel.
 type objects struct {
 	userplaneObjects
-	adopted bool // the maps are those of an earlier process
+	pinned bool
 }
 
 // loadObjects loads programs and maps. Maps that are pinned in that folder are taken over; with "" nothing is pinned. Maps of another shape,
@@ -74,19 +74,18 @@ func tryObjects(xfrmLink int, folder string, maxSessions int) (*objects, error) 
 	if err := spec.Variables[userplaneVarXfrmLink].Set(uint32(xfrmLink)); err != nil {
 		return nil, err
 	}
-	o := &objects{}
+	o := &objects{pinned: folder != ""}
 	var options ebpf.CollectionOptions
 	for _, m := range []string{
 		userplaneMapChildren, userplaneMapSessions, userplaneMapUplinkCounts, userplaneMapDownlinkCounts, userplaneMapBuckets, userplaneMapHandedUp,
+		userplaneMapTotals,
 	} {
 		s := spec.Maps[m]
-		if maxSessions > 0 && m != userplaneMapHandedUp {
+		if maxSessions > 0 && m != userplaneMapHandedUp && m != userplaneMapTotals {
 			s.MaxEntries = uint32(maxSessions)
 		}
 		if folder != "" {
 			s.Pinning = ebpf.PinByName
-			_, err := os.Stat(filepath.Join(folder, m))
-			o.adopted = o.adopted || err == nil
 		}
 	}
 	if folder != "" {

@@ -485,11 +485,13 @@ func TestGuard(t *testing.T) {
 	frame := n3Frame(downlinkGPDU(testTEID, 9, false, ipPDU(64)))
 	fragment := append([]byte{}, frame...)
 	fragment[14+6] = 0x20
+	tcp := append([]byte{}, frame...)
+	tcp[14+9] = 6
 	for _, c := range []struct {
 		frame []byte
 		gso   uint32
 		want  int
-	}{{frame, 0, actUnspec}, {frame, 60, actOK}, {fragment, 0, actOK}} {
+	}{{frame, 0, actUnspec}, {frame, 60, actOK}, {fragment, 0, actOK}, {tcp, 60, actUnspec}} {
 		verdict, out, _ := b.run(b.N3iwfGuard, c.frame, skb{gso: c.gso})
 		require.Equal(t, c.want, verdict)
 		require.Equal(t, c.frame, out)

@@ -85,7 +85,9 @@ struct session {
 
 struct counts {
 	__u64 packets, octets; // forwarded, and the octets of their PDUs
-	__u64 last;            // when that was, CLOCK_MONOTONIC in nanoseconds
+	__u64 last;            // when the last one was, CLOCK_MONOTONIC in nanoseconds
+	__u32 last_mark;       // uplink: its mark, which tells the SA that it came through
+	__u32 pad;
 	__u64 drops[DROP_COUNT];
 };
 
@@ -139,6 +141,14 @@ struct {
 	__type(value, struct bucket);
 } buckets SEC(".maps");
 
+// totals are the counts of all sessions since the maps were made: [0] uplink, [1] downlink.
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, struct counts);
+} totals SEC(".maps");
+
 // handed_up counts what was left to user space: [0] uplink, [UP_COUNT] downlink.
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -157,18 +167,30 @@ static __always_inline int up(__u32 which) {
 	return TC_ACT_UNSPEC;
 }
 
-static __always_inline int drop(struct counts *c, __u32 which) {
+#define UPLINK 0
+#define DOWNLINK 1
+
+static __always_inline int drop(struct counts *c, __u32 direction, __u32 which) {
+	struct counts *all = bpf_map_lookup_elem(&totals, &direction);
+	if (all)
+		all->drops[which] += 1;
 	if (c)
 		c->drops[which] += 1;
 	return TC_ACT_SHOT;
 }
 
-static __always_inline void forwarded(struct counts *c, __u32 octets) {
-	if (!c)
-		return;
-	c->packets += 1;
-	c->octets += octets;
-	c->last = bpf_ktime_get_ns();
+static __always_inline void forwarded(struct counts *c, __u32 direction, __u32 octets, __u32 mark) {
+	struct counts *all = bpf_map_lookup_elem(&totals, &direction);
+	if (all) {
+		all->packets += 1;
+		all->octets += octets;
+	}
+	if (c) {
+		c->packets += 1;
+		c->octets += octets;
+		c->last = bpf_ktime_get_ns();
+		c->last_mark = mark;
+	}
 }
 
 // exceeds takes n octets from a bucket and tells whether they were not there.
@@ -254,7 +276,7 @@ static __always_inline __u32 index63(__u32 qfi) {
 
 SEC("tc/uplink")
 int n3iwf_uplink(struct __sk_buff *skb) {
-	__u32 mark = skb->mark & ~MARK_GENERATION;
+	__u32 came = skb->mark, mark = came & ~MARK_GENERATION;
 	struct child *c = mark ? bpf_map_lookup_elem(&children, &mark) : NULL;
 	if (!c)
 		return up(UP_OTHER);
@@ -278,21 +300,21 @@ int n3iwf_uplink(struct __sk_buff *skb) {
 		return up(UP_FORM);
 	struct counts *counts = bpf_map_lookup_elem(&uplink_counts, &mark);
 	if (in.ip.source != c->ue)
-		return drop(counts, DROP_SOURCE);
+		return drop(counts, UPLINK, DROP_SOURCE);
 	if (in.ip.destination != c->up)
-		return drop(counts, DROP_DESTINATION);
+		return drop(counts, UPLINK, DROP_DESTINATION);
 	if (in.flags != GRE_KEY_ONLY || in.flags2 != 0)
-		return drop(counts, DROP_FLAGS);
+		return drop(counts, UPLINK, DROP_FLAGS);
 	__u32 qfi = index63(in.key[0]);
 	if (!(c->flows >> qfi & 1))
-		return drop(counts, DROP_QFI);
+		return drop(counts, UPLINK, DROP_QFI);
 	__u32 pdu = total - CARRIER_LEN;
 	if (pdu == 0)
-		return drop(counts, DROP_EMPTY);
+		return drop(counts, UPLINK, DROP_EMPTY);
 	if (pdu > c->uplink_max)
 		return up(UP_OVERSIZE);
 	if (exceeds(c->bucket[qfi], pdu))
-		return drop(counts, DROP_RATE);
+		return drop(counts, UPLINK, DROP_RATE);
 
 	struct tunnel out = {
 		.ip.tos = c->n3_dscp[qfi] << 2, .ip.protocol = IPPROTO_UDP, .ip.source = c->n3, .ip.destination = c->upf,
@@ -303,11 +325,11 @@ int n3iwf_uplink(struct __sk_buff *skb) {
 	ip4_header(&out.ip, TUNNEL_LEN + pdu, bpf_get_prandom_u32());
 	__u32 link = c->link;
 	if (bpf_skb_adjust_room(skb, TUNNEL_LEN - CARRIER_LEN, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_NO_CSUM_RESET))
-		return drop(counts, DROP_FAILED);
+		return drop(counts, UPLINK, DROP_FAILED);
 	if (bpf_skb_store_bytes(skb, front, &out, sizeof(out), 0))
-		return drop(counts, DROP_FAILED);
+		return drop(counts, UPLINK, DROP_FAILED);
 	skb->mark = 0; // it means nothing to the host's routing
-	forwarded(counts, pdu);
+	forwarded(counts, UPLINK, pdu, came);
 	return bpf_redirect_neigh(link, NULL, 0, 0);
 }
 
@@ -403,7 +425,7 @@ int n3iwf_downlink(struct __sk_buff *skb) {
 		return DOWN(UP_OVERSIZE);
 	struct counts *counts = bpf_map_lookup_elem(&downlink_counts, &teid);
 	if (exceeds(s->bucket[flow], pdu))
-		return drop(counts, DROP_RATE);
+		return drop(counts, DOWNLINK, DROP_RATE);
 
 	struct carrier out = {
 		.ip.tos = c->dscp << 2, .ip.protocol = IPPROTO_GRE, .ip.source = c->up, .ip.destination = c->ue,
@@ -420,13 +442,13 @@ int n3iwf_downlink(struct __sk_buff *skb) {
 	ip4_header(&out.ip, CARRIER_LEN + pdu, bpf_get_prandom_u32());
 	// Padding of a short frame would be encrypted with the packet.
 	if (skb->len > ETH_HLEN + total && bpf_skb_change_tail(skb, ETH_HLEN + total, 0))
-		return drop(counts, DROP_FAILED);
+		return drop(counts, DOWNLINK, DROP_FAILED);
 	if (bpf_skb_adjust_room(skb, -(__s32)header, BPF_ADJ_ROOM_MAC, 0))
-		return drop(counts, DROP_FAILED);
+		return drop(counts, DOWNLINK, DROP_FAILED);
 	if (bpf_skb_store_bytes(skb, ETH_HLEN, &out, sizeof(out), 0))
-		return drop(counts, DROP_FAILED);
+		return drop(counts, DOWNLINK, DROP_FAILED);
 	skb->mark = mark;
-	forwarded(counts, pdu);
+	forwarded(counts, DOWNLINK, pdu, mark);
 	return bpf_redirect(xfrm_link, 0);
 }
 
@@ -435,13 +457,21 @@ int n3iwf_downlink(struct __sk_buff *skb) {
 // such packets belong to user space anyway.
 SEC("tc/guard")
 int n3iwf_guard(struct __sk_buff *skb) {
-	__be16 fragment = 0;
-	if (skb->gso_size)
-		return TC_ACT_OK;
-	if (skb->protocol == bpf_htons(ETH_P_IP) &&
-	    (bpf_skb_load_bytes_relative(skb, 6, &fragment, sizeof(fragment), BPF_HDR_START_NET) || fragment & IP_FRAGMENT))
-		return TC_ACT_OK;
-	return TC_ACT_UNSPEC;
+	struct {
+		struct ip4 ip;
+		__be16 source, destination;
+	} in;
+	if (skb->protocol != bpf_htons(ETH_P_IP) || bpf_skb_load_bytes_relative(skb, 0, &in, sizeof(in), BPF_HDR_START_NET) ||
+	    in.ip.protocol != IPPROTO_UDP)
+		return TC_ACT_UNSPEC;
+	__u32 reason = UP_FRAGMENT;
+	if (!(in.ip.fragment & IP_FRAGMENT)) {
+		if (!skb->gso_size || in.ip.version_ihl != 0x45 || in.destination != bpf_htons(GTPU_PORT))
+			return TC_ACT_UNSPEC;
+		reason = UP_GSO;
+	}
+	DOWN(reason);
+	return TC_ACT_OK;
 }
 
 char LICENSE[] SEC("license") = "GPL";

@@ -46,11 +46,13 @@ type userplaneChild struct {
 }
 
 type userplaneCounts struct {
-	_       structs.HostLayout
-	Packets uint64
-	Octets  uint64
-	Last    uint64
-	Drops   [7]uint64
+	_        structs.HostLayout
+	Packets  uint64
+	Octets   uint64
+	Last     uint64
+	LastMark uint32
+	Pad      uint32
+	Drops    [7]uint64
 }
 
 type userplaneSession struct {
@@ -75,6 +77,7 @@ const (
 	userplaneMapDownlinkCounts = "downlink_counts"
 	userplaneMapHandedUp       = "handed_up"
 	userplaneMapSessions       = "sessions"
+	userplaneMapTotals         = "totals"
 	userplaneMapUplinkCounts   = "uplink_counts"
 	userplaneProgN3iwfDownlink = "n3iwf_downlink"
 	userplaneProgN3iwfGuard    = "n3iwf_guard"
@@ -138,6 +141,7 @@ type userplaneMapSpecs struct {
 	DownlinkCounts *ebpf.MapSpec `ebpf:"downlink_counts"`
 	HandedUp       *ebpf.MapSpec `ebpf:"handed_up"`
 	Sessions       *ebpf.MapSpec `ebpf:"sessions"`
+	Totals         *ebpf.MapSpec `ebpf:"totals"`
 	UplinkCounts   *ebpf.MapSpec `ebpf:"uplink_counts"`
 }
 
@@ -173,6 +177,7 @@ type userplaneMaps struct {
 	DownlinkCounts *ebpf.Map `ebpf:"downlink_counts"`
 	HandedUp       *ebpf.Map `ebpf:"handed_up"`
 	Sessions       *ebpf.Map `ebpf:"sessions"`
+	Totals         *ebpf.Map `ebpf:"totals"`
 	UplinkCounts   *ebpf.Map `ebpf:"uplink_counts"`
 }
 
@@ -183,6 +188,7 @@ func (m *userplaneMaps) Close() error {
 		m.DownlinkCounts,
 		m.HandedUp,
 		m.Sessions,
+		m.Totals,
 		m.UplinkCounts,
 	)
 }

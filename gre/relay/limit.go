@@ -50,6 +50,12 @@ func (l *Limit) Rate() uint64 {
 	return 0
 }
 
+// Pace is what the algorithm works with: the picoseconds that an octet takes, 0 when there is no limit, and how far traffic may run ahead.
+func (l *Limit) Pace() (picosPerOctet uint64, ahead time.Duration) {
+	per := l.picosPerOctet.Load()
+	return per, max(limitBurst, time.Duration(per)*limitLeast/1000)
+}
+
 // allow takes a packet of n octets at that time (nanoseconds), or refuses it when the traffic is too far ahead of the rate.
 func (l *Limit) allow(now int64, n int) bool {
 	per := l.picosPerOctet.Load()

@@ -53,3 +53,6 @@ func (r Reason) String() string {
 
 func greReason(d gre.Drop) Reason   { return greBase + Reason(d) }
 func gtpuReason(d gtpu.Drop) Reason { return gtpuBase + Reason(d) }
+
+// GRE is the Reason for a gre.Drop.
+func GRE(d gre.Drop) Reason { return greReason(d) }

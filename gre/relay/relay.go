@@ -31,6 +31,8 @@ type Relay struct {
 	dataPlane atomic.Pointer[ipsec.DataPlane]
 	uplinks   atomic.Uint32 // Uplinks made
 	nextWork  atomic.Uint32
+	offload   Offload // nil: there is none
+	offloaded atomic.Int64
 	stop      chan struct{}
 	running   sync.WaitGroup
 	peers     peers
@@ -153,6 +155,7 @@ func (r *Relay) Add(c Config) (*Session, error) {
 	}
 	r.tunnels[v.tunnel()] = s
 	r.peers.join(v.to.Remote)
+	r.offloadSession(s, c, v)
 	return s, nil
 }
 
@@ -180,6 +183,7 @@ func (s *Session) Update(c Config) error {
 		delete(r.tunnels, old.tunnel())
 	}
 	r.tunnels[v.tunnel()] = s
+	r.offloadSession(s, c, v)
 	return nil
 }
 
@@ -193,6 +197,7 @@ func (s *Session) Remove() {
 	if v == nil {
 		return
 	}
+	r.unload(s)
 	r.table.remove(s, r.options.Now())
 	if r.tunnels[v.tunnel()] == s {
 		delete(r.tunnels, v.tunnel())
@@ -242,6 +247,10 @@ func (r *Relay) Stats() Stats {
 		EchoRequestsIn: r.echoIn.Load(), EchoRequestsOut: r.echoOut.Load(),
 		ErrorIndicationsIn: r.errorsIn.Load(), ErrorIndicationsOut: r.errorsOut.Load(),
 		EndMarkers: r.endMarkers.Load(), ExtensionNotifications: r.notified.Load(), Faults: r.faults.Load(), Reassembled: r.reassembled.Load(), Redirected: r.redirected.Load(), Fragmented: r.fragmented.Load(),
+	}
+	if r.offload != nil {
+		st.Offloaded = int(r.offloaded.Load())
+		st.Traffic.Add(r.offload.Totals())
 	}
 	r.mu.Lock()
 	st.Sessions = r.table.sessions

@@ -24,7 +24,9 @@ type Session struct {
 	view  atomic.Pointer[view] // nil once removed
 	count counters
 	// reported: the owner has been told that the UPF does not know this tunnel.
-	reported atomic.Bool
+	reported  atomic.Bool
+	offloaded atomic.Bool
+	kept      atomic.Pointer[Traffic] // of the Offload, once the session is removed
 }
 
 // none is no child in a view.
@@ -192,6 +194,9 @@ func (s *Session) Redirect(to netip.AddrPort, teid uint32) error {
 	v.next = &tunnelEnd{to: udpbatch.Address{Remote: to}, teid: teid}
 	v.nextFamily = family
 	s.view.Store(&v)
+	if r.offload != nil {
+		r.offload.Hold(s.teid)
+	}
 	if old.held != nil {
 		for _, packet := range old.held.close() {
 			r.redirected.Add(1)
@@ -241,11 +246,18 @@ func (s *Session) Hold() {
 		v := *old
 		v.held = &held{}
 		s.view.Store(&v)
+		if r.offload != nil {
+			r.offload.Hold(s.teid)
+		}
 	}
 }
 
 // Stats gives the session's counts.
-func (s *Session) Stats() Traffic { return s.count.read() }
+func (s *Session) Stats() Traffic {
+	t := s.count.read()
+	t.Add(s.offloadTraffic())
+	return t
+}
 
 // drop counts a dropped packet for the session and for the relay.
 func (s *Session) drop(r Reason) {

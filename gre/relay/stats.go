@@ -29,7 +29,9 @@ func (t Traffic) Dropped() (n uint64) {
 type Stats struct {
 	Traffic
 	Sessions int
-	Peers    []PeerStats
+	// Offloaded are those that an Offload forwards.
+	Offloaded int
+	Peers     []PeerStats
 	// Signalling.
 	EchoRequestsIn, EchoRequestsOut            uint64
 	ErrorIndicationsIn, ErrorIndicationsOut    uint64

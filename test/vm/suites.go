@@ -18,6 +18,7 @@ var suites = []suite{
 	{name: "sctp", pkg: "./ngap/transport", tags: "kernelsctp", args: []string{"-test.run", "Kernel|Linux"}, seconds: 200},
 	{name: "xfrm", pkg: "./nwu/ipsec/kernel/xfrm", tags: "kernelipsec", seconds: 60},
 	{name: "ipsec", pkg: "./nwu/ipsec/kernel", tags: "kernelipsec", seconds: 300},
+	{name: "ebpf", pkg: "./gre/ebpf", tags: "kernelipsec", seconds: 240},
 }
 
 // commonTools are in every guest. dash is there because busybox's shell prefers its own ip to iproute2's.
@@ -34,7 +35,7 @@ var (
 	loadFirst = []string{"virtio_pci", "virtio_blk"}
 	modules   = []string{
 		"xfrm_interface", "xfrm_user", "xfrm_algo", "esp4", "esp6", "ip_gre", "ip6_gre", "veth", "dummy", "tun", "vrf", "af_packet", "af_packet_diag",
-		"sctp", "sctp_diag", "udp_tunnel", "ip6_udp_tunnel", "sch_ingress", "sch_netem", "sch_fq", "sch_htb", "sch_tbf", "cls_bpf", "act_bpf", "cls_matchall",
+		"sctp", "sctp_diag", "udp_tunnel", "ip6_udp_tunnel", "sch_ingress", "sch_netem", "sch_fq", "sch_htb", "sch_tbf", "cls_bpf", "act_bpf", "cls_matchall", "cls_flower", "act_csum",
 		"act_police", "act_mirred", "bridge", "macvlan",
 		"nf_tables", "nft_chain_nat", "nft_nat", "nft_masq", "nft_ct", "nft_counter", "nft_limit", "nft_log", "nft_reject", "nft_reject_inet", "nft_redir", "nft_compat",
 		"nf_conntrack", "nf_conntrack_netlink", "nf_nat", "nfnetlink", "nf_log_syslog",

@@ -34,19 +34,25 @@ type mmsghdr struct {
 	len uint32
 }
 
-// openPackets opens a socket for each worker; child SAs of slot s come to worker s mod n.
+// openPackets opens a socket for each worker and address family; child SAs of slot s come to worker s mod n. Sockets of one protocol, and not of all,
+// get what the interface's filters at the ingress of tc have left: see gre/ebpf.
 func openPackets(link, n, batch int) (list []*packetConn, err error) {
-	defer func() {
-		if err != nil {
+	for _, protocol := range []uint16{unix.ETH_P_IP, unix.ETH_P_IPV6} {
+		more, err := openFamily(link, n, batch, protocol)
+		if list = append(list, more...); err != nil {
 			for _, c := range list {
 				err = errors.Join(err, c.close())
 			}
-			list = nil
+			return nil, err
 		}
-	}()
+	}
+	return list, nil
+}
+
+func openFamily(link, n, batch int, protocol uint16) (list []*packetConn, err error) {
 	group := 0
 	for i := range n {
-		c, err := openPacket(link, batch)
+		c, err := openPacket(link, batch, protocol)
 		if err != nil {
 			return list, err
 		}
@@ -102,7 +108,7 @@ func attach(fd, level, option int, program []bpf.Instruction, first *unix.SockFi
 
 func networkOrder(v uint16) uint16 { return v<<8 | v>>8 }
 
-func openPacket(link, batch int) (*packetConn, error) {
+func openPacket(link, batch int, protocol uint16) (*packetConn, error) {
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("packet socket (CAP_NET_RAW): %w", err)
@@ -113,12 +119,9 @@ func openPacket(link, batch int) (*packetConn, error) {
 	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVMARK, 1); err != nil {
 		return fail("the kernel does not tell marks (it needs to be Linux 5.19 or newer)", err)
 	}
-	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1); err != nil {
-		return fail("ignore outgoing packets", err)
-	}
 	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, packetQueue)
 	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, packetQueue)
-	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: networkOrder(unix.ETH_P_ALL), Ifindex: link}); err != nil {
+	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: networkOrder(protocol), Ifindex: link}); err != nil {
 		return fail("bind", err)
 	}
 	c := &packetConn{f: os.NewFile(uintptr(fd), "packets"), batch: batch, link: link}

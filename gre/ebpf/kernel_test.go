@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux && kernelipsec
+
+package ebpf
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/open-n3iwf/n3iwf/gre"
+	"github.com/open-n3iwf/n3iwf/gre/gtpu"
+	"github.com/open-n3iwf/n3iwf/gre/relay"
+	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
+)
+
+// User packets of all sizes go both ways without coming to user space; those of the UPF lack their checksum on the way, as veth leaves it out.
+func TestKernelForwards(t *testing.T) {
+	w := newWorld(t)
+	w.connect(nil)
+	require.Equal(t, Status{
+		Links: []string{"n0"}, Repairs: []string{"n0"}, Pinned: true, Sessions: 1, HandedUp: w.plane.Status().HandedUp,
+	}, w.plane.Status())
+	sizes := []int{20, 64, 577, 1400, 1410}
+	octets := 0
+	for i, n := range sizes {
+		w.send(greFrom(ue, 9, numbered(i, n)))
+		m := w.gpdu()
+		require.EqualValues(t, uplinkTEID, m.TEID)
+		require.EqualValues(t, 9, m.Container.QFI)
+		require.Equal(t, numbered(i, n), m.Payload)
+		w.fromUPF(downlinkGPDU(w.session.TEID(), 9, true, numbered(i, n)))
+		p, pdu := w.atUE()
+		require.Equal(t, up, p.Source)
+		require.Equal(t, gre.Header{Protocol: gre.TypeIPv4, QFI: 9, RQI: true}, p.Header)
+		require.Equal(t, numbered(i, n), pdu)
+		octets += n
+	}
+	want := relay.Traffic{Uplink: relay.Counter{Packets: 5, Bytes: uint64(octets)}, Downlink: relay.Counter{Packets: 5, Bytes: uint64(octets)}}
+	require.Equal(t, want, w.inKernel())
+	require.Equal(t, relay.Traffic{}, w.inRelay())
+	require.Equal(t, want, w.session.Stats())
+	require.Equal(t, 1, w.relay.Stats().Offloaded)
+	st, err := w.dp.Stats(7)
+	require.NoError(t, err)
+	require.EqualValues(t, 5, st.Generations[0].Inbound.Packets)
+	// The counts of a session outlive it.
+	w.session.Remove()
+	require.Equal(t, want, w.session.Stats())
+	require.Equal(t, 0, w.relay.Stats().Offloaded)
+	require.Empty(t, w.dump())
+}
+
+// A packet that the program drops does not come to user space either, and is counted there where those of user space are.
+func TestKernelDropsForgeries(t *testing.T) {
+	w := newWorld(t)
+	w.connect(nil)
+	w.send(greFrom(elsewher, 9, ipPDU(64)))
+	w.send(greFrom(ue, 17, ipPDU(64)))
+	w.send(greFrom(ue, 9, numbered(77, 64)))
+	require.Equal(t, numbered(77, 64), w.gpdu().Payload)
+	stats := w.session.Stats()
+	require.EqualValues(t, 1, stats.Drops[relay.GRE(gre.DropSource)])
+	require.EqualValues(t, 1, stats.Drops[relay.UnknownQFI])
+	require.EqualValues(t, 2, stats.Dropped())
+	require.Zero(t, w.inRelay())
+}
+
+// What the programs leave is handled by the relay, packet for packet.
+func TestKernelLeavesToRelay(t *testing.T) {
+	w := newWorld(t)
+	w.connect(nil)
+	// Carrier in fragments.
+	whole := greFrom(ue, 9, numbered(1, 1000))
+	first, second := append([]byte{}, whole[:20+504]...), append([]byte{}, append(append([]byte{}, whole[:20]...), whole[20+504:]...)...)
+	binary.BigEndian.PutUint16(first[2:], uint16(len(first)))
+	binary.BigEndian.PutUint16(second[2:], uint16(len(second)))
+	first[6], second[7] = 0x20, 504/8
+	setChecksum(first[:20])
+	setChecksum(second[:20])
+	w.send(first)
+	w.send(second)
+	require.Equal(t, numbered(1, 1000), w.gpdu().Payload)
+	// More than the N3 link takes at once: the relay's socket sends it in IP fragments.
+	run(t, "ip", "-n", "gw", "link", "set", "n0", "mtu", "1300")
+	w.eventually("the new MTU", func() bool {
+		c := w.child()
+		return c.UplinkMax == 1300-tunnelLen
+	})
+	w.send(greFrom(ue, 9, numbered(2, 1400)))
+	require.Equal(t, numbered(2, 1400), w.gpdu().Payload)
+	require.EqualValues(t, 2, w.inRelay().Uplink.Packets)
+	require.Zero(t, w.inKernel().Uplink.Packets)
+	run(t, "ip", "-n", "gw", "link", "set", "n0", "mtu", "1500")
+	// Several packets in one buffer.
+	gpdu := func(i int) []byte { return downlinkGPDU(w.session.TEID(), 9, false, numbered(i, 600)) }
+	w.segmented(append(append(append([]byte{}, gpdu(3)...), gpdu(4)...), gpdu(5)...), len(gpdu(3)))
+	var got [][]byte
+	w.eventually("three packets", func() bool { got = append(got, w.ueSink.take()...); return len(got) == 3 })
+	for i, p := range got {
+		require.Equal(t, numbered(3+i, 600), p[28:])
+	}
+	// N3 in IP fragments.
+	run(t, "ip", "-n", "upf", "link", "set", "n1", "mtu", "600")
+	w.fromUPF(downlinkGPDU(w.session.TEID(), 9, false, numbered(6, 1000)))
+	_, pdu := w.atUE()
+	require.Equal(t, numbered(6, 1000), pdu)
+	run(t, "ip", "-n", "upf", "link", "set", "n1", "mtu", "1500")
+	require.EqualValues(t, 4, w.inRelay().Downlink.Packets)
+	require.Zero(t, w.inKernel().Downlink.Packets)
+	// Signalling.
+	w.fromUPF(gtpu.AppendEchoRequest(nil, 99))
+	m := w.gpdu()
+	require.Equal(t, gtpu.EchoResponse, m.Type)
+	require.EqualValues(t, 99, m.Sequence)
+	w.fromUPF(downlinkGPDU(w.session.TEID()+1, 9, false, ipPDU(64)))
+	require.Equal(t, gtpu.ErrorIndication, w.gpdu().Type)
+	w.fromUPF([]byte{0x30, 254, 0, 0, 1, 2, 3, 4})
+	w.eventually("an end marker", func() bool { return w.relay.Stats().EndMarkers == 1 })
+	// Held, as a session is that goes to another node.
+	w.session.Hold()
+	w.fromUPF(downlinkGPDU(w.session.TEID(), 9, false, ipPDU(64)))
+	w.eventually("a held packet", func() bool { return w.plane.Status().HandedUp["downlink"]["held"] == 1 })
+	up, down := w.plane.Status().HandedUp["uplink"], w.plane.Status().HandedUp["downlink"]
+	require.EqualValues(t, 2, up["fragment"])
+	require.EqualValues(t, 1, up["too long"])
+	require.EqualValues(t, 1, down["joined by GSO"])
+	require.NotZero(t, down["fragment"])
+	require.NotZero(t, down["GTP-U message"])
+	require.EqualValues(t, 1, down["unknown tunnel or child SA"])
+}
+
+func (w *world) child() userplaneChild {
+	mark, err := w.dp.Mark(7)
+	require.NoError(w.t, err)
+	var c userplaneChild
+	require.NoError(w.t, w.plane.objects.Children.Lookup(mark, &c))
+	return c
+}
+
+// While the UE moves to and fro, no packet is lost and nothing of the maps changes.
+func TestKernelMoves(t *testing.T) {
+	w := newWorld(t)
+	w.connect(nil)
+	before := w.dump()
+	w.ueSink.quiet = true
+	var stop atomic.Bool
+	sent := make(chan int)
+	go func() {
+		n := 0
+		for ; !stop.Load(); n++ {
+			w.fromUPF(downlinkGPDU(w.session.TEID(), 9, false, numbered(n, 100)))
+			time.Sleep(300 * time.Microsecond)
+		}
+		sent <- n
+	}()
+	const moves = 10
+	for i := range moves {
+		to := []string{ueOuter2, ueOuter}[i%2]
+		require.NoError(t, w.dp.Move(unlimited(gwOuter, to), 7))
+		require.NoError(t, w.ue.Move(unlimited(to, gwOuter), 7))
+		w.send(greFrom(ue, 9, numbered(i, 64)))
+		require.Equal(t, numbered(i, 64), w.gpdu().Payload)
+		time.Sleep(100 * time.Millisecond)
+	}
+	stop.Store(true)
+	n := <-sent
+	w.eventually("all packets", func() bool { return w.ueSink.total() >= n })
+	require.Equal(t, n, w.ueSink.total())
+	require.EqualValues(t, n, w.inKernel().Downlink.Packets)
+	require.EqualValues(t, moves, w.inKernel().Uplink.Packets)
+	require.Equal(t, before, w.dump())
+	st, err := w.ue.Stats(7)
+	require.NoError(t, err)
+	require.Zero(t, st.Generations[0].Drops)
+	t.Logf("%d packets over %d moves", n, moves)
+}
+
+// The process goes, user packets flow; another one comes, takes over what is there and replaces the programs, and no packet is lost.
+func TestKernelOutlivesTheProcess(t *testing.T) {
+	w := newWorld(t)
+	w.connect(nil)
+	w.ueSink.quiet = true
+	var stop atomic.Bool
+	sent := make(chan int)
+	go func() {
+		n := 0
+		for ; !stop.Load(); n++ {
+			w.fromUPF(downlinkGPDU(w.session.TEID(), 9, false, numbered(n, 100)))
+			time.Sleep(300 * time.Microsecond)
+		}
+		sent <- n
+	}()
+	// A second session that nobody takes up later.
+	other, err := w.relay.Add(relay.Config{
+		Name: "other", PDUType: gre.PDUIPv4, UPF: netip.AddrPortFrom(addr(upfN3), 0), UplinkTEID: 5, Children: []relay.Child{{ID: 7, UE: ue, UP: up}}, Default: 7,
+		Flows: []relay.Flow{{QFI: 1}, {QFI: 9}},
+	})
+	require.NoError(t, err)
+	teid := w.session.TEID()
+	last := func() uint64 { return w.plane.Totals().Downlink.Packets }
+	for range 3 {
+		w.eventually("traffic", func() bool { return last() > 100 })
+		require.NoError(t, w.plane.Leave())
+		require.Equal(t, 7, pinned(t))
+		came := w.ueSink.total()
+		w.eventually("traffic without a process", func() bool { return w.ueSink.total() > came+100 })
+		w.plane = w.open()
+		require.Contains(t, w.plane.Adopted(), teid)
+	}
+	config := relay.Config{
+		Name: "again", PDUType: gre.PDUIPv4, UPF: netip.AddrPortFrom(addr(upfN3), 0), UplinkTEID: uplinkTEID, Children: []relay.Child{{ID: 7, UE: ue, UP: up}},
+		Default: 7, Flows: []relay.Flow{{QFI: 1}, {QFI: 9}},
+	}
+	require.NoError(t, w.session.Update(config))
+	require.Equal(t, []uint32{other.TEID()}, w.plane.Adopted())
+	require.NoError(t, w.plane.Sweep())
+	require.Empty(t, w.plane.Adopted())
+	w.send(greFrom(ue, 9, numbered(1, 64)))
+	require.Equal(t, numbered(1, 64), w.gpdu().Payload)
+	stop.Store(true)
+	n := <-sent
+	w.eventually("all packets", func() bool { return w.ueSink.total() >= n })
+	require.Equal(t, n, w.ueSink.total())
+	require.Zero(t, w.inRelay().Downlink.Packets)
+	t.Logf("%d packets over 3 restarts", n)
+}
+
+// The rates of a session hold in the kernel, and follow when they change.
+func TestKernelRates(t *testing.T) {
+	w := newWorld(t)
+	limit := relay.NewLimit(1) // a burst of 16 KiB, and nothing for years
+	w.connect(func(c *relay.Config) { c.Rates = relay.Rates{Uplink: limit, Downlink: limit} })
+	for i := range 30 {
+		w.send(greFrom(ue, 9, numbered(i, 1024)))
+	}
+	drops := func() uint64 { return w.session.Stats().Drops[relay.RateLimit] }
+	w.eventually("all judged", func() bool { return w.inKernel().Uplink.Packets+drops() == 30 })
+	require.EqualValues(t, 16, w.inKernel().Uplink.Packets)
+	limit.Set(1e9)
+	w.eventually("the rate is seen", func() bool {
+		w.send(greFrom(ue, 9, numbered(99, 64)))
+		return w.inKernel().Uplink.Packets > 20
+	})
+	require.Zero(t, w.inRelay())
+}
+
+// Downlink packets on a path that is not proven go through user space, where their octets are counted.
+func TestKernelRestricts(t *testing.T) {
+	w := newWorld(t)
+	w.connect(nil)
+	mark, err := w.dp.Mark(7)
+	require.NoError(t, err)
+	w.plane.Restrict(mark, true)
+	require.NoError(t, w.dp.Move(ipsec.Target{Path: natTPath(gwOuter, ueOuter2), Limit: 3000}, 7))
+	for i := range 10 {
+		w.fromUPF(downlinkGPDU(w.session.TEID(), 9, false, numbered(i, 1000)))
+	}
+	w.eventually("all judged", func() bool { t := w.inRelay(); return t.Downlink.Packets+t.Drops[relay.NotSent] == 10 })
+	require.EqualValues(t, 2, w.inRelay().Downlink.Packets)
+	w.plane.Restrict(mark, false)
+	require.NoError(t, w.dp.Move(unlimited(gwOuter, ueOuter2), 7))
+	w.fromUPF(downlinkGPDU(w.session.TEID(), 9, false, numbered(1, 1000)))
+	w.eventually("forwarding", func() bool { return w.inKernel().Downlink.Packets == 1 })
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package ebpf
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/features"
+	"github.com/cilium/ebpf/rlimit"
+)
+
+// Probe tells what this kernel or process lacks for the programs, in words for an operator; nil is nothing.
+func Probe() error {
+	if err := rlimit.RemoveMemlock(); err != nil {
+		return fmt.Errorf("locked memory cannot be raised (CAP_SYS_RESOURCE): %w", err)
+	}
+	for _, need := range []struct {
+		what string
+		err  error
+	}{
+		{"classifiers of tc", features.HaveProgramType(ebpf.SchedCLS)},
+		{"bpf_skb_adjust_room (Linux 4.13)", features.HaveProgramHelper(ebpf.SchedCLS, asm.FnSkbAdjustRoom)},
+		{"bpf_spin_lock (Linux 5.1)", features.HaveProgramHelper(ebpf.SchedCLS, asm.FnSpinLock)},
+		{"bpf_redirect_neigh (Linux 5.10)", features.HaveProgramHelper(ebpf.SchedCLS, asm.FnRedirectNeigh)},
+	} {
+		switch {
+		case errors.Is(need.err, ebpf.ErrNotSupported):
+			return fmt.Errorf("the kernel has no %s: %w", need.what, need.err)
+		case need.err != nil:
+			return fmt.Errorf("cannot ask the kernel for %s (CAP_BPF, CAP_NET_ADMIN): %w", need.what, need.err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux && kernelipsec
+
+package ebpf
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/stretchr/testify/require"
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+
+	"github.com/open-n3iwf/n3iwf/gre"
+	"github.com/open-n3iwf/n3iwf/gre/gtpu"
+	"github.com/open-n3iwf/n3iwf/gre/relay"
+	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
+	"github.com/open-n3iwf/n3iwf/nwu/ipsec/kernel"
+	"github.com/open-n3iwf/n3iwf/nwu/ipsec/user"
+)
+
+// The world of these tests is three namespaces: a UE with ESP in user space, the N3IWF with the kernel's, and a UPF that is a socket. Nothing
+// between them is replaced.
+
+const (
+	gwOuter           = "198.51.100.1"
+	ueOuter, ueOuter2 = "198.51.100.2", "198.51.100.3"
+	gwN3, upfN3       = "203.0.113.1", "203.0.113.9"
+	natt              = 4500
+	patience          = 20 * time.Second
+	uplinkTEID        = 0xa1b2c3d4
+	pinFolder         = "/sys/fs/bpf/n3iwf-test/42"
+)
+
+var addr = netip.MustParseAddr
+
+type namespace struct {
+	name string
+	ns   netns.NsHandle
+}
+
+func newNamespace(t testing.TB, name string) *namespace {
+	t.Helper()
+	run(t, "ip", "netns", "add", name)
+	ns, err := netns.GetFromName(name)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		require.NoError(t, ns.Close())
+		run(t, "ip", "netns", "del", name)
+	})
+	run(t, "ip", "-n", name, "link", "set", "lo", "up")
+	return &namespace{name, ns}
+}
+
+// do runs f on a thread inside the namespace; sockets that f opens stay there.
+func (n *namespace) do(f func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // and never unlocked: the thread goes with the goroutine
+		if err := netns.Set(n.ns); err != nil {
+			panic(err)
+		}
+		f()
+	}()
+	<-done
+}
+
+func run(t testing.TB, name string, args ...string) string {
+	t.Helper()
+	out, err := exec.Command(name, args...).CombinedOutput()
+	require.NoError(t, err, "%s %s: %s", name, strings.Join(args, " "), out)
+	return string(out)
+}
+
+// catcher is the UE's sink, or, with a relay, the N3IWF's.
+type catcher struct {
+	relay   *relay.Relay
+	mu      sync.Mutex
+	packets [][]byte
+	count   int
+	quiet   bool // only counts
+}
+
+func (c *catcher) NewReceiver() ipsec.Receiver {
+	if c.relay != nil {
+		return c.relay.NewUplink()
+	}
+	return c
+}
+func (*catcher) IKE(ipsec.Path, []byte) {}
+func (*catcher) Event(ipsec.Event)      {}
+func (c *catcher) Inbound(batch []ipsec.Inbound) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.count += len(batch)
+	for _, in := range batch {
+		if !c.quiet {
+			c.packets = append(c.packets, bytes.Clone(in.Packet))
+		}
+	}
+}
+
+func (c *catcher) take() [][]byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.packets
+	c.packets = nil
+	return p
+}
+
+func (c *catcher) total() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.count
+}
+
+type world struct {
+	t             testing.TB
+	gw, ueNS, upf *namespace
+	dp            *kernel.DataPlane
+	relay         *relay.Relay
+	plane         *UserPlane
+	session       *relay.Session
+	ue            *user.DataPlane
+	ueSink        *catcher
+	writer        ipsec.Writer
+	handle        ipsec.Handle
+	n3            *net.UDPConn // the UPF
+}
+
+func newWorld(t testing.TB) *world {
+	t.Helper()
+	w := &world{t: t, gw: newNamespace(t, "gw"), ueNS: newNamespace(t, "ue"), upf: newNamespace(t, "upf")}
+	for _, line := range []string{
+		"-n gw link add v0 type veth peer name v1 netns ue", "-n gw link add n0 type veth peer name n1 netns upf",
+		"-n gw addr add " + gwOuter + "/24 dev v0", "-n gw addr add " + gwN3 + "/24 dev n0",
+		"-n ue addr add " + ueOuter + "/24 dev v1", "-n ue addr add " + ueOuter2 + "/24 dev v1", "-n upf addr add " + upfN3 + "/24 dev n1",
+		"-n gw link set v0 up", "-n gw link set n0 up", "-n ue link set v1 up", "-n upf link set n1 up",
+	} {
+		run(t, "ip", strings.Fields(line)...)
+	}
+	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	var err error
+	w.gw.do(func() {
+		w.relay, err = relay.New(relay.Options{Listen: []netip.AddrPort{netip.AddrPortFrom(addr(gwN3), gtpu.Port)}, Logger: log, Echo: gtpu.EchoTimers{Interval: time.Hour}})
+		require.NoError(t, err)
+		w.dp, err = kernel.New(kernel.Options{
+			Sink: &catcher{relay: w.relay}, InterfaceID: 42, Workers: 1, Log: log,
+			Sockets: []ipsec.Socket{{Kind: ipsec.NATT, Local: netip.AddrPortFrom(addr(gwOuter), natt)}},
+			Routes:  []netip.Prefix{netip.PrefixFrom(ue, 32)},
+		})
+		require.NoError(t, err)
+	})
+	w.relay.Start(w.dp)
+	w.plane = w.open()
+	w.relay.Offload(w)
+	w.ueSink = &catcher{}
+	w.ueNS.do(func() {
+		var sockets []ipsec.Socket
+		for _, a := range []string{ueOuter, ueOuter2} {
+			sockets = append(sockets, ipsec.Socket{Kind: ipsec.NATT, Local: netip.AddrPortFrom(addr(a), natt)})
+		}
+		w.ue, err = user.New(user.Options{Sink: w.ueSink, Workers: 1, MaxSAs: 64, Sockets: sockets, Log: log})
+		require.NoError(t, err)
+	})
+	w.upf.do(func() {
+		w.n3, err = net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(addr(upfN3), gtpu.Port)))
+		require.NoError(t, err)
+	})
+	require.NoError(t, w.n3.SetReadBuffer(8<<20))
+	t.Cleanup(func() {
+		require.NoError(t, w.plane.Close())
+		require.NoError(t, w.relay.Close())
+		require.NoError(t, w.dp.Close())
+		require.NoError(t, w.ue.Close())
+		require.NoError(t, w.n3.Close())
+		require.NoDirExists(t, pinFolder)
+	})
+	return w
+}
+
+// The world is the relay's Offload, so that the user plane behind it can be exchanged.
+
+func (w *world) Set(s relay.Offloaded) error       { return w.plane.Set(s) }
+func (w *world) Hold(teid uint32)                  { w.plane.Hold(teid) }
+func (w *world) Remove(teid uint32)                { w.plane.Remove(teid) }
+func (w *world) Traffic(teid uint32) relay.Traffic { return w.plane.Traffic(teid) }
+func (w *world) Totals() relay.Traffic             { return w.plane.Totals() }
+
+// open makes the user plane in the kernel.
+func (w *world) open() (u *UserPlane) {
+	w.t.Helper()
+	var err error
+	w.gw.do(func() {
+		u, err = Open(Options{
+			XfrmInterface: w.dp.Interface(), ID: 42, N3: []netip.Addr{addr(gwN3)}, Pin: pinFolder, RefreshInterval: 50 * time.Millisecond,
+			Child: func(id ipsec.ChildID) (uint32, uint8, error) { m, err := w.dp.Mark(id); return m, 0, err },
+			Log:   slog.New(slog.NewTextHandler(w.t.Output(), nil)),
+		})
+	})
+	require.NoError(w.t, err)
+	return u
+}
+
+func natTPath(local, remote string) ipsec.Path {
+	return ipsec.Path{Local: netip.AddrPortFrom(addr(local), natt), Remote: netip.AddrPortFrom(addr(remote), natt), NATT: true}
+}
+
+func unlimited(local, remote string) ipsec.Target {
+	return ipsec.Target{Path: natTPath(local, remote), Limit: ipsec.Unlimited}
+}
+
+// connect makes a session with flows 1 and 9 through child SA 7, at both ends.
+func (w *world) connect(change func(*relay.Config)) {
+	t := w.t
+	c := relay.Config{Name: "test", PDUType: gre.PDUIPv4, UPF: netip.AddrPortFrom(addr(upfN3), 0), UplinkTEID: uplinkTEID}
+	var err error
+	w.session, err = w.relay.Add(c)
+	require.NoError(t, err)
+	ours, err := w.dp.NewInboundSPI(0)
+	require.NoError(t, err)
+	theirs, err := w.ue.NewInboundSPI(0)
+	require.NoError(t, err)
+	a := ipsec.ChildSA{
+		ID: 7, InboundSPI: ours, OutboundSPI: theirs, Algorithms: ipsec.Algorithms{Encr: ipsec.EncrAESGCM16},
+		InboundKeys: ipsec.Keys{Encr: bytes.Repeat([]byte{1}, 20)}, OutboundKeys: ipsec.Keys{Encr: bytes.Repeat([]byte{2}, 20)}, ESN: true,
+		Target: unlimited(gwOuter, ueOuter), Context: w.session,
+		Local: []ipsec.Selector{ipsec.HostSelector(up, 0)}, Remote: []ipsec.Selector{ipsec.HostSelector(ue, 0)},
+	}
+	b := a
+	b.InboundSPI, b.OutboundSPI, b.InboundKeys, b.OutboundKeys = theirs, ours, a.OutboundKeys, a.InboundKeys
+	b.Local, b.Remote, b.Target, b.Context = nil, nil, unlimited(ueOuter, gwOuter), nil
+	require.NoError(t, w.dp.Install(a))
+	require.NoError(t, w.ue.Install(b))
+	c.Children, c.Default = []relay.Child{{ID: 7, UE: ue, UP: up}}, 7
+	c.Flows = []relay.Flow{{QFI: 1}, {QFI: 9, Reflective: true, DSCP: 46}}
+	if change != nil {
+		change(&c)
+	}
+	require.NoError(t, w.session.Update(c))
+	w.writer = w.ue.NewWriter()
+	w.handle, err = w.ue.Handle(7)
+	require.NoError(t, err)
+}
+
+func (w *world) eventually(what string, cond func() bool) {
+	w.t.Helper()
+	for deadline := time.Now().Add(patience); !cond(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			require.FailNow(w.t, "did not happen", "%s\nkernel %+v\nrelay %+v\nIPsec %+v\n%s", what, w.plane.Status(), w.relay.Stats(), w.dp.Totals(),
+				run(w.t, "ip", "netns", "exec", "gw", "cat", "/proc/net/xfrm_stat"))
+		}
+	}
+}
+
+// send puts one inner packet through the UE's tunnel.
+func (w *world) send(packet []byte) {
+	w.t.Helper()
+	require.NoError(w.t, w.writer.Write(w.handle, nil, packet))
+	require.NoError(w.t, w.writer.Flush())
+}
+
+// receive is the next packet at the UPF.
+func (w *world) receive() []byte {
+	w.t.Helper()
+	b := make([]byte, 65536)
+	require.NoError(w.t, w.n3.SetReadDeadline(time.Now().Add(patience)))
+	n, err := w.n3.Read(b)
+	require.NoError(w.t, err, "kernel %+v relay %+v", w.plane.Status(), w.relay.Stats())
+	return b[:n]
+}
+
+// gpdu is the next user packet at the UPF; the relay's Echo Requests are passed over.
+func (w *world) gpdu() gtpu.Message {
+	w.t.Helper()
+	for {
+		m, err := gtpu.Decode(w.receive())
+		require.NoError(w.t, err)
+		if m.Type != gtpu.EchoRequest {
+			return m
+		}
+	}
+}
+
+func (w *world) fromUPF(payload []byte) {
+	w.t.Helper()
+	_, err := w.n3.WriteToUDPAddrPort(payload, netip.AddrPortFrom(addr(gwN3), gtpu.Port))
+	require.NoError(w.t, err)
+}
+
+// atUE is the next carrier at the UE.
+func (w *world) atUE() (gre.Packet, []byte) {
+	w.t.Helper()
+	var got [][]byte
+	w.eventually("a packet at the UE", func() bool { got = append(got, w.ueSink.take()...); return len(got) > 0 })
+	require.Len(w.t, got, 1)
+	p, err := gre.Decode(got[0])
+	require.NoError(w.t, err)
+	return p, got[0][p.Offset:p.End]
+}
+
+func greFrom(source netip.Addr, qfi uint8, pdu []byte) []byte {
+	return carrier(source, up, gre.Header{QFI: qfi}, pdu)[14:]
+}
+
+func numbered(n int, length int) []byte {
+	b := ipPDU(length)
+	binary.BigEndian.PutUint32(b[4:], uint32(n))
+	return b
+}
+
+// dump is what the maps hold of configuration.
+func (w *world) dump() string {
+	var b strings.Builder
+	var mark, teid uint32
+	var c userplaneChild
+	var s userplaneSession
+	for it := w.plane.objects.Children.Iterate(); it.Next(&mark, &c); {
+		fmt.Fprintf(&b, "%x %+v\n", mark, c)
+	}
+	for it := w.plane.objects.Sessions.Iterate(); it.Next(&teid, &s); {
+		fmt.Fprintf(&b, "%x %+v\n", teid, s)
+	}
+	return b.String()
+}
+
+// inKernel and inRelay are what either has forwarded.
+func (w *world) inKernel() relay.Traffic { return w.plane.Totals() }
+func (w *world) inRelay() relay.Traffic {
+	t := w.relay.Stats().Traffic
+	t.Subtract(w.plane.Totals())
+	return t
+}
+
+func pinned(t testing.TB) int {
+	t.Helper()
+	list, err := filepath.Glob(pinFolder + "/*")
+	require.NoError(t, err)
+	return len(list)
+}
+
+// segmented sends datagrams as one buffer with UDP_SEGMENT, as a batching UPF on the same host does.
+func (w *world) segmented(payloads []byte, size int) {
+	w.t.Helper()
+	rc, err := w.n3.SyscallConn()
+	require.NoError(w.t, err)
+	cmsg := make([]byte, unix.CmsgSpace(2))
+	h := (*unix.Cmsghdr)(unsafe.Pointer(&cmsg[0]))
+	h.Level, h.Type = unix.SOL_UDP, unix.UDP_SEGMENT
+	h.SetLen(unix.CmsgLen(2))
+	binary.NativeEndian.PutUint16(cmsg[unix.CmsgLen(0):], uint16(size))
+	var sent error
+	require.NoError(w.t, rc.Write(func(fd uintptr) bool {
+		_, sent = unix.SendmsgN(int(fd), payloads, cmsg, &unix.SockaddrInet4{Port: gtpu.Port, Addr: addr(gwN3).As4()}, 0)
+		return true
+	}))
+	require.NoError(w.t, sent)
+}
