@@ -169,6 +169,8 @@ func (s *Session) Delete(now time.Time) Output {
 			build:    func(*request) []message.Payload { return []message.Payload{deleteIKE()} },
 			done:     func(*request, []message.Payload) { s.close(ErrDeleted, false) },
 		}, true)
+		// Nor may the peer finish a rekey now: in a new IKE SA our Delete would be one of the old one (RFC 7296 2.25.2).
+		s.dropFollowUps(func(*followUp) bool { return true })
 	}
 	return s.finish()
 }

@@ -106,13 +106,17 @@ func (s *Session) Expire(now time.Time, inbound uint32, hard bool) Output {
 	return s.finish()
 }
 
-// expireChild ends one pair for good. What has replaced it goes on.
+// expireChild ends one pair for good. What has replaced it goes on, and is sent on from now: nothing may go out on this
+// pair any more, and the peer drops it when our Delete arrives, long before we know when the answer gets lost.
 func (s *Session) expireChild(c *child) {
 	switch {
 	case c.deleting:
 	case c.rekey != nil && c.rekey.sent:
 		c.rekey.expired = true
 	default:
+		if next := s.successor(c); next != nil && c.line.out == c && !next.deleting {
+			s.sendOn(next)
+		}
 		s.enqueueDelete([]uint32{c.sa.InboundSPI})
 	}
 }

@@ -63,17 +63,31 @@ func (s *Session) removeChild(c *child, down ChildDown) {
 	}
 	s.children = slices.Delete(s.children, i, i+1)
 	c.forgetRekey()
-	down.Child, down.Superseded = c.sa, c.redundant
-	for _, other := range slices.Backward(s.children) {
-		if other.line == c.line && !other.redundant {
-			down.Superseded = true
-			if c.line.out == c {
-				s.sendOn(other)
-			}
+	if p := c.rekey; p != nil && !p.sent && p.spi != 0 {
+		s.dropSPI(p.spi) // the rekey waits after TEMPORARY_FAILURE, and there is nothing to rekey any more
+		p.spi = 0
+	}
+	next := s.successor(c)
+	down.Child, down.Superseded = c.sa, c.redundant || next != nil
+	if next != nil && c.line.out == c {
+		s.sendOn(next)
+	}
+	s.emit(down)
+}
+
+// successor is the pair of c's line that goes on when c ends, or nil: what the peer has replaced c by, else the newest.
+// What the peer has replaced that one by, in turn, it need not have yet: our answer can be lost (RFC 7296 2.8).
+func (s *Session) successor(c *child) (next *child) {
+	for _, other := range s.children {
+		if other == c || other.line != c.line || other.redundant {
+			continue
+		}
+		next = other
+		if other.rekeys == c {
 			break
 		}
 	}
-	s.emit(down)
+	return next
 }
 
 // alive tells whether c is still one of the session's.

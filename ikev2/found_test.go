@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ikev2
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/open-n3iwf/n3iwf/ikev2/suite"
+)
+
+// What long runs of test/sim have found, each in as few messages as it takes.
+
+// The IKE SA is deleted while the peer's last additional key exchange for a rekey of it is being worked on: the rekey
+// comes to nothing, else the Delete would only end the IKE SA that it leaves behind.
+func TestDeleteWhilePeerRekeysWithFollowUps(t *testing.T) {
+	roles(t, func(t *testing.T, pick func(ue, gw *node) (we, peer *node)) {
+		w := newWorld(t, 11)
+		ue, gw := followed(w, suite.ML_KEM_768)
+		we, peer := pick(ue, gw)
+		w.workDelay = 50 * time.Millisecond
+		peer.take(peer.s.RekeyIKE(w.now))
+		w.run(time.Second, func() bool { return len(we.s.followUps) == 1 && we.s.followUps[0].busy })
+		require.Len(t, we.s.followUps, 1)
+		w.translate = func(fromUE bool, p Path) (Path, bool) { return p, fromUE != (we == ue) }
+		we.take(we.s.Delete(w.now)) // lost at first
+		w.translate = nil
+		w.run(20*time.Second, nil)
+		require.Equal(t, []Closed{{Reason: ErrDeleted}}, got[Closed](we))
+		require.Equal(t, []Closed{{Reason: ErrDeleted, ByPeer: true}}, got[Closed](peer))
+		require.Empty(t, got[SPIChanged](we))
+	})
+}
+
+// A rekey waits after TEMPORARY_FAILURE, and meanwhile the peer rekeys the pair: the SPI is given back with the pair,
+// not when the wait is over.
+func TestWaitingRekeyGivesItsSPIBack(t *testing.T) {
+	roles(t, func(t *testing.T, pick func(ue, gw *node) (we, peer *node)) {
+		w := newWorld(t, 12)
+		ue, gw := w.up(pskOptions(w.rng, "ue"), pskOptions(w.rng, "gw"))
+		we, peer := pick(ue, gw)
+		peer.take(peer.s.Quiesce(w.now))
+		we.take(we.s.RekeyChild(w.now, we.s.Children()[0].InboundSPI))
+		w.run(time.Second, nil)
+		require.Len(t, we.s.reserved, 1)
+		peer.take(peer.s.Resume(w.now))
+		peer.take(peer.s.RekeyChild(w.now, peer.s.Children()[0].InboundSPI))
+		w.run(time.Second, nil)
+		require.Empty(t, we.s.reserved)
+		w.run(time.Minute, nil)
+		sameKeys(t, ue.s, gw.s)
+		require.Len(t, we.s.Children(), 1)
+		require.Empty(t, got[RekeyFailed](we))
+	})
+}
+
+// A peer with room for several requests rekeys a pair, and what came of it again, before it deletes the first one. When
+// that Delete comes we send on the second pair: our answer that makes the third can be lost.
+func TestDeleteOfOldestShowsOnlyItsSuccessor(t *testing.T) {
+	x := cross(t, 13, nil)
+	x.gw.s.sa.window, x.ue.s.sa.width = 2, 2
+	x.wish("rekey child", x.gw, wishes["rekey child"])
+	x.deliver("gw wants")
+	x.deliver("gw asks CREATE_CHILD_SA")
+	x.deliver("ue answers CREATE_CHILD_SA")
+	x.wish("rekey child", x.gw, wishes["rekey child"])
+	x.deliver("gw wants")
+	x.deliver("gw asks CREATE_CHILD_SA") // overtakes the Delete
+	require.Len(t, x.ue.s.Children(), 3)
+	x.deliver("gw asks INFORMATIONAL")
+	require.Equal(t, x.ue.s.Children()[0], x.ue.sending["first"])
+	x.lose("ue answers CREATE_CHILD_SA")
+	x.noPacketIsLost()
+	x.rest()
+	x.agree()
+	require.Len(t, x.ue.s.Children(), 1)
+}
+
+// A pair gets too old that the peer has rekeyed, and has not deleted. From the Delete on we send on what replaces it:
+// the peer, which drops it at once, may have to repeat its answer for long.
+func TestExpiredPairIsNotSentOn(t *testing.T) {
+	x := cross(t, 14, nil)
+	x.wish("rekey child", x.gw, wishes["rekey child"])
+	x.deliver("gw wants")
+	x.deliver("gw asks CREATE_CHILD_SA")
+	x.deliver("ue answers CREATE_CHILD_SA")
+	x.lose("gw asks INFORMATIONAL")
+	old := x.ue.sending["first"]
+	x.wish("expire", x.ue, func(e *end) Output { return e.s.Expire(x.now, old.InboundSPI, true) })
+	x.deliver("ue wants")
+	require.Equal(t, x.ue.s.Children()[1], x.ue.sending["first"])
+	x.deliver("ue asks")
+	x.lose("gw answers")
+	x.now = x.now.Add(2 * grace)
+	x.noPacketIsLost()
+	x.rest()
+	x.agree()
+	require.Len(t, x.ue.s.Children(), 1)
+	for _, e := range []*end{x.ue, x.gw} {
+		down := got2[ChildDown](e)
+		require.Len(t, down, 1)
+		require.True(t, down[0].Superseded)
+	}
+}
