@@ -33,6 +33,7 @@ type generation struct {
 	line     *line
 	prev     *generation // that it rekeys, or nil
 	live     bool
+	since    time.Duration
 	removed  time.Duration
 	accepted replayBook
 }
@@ -41,6 +42,12 @@ type generation struct {
 type line struct {
 	doomed bool // the owner wants it deleted
 	over   bool // it was said that nothing is left
+}
+
+// outlived tells whether the hard lifetime is over, after which the pair must not be used any more.
+func (g *generation) outlived() bool {
+	hard := g.end.w.profile.lifetimes.Child.Hard
+	return hard > 0 && g.end.w.now >= g.since+hard
 }
 
 // userPacket is one packet of a user, however often the network copies it.
@@ -55,7 +62,7 @@ type userPacket struct {
 func (e *end) install(up ikev2.ChildUp) {
 	w, c := e.w, up.Child
 	g := &generation{
-		end: e, purpose: c.Tag.(int), live: true, removed: never,
+		end: e, purpose: c.Tag.(int), live: true, since: w.now, removed: never,
 		spiIn: c.InboundSPI, spiOut: c.OutboundSPI, esn: c.Suite.ESN,
 		alg:    ipsec.Algorithms{Encr: uint16(c.Suite.Encr.ID), Integ: uint16(c.Suite.Integ)},
 		keyIn:  ipsec.Keys{Encr: c.InboundKeys.Encr, Integ: c.InboundKeys.Integ},
@@ -125,6 +132,7 @@ func (e *end) remove(ev ikev2.ChildDown) {
 	case e.w.defect.keepChild:
 	default:
 		e.drop(g)
+		e.expired[g.purpose] = !ev.Superseded && !ev.ByPeer && g.outlived()
 		e.w.watch.superseded(e, g, ev.Superseded)
 	}
 }

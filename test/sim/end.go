@@ -44,6 +44,7 @@ type end struct {
 	// The data plane.
 	generations []*generation // live ones
 	sending     [purposes]*generation
+	expired     [purposes]bool // the last one was not rekeyed within its hard lifetime, as in a long coverage hole
 	path        ikev2.Path
 	capped      bool                   // path is unproven
 	allowance   map[netip.AddrPort]int // octets that may still be sent to unproven paths

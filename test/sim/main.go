@@ -71,8 +71,14 @@ func replay(seed uint64, d defect, name, ops string, verbose bool) int {
 // maxReports bounds how many failures are shown in full.
 const maxReports = 5
 
-// campaign runs many seeds and prints one line at the end. It tells whether all invariants held.
+// campaign runs many seeds, after those that found something once, and prints one line at the end. It tells whether all
+// invariants held.
 func campaign(from, seeds uint64, d defect, name string, workers int) bool {
+	known := found
+	if name != "" {
+		known = nil
+	}
+	seeds += uint64(len(known))
 	var next atomic.Uint64
 	var mu sync.Mutex
 	var total stats
@@ -82,7 +88,11 @@ func campaign(from, seeds uint64, d defect, name string, workers int) bool {
 	for range workers {
 		wg.Go(func() {
 			for n := next.Add(1) - 1; n < seeds; n = next.Add(1) - 1 {
-				r := simulate(from+n, d, nil, nil)
+				seed := from + n - uint64(len(known))
+				if n < uint64(len(known)) {
+					seed = known[n]
+				}
+				r := simulate(seed, d, nil, nil)
 				mu.Lock()
 				total.add(r.stats)
 				report := false

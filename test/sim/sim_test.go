@@ -21,6 +21,13 @@ func TestSeeds(t *testing.T) {
 	}
 }
 
+// Seeds that found a defect once hold all invariants, too.
+func TestFoundSeeds(t *testing.T) {
+	for _, seed := range found {
+		require.Nil(t, simulate(seed, defect{}, nil, nil).broken, "go run ./test/sim -seed %d -v", seed)
+	}
+}
+
 // A seed decides everything: two runs of it have the same timeline, octet by octet, and another seed has another one.
 func TestSeedDecidesEverything(t *testing.T) {
 	sums := map[uint64]bool{}

@@ -99,7 +99,7 @@ func (w *world) settle() {
 	// What was under way may still end with a time-out, the next session too, and a gateway that the UE has left notices
 	// it by its own probe only.
 	w.run(w.now + 2*p.patience() + p.liveness + p.halfOpen + p.linger + time.Minute)
-	// A rekey by age can be under way at this very moment.
+	// A rekey by age can be under way at this very moment, or wait because the peer was busy.
 	for range 20 {
 		if w.atRest() {
 			return
@@ -108,8 +108,18 @@ func (w *world) settle() {
 	}
 }
 
-// atRest tells whether no exchange is under way.
+// atRest tells whether no exchange is under way or about to be.
 func (w *world) atRest() bool {
+	for _, u := range w.ues {
+		if len(u.host.reserved) > 0 {
+			return false
+		}
+	}
+	for _, g := range w.gateways {
+		if len(g.host.reserved) > 0 {
+			return false
+		}
+	}
 	for _, e := range w.ends {
 		if !e.closed && len(e.seen.open) > 0 {
 			return false

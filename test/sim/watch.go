@@ -262,8 +262,8 @@ func (t *watch) strayed(h *host, p *packet, spi uint32) {
 	switch {
 	case g.end.gone:
 	case peer == nil:
-		// It need not have it when it is about to delete both.
-		if g.prev != nil {
+		// It need not have it when it is about to delete both, or when the old one must not be used any more.
+		if g.prev != nil && !g.prev.outlived() {
 			if o := t.other(g.prev); o != nil && o.live && !t.doomed(o) {
 				t.w.violate("lost", "%s sends on %08x of a rekey before its peer has it", g.end.name, spi)
 			}
