@@ -120,3 +120,17 @@ func (nf *N3IWF) n3Peer(t ngap.TransportLayerAddress) (netip.Addr, error) {
 	}
 	return netip.Addr{}, fmt.Errorf("UPF at %s, but no N3 address of that family; add one to n3.addresses", t)
 }
+
+// servesSlice tells whether a slice is configured for any tracking area and PLMN.
+func (nf *N3IWF) servesSlice(s ngap.SNSSAI) bool {
+	for _, ta := range nf.tas {
+		for _, plmn := range ta.BroadcastPLMNList {
+			for _, item := range plmn.TAISliceSupportList {
+				if item.SNSSAI.Equal(s) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}

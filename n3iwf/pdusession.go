@@ -122,6 +122,8 @@ func (u *ue) startSession(b *setupBatch, r sessionRequest) (ngap.Cause, bool) {
 	switch {
 	case u.state != stateUp:
 		return ngap.CauseRadioNetworkRadioConnectionWithUeLost.Cause(), false
+	case !u.nf.servesSlice(r.snssai):
+		return ngap.CauseRadioNetworkSliceNotSupported.Cause(), false
 	case u.sessions[r.id] != nil:
 		return ngap.CauseRadioNetworkMultiplePDUSessionIDInstances.Cause(), false
 	case len(u.sessions) >= u.nf.live().Limits.PDUSessionsPerUE:

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/open-n3iwf/n3iwf/ngap"
+	"github.com/open-n3iwf/n3iwf/test/lab/core"
+)
+
+// TestCoreVariants runs a UE's life with AMFs that have the habits of free5GC and of Open5GS, that order IEs as nobody does, and that send IEs of
+// later releases. All of it works, and nothing of it is answered with an error.
+func TestCoreVariants(t *testing.T) {
+	t.Cleanup(func() { goleak.VerifyNone(t) })
+	for _, variant := range []string{"free5gc", "open5gs", "shuffled", "extended"} {
+		t.Run(variant, func(t *testing.T) {
+			w := prepareWorld(t, nil)
+			w.newCoreWorld(func(c *core.Config) { c.Variant = variant })
+			h := listen(w)
+			u, p := w.online(0)
+			require.NoError(t, w.within(func(ctx context.Context) error {
+				_, err := u.EstablishSession(ctx, 2, "internet", nil)
+				return err
+			}))
+			w.agree(u, 0)
+			if variant == "open5gs" {
+				r, _ := next[*ngap.PDUSessionResourceSetupResponse](h)
+				tr, err := ngap.DecodeTransfer[ngap.PDUSessionResourceSetupResponseTransfer](r.PDUSessionResourceSetupListSURes[0].PDUSessionResourceSetupResponseTransfer)
+				require.NoError(t, err)
+				require.NotNil(t, tr.SecurityResult, "it was asked for")
+			}
+			require.NoError(t, w.core.ModifySession(imsi(0), 1, core.Modification{Set: []core.Flow{{QFI: 9, FiveQI: 7}}}))
+			next[*ngap.PDUSessionResourceModifyResponse](h)
+			require.NoError(t, w.core.Rename(imsi(0)))
+			next[*ngap.UEContextModificationResponse](h)
+			require.NoError(t, w.core.ReleaseSession(imsi(0), 2))
+			w.agree(u, 0)
+			_, err := p.Ping(w.ctx, 2)
+			require.NoError(t, err)
+			require.NoError(t, w.within(u.Deregister))
+			w.empty()
+			require.Zero(t, count[*ngap.ErrorIndication](h))
+			require.Zero(t, w.nf.Counters().NGAPErrors.Load())
+		})
+	}
+}
+
+// TestSeveralSessionsInOneRequest: PDU SESSION RESOURCE SETUP REQUEST with several items, one of them twice, one of a slice that nobody serves and one
+// broken: each has its own fate, and the good ones come up.
+func TestSeveralSessionsInOneRequest(t *testing.T) {
+	t.Cleanup(func() { goleak.VerifyNone(t) })
+	w := newWorld(t, nil)
+	h := listen(w)
+	u := w.ue(0)
+	w.register(u)
+	good := setupItem(t, w, 5)
+	broken, other := setupItem(t, w, 7), setupItem(t, w, 8)
+	broken.PDUSessionResourceSetupRequestTransfer = broken.PDUSessionResourceSetupRequestTransfer[:7]
+	other.SNSSAI = ngap.NewSNSSAI(200, nil)
+	require.NoError(t, w.core.Send(imsi(0), func(amf ngap.AMFUENGAPID, ran ngap.RANUENGAPID) ngap.Message {
+		return &ngap.PDUSessionResourceSetupRequest{AMFUENGAPID: amf, RANUENGAPID: ran, PDUSessionResourceSetupListSUReq: ngap.PDUSessionResourceSetupListSUReq{
+			good, setupItem(t, w, 6), broken, good, other,
+		}}
+	}))
+	r, _ := next[*ngap.PDUSessionResourceSetupResponse](h)
+	ids := []ngap.PDUSessionID{}
+	for _, item := range r.PDUSessionResourceSetupListSURes {
+		ids = append(ids, item.PDUSessionID)
+	}
+	require.Equal(t, []ngap.PDUSessionID{5, 6}, ids)
+	causes := map[ngap.PDUSessionID]string{}
+	for _, item := range r.PDUSessionResourceFailedToSetupListSURes {
+		tr, err := ngap.DecodeTransfer[ngap.PDUSessionResourceSetupUnsuccessfulTransfer](item.PDUSessionResourceSetupUnsuccessfulTransfer)
+		require.NoError(t, err)
+		causes[item.PDUSessionID] = tr.Cause.String()
+	}
+	require.Equal(t, map[ngap.PDUSessionID]string{
+		5: ngap.CauseRadioNetworkMultiplePDUSessionIDInstances.Cause().String(), 7: ngap.CauseProtocolTransferSyntaxError.Cause().String(),
+		8: ngap.CauseRadioNetworkSliceNotSupported.Cause().String(),
+	}, causes)
+	w.until("two PDU sessions", func() bool { return w.nf.Status().PDUSessions == 2 && len(u.State().Children) == 3 })
+	require.NoError(t, w.within(u.Deregister))
+	w.empty()
+}
+
+func setupItem(t *testing.T, w *world, id ngap.PDUSessionID) ngap.PDUSessionResourceSetupItemSUReq {
+	t.Helper()
+	tunnel, err := ngap.NewGTPTunnel(w.addr(hostCore), 0xabc000|uint32(id))
+	require.NoError(t, err)
+	transfer, err := ngap.EncodeTransfer(&ngap.PDUSessionResourceSetupRequestTransfer{
+		PDUSessionAggregateMaximumBitRate: &ngap.PDUSessionAggregateMaximumBitRate{PDUSessionAggregateMaximumBitRateDL: 1e6, PDUSessionAggregateMaximumBitRateUL: 1e6},
+		ULNGUUPTNLInformation:             tunnel, PDUSessionType: ngap.PDUSessionTypeIPv4,
+		QosFlowSetupRequestList: ngap.QosFlowSetupRequestList{{QosFlowIdentifier: 1, QosFlowLevelQosParameters: ngap.QosFlowLevelQosParameters{
+			QosCharacteristics:             ngap.QosCharacteristics{NonDynamic5QI: &ngap.NonDynamic5QIDescriptor{FiveQI: 9}},
+			AllocationAndRetentionPriority: ngap.AllocationAndRetentionPriority{PriorityLevelARP: 8},
+		}}},
+	})
+	require.NoError(t, err)
+	return ngap.PDUSessionResourceSetupItemSUReq{PDUSessionID: id, SNSSAI: ngap.NewSNSSAI(1, nil), PDUSessionResourceSetupRequestTransfer: transfer}
+}
+
