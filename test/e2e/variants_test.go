@@ -103,4 +103,3 @@ func setupItem(t *testing.T, w *world, id ngap.PDUSessionID) ngap.PDUSessionReso
 	require.NoError(t, err)
 	return ngap.PDUSessionResourceSetupItemSUReq{PDUSessionID: id, SNSSAI: ngap.NewSNSSAI(1, nil), PDUSessionResourceSetupRequestTransfer: transfer}
 }
-
