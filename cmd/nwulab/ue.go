@@ -22,7 +22,7 @@ import (
 // ueCommand is the UE simulator.
 func ueCommand() *cobra.Command {
 	var file, level string
-	var control bool
+	var control, once bool
 	cmd := &cobra.Command{
 		Use: "ue -c FILE", Short: "a UE: registers, brings a PDU session up, pings, and stays until it is stopped", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -38,17 +38,18 @@ func ueCommand() *cobra.Command {
 			if control {
 				return controlledUE(cmd.Context(), c, log, cmd.InOrStdin(), cmd.OutOrStdout())
 			}
-			return standaloneUE(cmd.Context(), c, log, cmd.OutOrStdout())
+			return standaloneUE(cmd.Context(), c, log, cmd.OutOrStdout(), once)
 		},
 	}
 	cmd.Flags().StringVarP(&file, "config", "c", "ue.yaml", "configuration `FILE`")
 	cmd.Flags().StringVar(&level, "log", "warn", "log `LEVEL`: debug, info, warn, error")
+	cmd.Flags().BoolVar(&once, "once", false, "leave after the ping; the exit status says whether all went well")
 	cmd.Flags().BoolVar(&control, "control", false, "take commands from standard input, one JSON object a line")
 	return cmd
 }
 
 // standaloneUE does what most people want of a UE simulator, with a line a step.
-func standaloneUE(ctx context.Context, c *ue.Config, log *slog.Logger, out io.Writer) error {
+func standaloneUE(ctx context.Context, c *ue.Config, log *slog.Logger, out io.Writer, once bool) error {
 	start := time.Now()
 	say := func(format string, args ...any) {
 		fmt.Fprintf(out, "%9.1f ms  %s\n", float64(time.Since(start))/1e6, fmt.Sprintf(format, args...))
@@ -78,8 +79,10 @@ func standaloneUE(ctx context.Context, c *ue.Config, log *slog.Logger, out io.Wr
 		return err
 	}
 	say("ping %s: %v", c.Session.Ping, rtts)
-	say("up; stop with SIGINT")
-	<-ctx.Done()
+	if !once {
+		say("up; stop with SIGINT")
+		<-ctx.Done()
+	}
 	goodbye, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	return u.Deregister(goodbye)
@@ -213,7 +216,7 @@ func (d *driver) move(ctx context.Context, args json.RawMessage) (any, error) {
 	if a.Port == 0 {
 		return nil, d.ue.Move(ctx, a.Local, a.N3IWF)
 	}
-	return nil, d.ue.MoveTo(ctx, a.Local, netip.AddrPortFrom(a.N3IWF, a.Port))
+	return nil, d.ue.MoveTo(ctx, netip.AddrPortFrom(a.Local, 0), netip.AddrPortFrom(a.N3IWF, a.Port))
 }
 
 // throughputArgs ask for a bulk transfer.

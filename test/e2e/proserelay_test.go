@@ -158,7 +158,7 @@ func testProSeRelay(t *testing.T, policy string) {
 		if m.forwarder != nil {
 			up, down = m.forwarder.Forwarded()
 		}
-		require.NoError(t, w.within(func(ctx context.Context) error { return u.MoveTo(ctx, m.local, m.n3iwf) }), m.name)
+		require.NoError(t, w.within(func(ctx context.Context) error { return u.MoveTo(ctx, netip.AddrPortFrom(m.local, 0), m.n3iwf) }), m.name)
 		require.NoError(t, w.within(func(ctx context.Context) error { _, err := u.Arrived(ctx); return err }), m.name)
 		w.answered(pr, 50)
 		require.Equal(t, m.seen, w.remote(0).Addr(), m.name)

@@ -131,6 +131,7 @@ func (u *UE) childDown(ev ikev2.ChildDown) {
 // established takes what the N3IWF has assigned.
 func (u *UE) established(ev ikev2.Established) {
 	u.o.Step("IKE SA authenticated")
+	u.mobike = ev.MOBIKE
 	if ev.Config != nil {
 		for _, a := range ev.Config.Attributes {
 			switch {

@@ -23,23 +23,30 @@ func (u *UE) RoutabilityChecks() uint64 { return u.routability.Load() }
 
 // AddAddress opens the NAT-traversal socket on another local address, before a move to it.
 func (u *UE) AddAddress(local netip.Addr) error {
+	return u.addSocket(netip.AddrPortFrom(local, u.o.LocalNATT))
+}
+
+func (u *UE) addSocket(local netip.AddrPort) error {
 	for _, s := range u.dataPlane.Sockets() {
-		if s.Kind == user.NATT && s.Local.Addr() == local {
+		if s.Kind == user.NATT && s.Local == local {
 			return nil
 		}
 	}
-	_, err := u.dataPlane.AddSocket(user.Socket{Kind: user.NATT, Local: netip.AddrPortFrom(local, u.o.LocalNATT)})
+	_, err := u.dataPlane.AddSocket(user.Socket{Kind: user.NATT, Local: local})
 	return err
 }
 
 // Move changes the outer path by UPDATE_SA_ADDRESSES (RFC 4555 3.5) and returns when the N3IWF has accepted it.
 func (u *UE) Move(ctx context.Context, local, n3iwf netip.Addr) error {
-	return u.MoveTo(ctx, local, netip.AddrPortFrom(n3iwf, u.o.NATTPort))
+	return u.MoveTo(ctx, netip.AddrPortFrom(local, 0), netip.AddrPortFrom(n3iwf, u.o.NATTPort))
 }
 
-// MoveTo is Move for an N3IWF that has another port there, as behind a relay.
-func (u *UE) MoveTo(ctx context.Context, local netip.Addr, n3iwf netip.AddrPort) error {
-	if err := u.AddAddress(local); err != nil {
+// MoveTo is Move from any local port, 0 being the usual one, and to an N3IWF that may have another port there, as behind a relay.
+func (u *UE) MoveTo(ctx context.Context, local, n3iwf netip.AddrPort) error {
+	if local.Port() == 0 {
+		local = netip.AddrPortFrom(local.Addr(), u.o.LocalNATT)
+	}
+	if err := u.addSocket(local); err != nil {
 		return err
 	}
 	return u.await(ctx, "move", func(done chan error) {
@@ -48,7 +55,7 @@ func (u *UE) MoveTo(ctx context.Context, local netip.Addr, n3iwf netip.AddrPort)
 			return
 		}
 		u.move = done
-		u.moveTo = ikev2.Path{Local: netip.AddrPortFrom(local, u.o.LocalNATT), Remote: n3iwf, NATT: true}
+		u.moveTo = ikev2.Path{Local: local, Remote: n3iwf, NATT: true}
 		u.apply(u.session.Move(time.Now(), u.moveTo))
 	})
 }

@@ -15,6 +15,7 @@ import (
 type State struct {
 	Path              string     `json:"path"`
 	IKE               [2]string  `json:"ike_spis"`
+	MOBIKE            bool       `json:"mobike"` // the N3IWF supports it
 	Inner             []string   `json:"inner"`
 	Children          []SAState  `json:"children"`
 	Sessions          []PDUState `json:"sessions"`
@@ -73,7 +74,7 @@ func (u *UE) Received(child uint64) uint64 {
 }
 
 func (u *UE) state() State {
-	s := State{Path: u.Path().String(), RoutabilityChecks: u.routability.Load()}
+	s := State{Path: u.Path().String(), MOBIKE: u.mobike, RoutabilityChecks: u.routability.Load()}
 	if u.session != nil {
 		i, r := u.session.SPIs()
 		s.IKE = [2]string{i.String(), r.String()}

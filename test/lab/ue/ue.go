@@ -47,6 +47,8 @@ type Options struct {
 	// Inner IPv6 is asked for too.
 	InnerIPv6 bool
 	NoMOBIKE  bool
+	// FragmentSize is the largest IKE message that is sent whole (RFC 7383); 0 is the default of ikev2.
+	FragmentSize int
 	// SessionType of PDU sessions, IPv4 or IPv4v6; 0 is IPv4.
 	SessionType nas.SessionType
 	// Switch lets the UE follow SWITCH_TO_IP_ADDRESS; nil does not.
@@ -108,6 +110,7 @@ type UE struct {
 	returning bool              // it begins anew, and the end of the former IKE SA is no event
 	wanted    []wanted
 	nasUp     bool
+	mobike    bool // the N3IWF supports it
 	// nasWaiting are protected messages that wait for the NAS connection.
 	nasWaiting [][]byte
 	children   map[ipsec.ChildID]*child
@@ -254,7 +257,8 @@ func (u *UE) start() error {
 	}
 	options := ikev2.Options{
 		IKE: profile.IKE, ESP: profile.ESP, Rand: rand.Reader, EAP: true, NoMOBIKE: u.o.NoMOBIKE, Lifetime: u.o.Lifetime, HonestNAT: true,
-		NewChildSPI: u.newChildSPI, ReleaseChildSPI: u.dataPlane.ReleaseSPI,
+		FragmentSize: u.o.FragmentSize,
+		NewChildSPI:  u.newChildSPI, ReleaseChildSPI: u.dataPlane.ReleaseSPI,
 		Identity:    ikev2.Identity{Type: message.ID_KEY_ID, Data: randomIdentity()},
 		AcceptChild: u.acceptChild, KeyLog: u.o.KeyLog, Liveness: cmp.Or(u.o.Liveness, 20*time.Second),
 		Switch: u.o.Switch, TestPathsAfter: u.o.TestPathsAfter,
