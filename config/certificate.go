@@ -5,6 +5,7 @@ package config
 import (
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
@@ -23,103 +24,158 @@ func (e *certificateError) Error() string {
 	return "nwu." + e.key + ": " + e.what + "; " + e.do
 }
 
-// Load reads the certificate chain, leaf first, and its private key, and checks that they belong together.
-func (c Certificate) Load() (chain []*x509.Certificate, key crypto.Signer, err error) {
-	chain, err = c.loadChain()
-	if err != nil {
-		return nil, nil, err
-	}
-	key, err = c.loadKey()
-	if err != nil {
-		return nil, nil, err
-	}
-	if public, ok := key.Public().(interface{ Equal(crypto.PublicKey) bool }); !ok || !public.Equal(chain[0].PublicKey) {
-		return nil, nil, &certificateError{"certificate.key", "does not belong to the first certificate of the chain (" + chain[0].Subject.String() + ")",
-			"put the certificate of this key first, or name its key"}
-	}
-	return chain, key, nil
+// certificatePair is a chain and its key, with the key of the configuration where it stands.
+type certificatePair struct {
+	FurtherCertificate
+	at string
 }
 
-// LoadCertificate is Certificate.Load with everything that is asked of the N3IWF's own certificate: it must be valid now
-// and name the identity.
-func (n NWu) LoadCertificate(now time.Time) (chain []*x509.Certificate, key crypto.Signer, err error) {
-	chain, key, err = n.Certificate.Load()
+// pairs are the certificate and the further ones.
+func (c Certificate) pairs() []certificatePair {
+	all := []certificatePair{{FurtherCertificate{c.Chain, c.Key, c.Issuers}, "certificate"}}
+	for i, f := range c.Further {
+		all = append(all, certificatePair{f, fmt.Sprintf("certificate.further[%d]", i)})
+	}
+	return all
+}
+
+// Load reads the certificate chain, leaf first, and its private key, and checks that they belong together. The further ones
+// are left alone.
+func (c Certificate) Load() (chain []*x509.Certificate, key crypto.Signer, err error) {
+	own, err := c.pairs()[0].load()
+	return own.Chain, own.Key, err
+}
+
+// OwnCertificate is what the N3IWF proves itself with: the chain, leaf first, its key, and the authorities above it that
+// were named.
+type OwnCertificate struct {
+	Chain   []*x509.Certificate
+	Key     crypto.Signer
+	Issuers []*x509.Certificate
+}
+
+func (p certificatePair) load() (OwnCertificate, error) {
+	chain, err := p.loadChain()
 	if err != nil {
-		return nil, nil, err
+		return OwnCertificate{}, err
 	}
-	if wrong := n.checkLeaf(chain[0], now); len(wrong) > 0 {
-		return nil, nil, wrong[0]
+	key, err := p.loadKey()
+	if err != nil {
+		return OwnCertificate{}, err
 	}
-	return chain, key, nil
+	if public, ok := key.Public().(interface{ Equal(crypto.PublicKey) bool }); !ok || !public.Equal(chain[0].PublicKey) {
+		return OwnCertificate{}, &certificateError{p.at + ".key", "does not belong to the first certificate of the chain (" + chain[0].Subject.String() + ")",
+			"put the certificate of this key first, or name its key"}
+	}
+	own := OwnCertificate{Chain: chain, Key: key}
+	if p.Issuers != "" {
+		own.Issuers, err = p.certificates("issuers", p.Issuers, "name a readable PEM file with the authorities above the chain, or remove the key")
+	}
+	return own, err
+}
+
+// LoadCertificates is Certificate.Load for all of them, with everything that is asked of the N3IWF's own certificates: they
+// must be valid now and name the identity.
+func (n NWu) LoadCertificates(now time.Time) (all []OwnCertificate, err error) {
+	for _, p := range n.Certificate.pairs() {
+		own, err := p.load()
+		if err != nil {
+			return nil, err
+		}
+		if wrong := n.checkLeaf(p.at, own.Chain[0], now); len(wrong) > 0 {
+			return nil, wrong[0]
+		}
+		all = append(all, own)
+	}
+	return all, nil
 }
 
 // checkLeaf says what is wrong with a certificate as the N3IWF's own.
-func (n NWu) checkLeaf(leaf *x509.Certificate, now time.Time) (wrong []*certificateError) {
+func (n NWu) checkLeaf(at string, leaf *x509.Certificate, now time.Time) (wrong []*certificateError) {
+	chain, identity := at+".chain", "identity"
+	if at != "certificate" {
+		identity = chain // the identity fits the first one
+	}
 	if !now.Before(leaf.NotAfter) {
-		wrong = append(wrong, &certificateError{"certificate.chain", "expired on " + leaf.NotAfter.UTC().Format(time.RFC3339), "replace the certificate"})
+		wrong = append(wrong, &certificateError{chain, "expired on " + leaf.NotAfter.UTC().Format(time.RFC3339), "replace the certificate"})
 	}
 	if !now.After(leaf.NotBefore) {
-		wrong = append(wrong, &certificateError{"certificate.chain", "is not valid before " + leaf.NotBefore.UTC().Format(time.RFC3339),
+		wrong = append(wrong, &certificateError{chain, "is not valid before " + leaf.NotBefore.UTC().Format(time.RFC3339),
 			"check this machine's clock, or replace the certificate"})
 	}
 	switch {
 	case n.Identity == "":
-		wrong = append(wrong, &certificateError{"certificate.chain", "has no DNS name or IP address as subject alternative name",
+		wrong = append(wrong, &certificateError{chain, "has no DNS name or IP address as subject alternative name",
 			"issue it with the FQDN that UEs use, such as n3iwf.5gc.mnc001.mcc001.pub.3gppnetwork.org (TS 23.003 28.3.2.2)"})
 	case !names(leaf, n.Identity):
-		wrong = append(wrong, &certificateError{"identity", fmt.Sprintf("%q is no subject alternative name of the certificate", n.Identity),
+		wrong = append(wrong, &certificateError{identity, fmt.Sprintf("%q is no subject alternative name of the certificate", n.Identity),
 			fmt.Sprintf("choose one of %s, or issue the certificate for it", list(leaf.DNSNames, leaf.IPAddresses))})
 	}
 	return wrong
 }
 
-func (c Certificate) loadChain() ([]*x509.Certificate, error) {
-	blocks, err := readPEM(c.Chain)
+func (p certificatePair) loadChain() ([]*x509.Certificate, error) {
+	chain, err := p.certificates("chain", p.Chain, "name a readable PEM file with the certificate and its intermediates")
 	if err != nil {
-		return nil, &certificateError{"certificate.chain", err.Error(), "name a readable PEM file with the certificate and its intermediates"}
-	}
-	var chain []*x509.Certificate
-	for _, b := range blocks {
-		if b.Type != "CERTIFICATE" {
-			continue
-		}
-		cert, err := x509.ParseCertificate(b.Bytes)
-		if err != nil {
-			return nil, &certificateError{"certificate.chain", fmt.Sprintf("certificate %d cannot be read: %v", len(chain)+1, err), "replace the file"}
-		}
-		chain = append(chain, cert)
-	}
-	if len(chain) == 0 {
-		return nil, &certificateError{"certificate.chain", "holds no certificate", "give PEM with a CERTIFICATE block, the N3IWF's own first"}
+		return nil, err
 	}
 	for i := 1; i < len(chain); i++ {
 		if chain[i-1].CheckSignatureFrom(chain[i]) != nil {
-			return nil, &certificateError{"certificate.chain", fmt.Sprintf("certificate %d (%s) did not issue certificate %d (%s)", i+1, chain[i].Subject, i, chain[i-1].Subject),
+			return nil, &certificateError{p.at + ".chain", fmt.Sprintf("certificate %d (%s) did not issue certificate %d (%s)", i+1, chain[i].Subject, i, chain[i-1].Subject),
 				"order the file: own certificate, its issuer, that one's issuer"}
 		}
 	}
 	return chain, nil
 }
 
-func (c Certificate) loadKey() (crypto.Signer, error) {
-	blocks, err := readPEM(string(c.Key))
+// certificates reads those of a PEM file or text that stands at the key of that name.
+func (p certificatePair) certificates(name, from, do string) ([]*x509.Certificate, error) {
+	key := p.at + "." + name
+	blocks, err := readPEM(from)
 	if err != nil {
-		return nil, &certificateError{"certificate.key", err.Error(), "name a readable PEM file with the private key"}
+		return nil, &certificateError{key, err.Error(), do}
+	}
+	var all []*x509.Certificate
+	for _, b := range blocks {
+		if b.Type != "CERTIFICATE" {
+			continue
+		}
+		cert, err := x509.ParseCertificate(b.Bytes)
+		if err != nil {
+			return nil, &certificateError{key, fmt.Sprintf("certificate %d cannot be read: %v", len(all)+1, err), "replace the file"}
+		}
+		all = append(all, cert)
+	}
+	if len(all) == 0 {
+		do := "give PEM with a CERTIFICATE block, the N3IWF's own first"
+		if name == "issuers" {
+			do = "give PEM with a CERTIFICATE block for each authority"
+		}
+		return nil, &certificateError{key, "holds no certificate", do}
+	}
+	return all, nil
+}
+
+func (p certificatePair) loadKey() (crypto.Signer, error) {
+	at := p.at + ".key"
+	blocks, err := readPEM(string(p.Key))
+	if err != nil {
+		return nil, &certificateError{at, err.Error(), "name a readable PEM file with the private key"}
 	}
 	for _, b := range blocks {
 		if !strings.HasSuffix(b.Type, "PRIVATE KEY") {
 			continue
 		}
 		if strings.HasPrefix(b.Type, "ENCRYPTED") || b.Headers["DEK-Info"] != "" {
-			return nil, &certificateError{"certificate.key", "is encrypted", "decrypt it with openssl pkey and protect the file instead"}
+			return nil, &certificateError{at, "is encrypted", "decrypt it with openssl pkey and protect the file instead"}
 		}
 		key, err := parseKey(b.Bytes)
 		if err != nil {
-			return nil, &certificateError{"certificate.key", err.Error(), "use RSA of at least 2048 bits, or ECDSA P-256, P-384 or P-521"}
+			return nil, &certificateError{at, err.Error(), "use RSA of at least 2048 bits, ECDSA P-256, P-384 or P-521, or Ed25519"}
 		}
 		return key, nil
 	}
-	return nil, &certificateError{"certificate.key", "holds no private key", "give PEM with a PRIVATE KEY block"}
+	return nil, &certificateError{at, "holds no private key", "give PEM with a PRIVATE KEY block"}
 }
 
 func parseKey(der []byte) (crypto.Signer, error) {
@@ -143,6 +199,8 @@ func parseKey(der []byte) (crypto.Signer, error) {
 		if bits := k.Curve.Params().BitSize; bits < 256 {
 			return nil, fmt.Errorf("is on the curve %s", k.Curve.Params().Name)
 		}
+		return k, nil
+	case ed25519.PrivateKey:
 		return k, nil
 	}
 	return nil, fmt.Errorf("is a %T, which IKEv2 here cannot sign with", key)

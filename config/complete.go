@@ -50,7 +50,20 @@ func fromPool(pools []netip.Prefix, nas, up *netip.Addr) {
 
 // relativeTo makes file names in the certificate section relative to the folder of the configuration file.
 func (c *Certificate) relativeTo(dir string) {
-	c.Chain, c.Key = inFolder(dir, c.Chain), Secret(inFolder(dir, string(c.Key)))
+	c.Chain, c.Key, c.Issuers = inFolder(dir, c.Chain), Secret(inFolder(dir, string(c.Key))), inFolder(dir, c.Issuers)
+	for i := range c.Further {
+		f := &c.Further[i]
+		f.Chain, f.Key, f.Issuers = inFolder(dir, f.Chain), Secret(inFolder(dir, string(f.Key))), inFolder(dir, f.Issuers)
+	}
+}
+
+// Files are those that are read again while the N3IWF runs: of the certificates and of PPKs.
+func (n NWu) Files() []string {
+	var all []string
+	for _, p := range n.Certificate.pairs() {
+		all = append(all, p.Chain, string(p.Key), p.Issuers)
+	}
+	return slices.DeleteFunc(append(all, n.IKE.PPK.File), func(s string) bool { return s == "" || isPEM(s) })
 }
 
 // relativeTo does the same for the management API.

@@ -74,6 +74,10 @@ func folder(t *testing.T) string {
 	cert, key := issue(t, leaf(), root, rootKey)
 	write(t, dir, "n3iwf.pem", certPEM(cert, root))
 	write(t, dir, "n3iwf.key", keyPEM(t, key))
+	cert, key = issue(t, leaf(), root, rootKey)
+	write(t, dir, "further.pem", certPEM(cert))
+	write(t, dir, "further.key", keyPEM(t, key))
+	write(t, dir, "root.pem", certPEM(root))
 	return dir
 }
 

@@ -46,6 +46,7 @@ func parse(name string, text []byte, variable func(string) (string, bool)) (*Con
 	c.environment(variable)
 	c.NWu.Certificate.relativeTo(filepath.Dir(name))
 	c.NWu.IKE.CrashSecret = inFolder(filepath.Dir(name), c.NWu.IKE.CrashSecret)
+	c.NWu.IKE.PPK.File = inFolder(filepath.Dir(name), c.NWu.IKE.PPK.File)
 	c.Cluster.relativeTo(filepath.Dir(name))
 	c.Management.relativeTo(filepath.Dir(name))
 	c.complete()

@@ -55,6 +55,7 @@ func TestExample(t *testing.T) {
 
 	// The smallest file that gives the example's own choices, and leaves all else to the defaults.
 	small := strings.NewReplacer(`mnc: "01"}`, `mnc: "01"}`+"\n          slices: [{sst: 1, sd: \"010203\"}]",
+		"{chain: n3iwf.pem, key: n3iwf.key}", "{chain: n3iwf.pem, key: n3iwf.key, further: [{chain: further.pem, key: further.key}]}",
 		"{ipv4: [10.60.0.0/16]}", `{ipv4: [10.60.0.0/16], ipv6: ["fd00:60::/64"]}`+"\n  userPlane: {dscp: [{fiveQI: 1, dscp: 46}, {fiveQI: 2, dscp: 34}]}").Replace(minimal) +
 		"n3: {dscp: [{fiveQI: 1, dscp: 46}]}\ncluster: {peers: [{node: 1, address: 192.0.2.12}], key: cluster.key}\n"
 	want, err := Parse(filepath.Join(dir, "n3iwf.yaml"), []byte(small))

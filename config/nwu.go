@@ -43,12 +43,28 @@ type Certificate struct {
 	// Chain is a PEM file with the certificate first and then its intermediates, or the PEM text itself. A relative
 	// file name is relative to the configuration file. Required.
 	Chain string `yaml:"chain"`
-	// Key is a PEM file with the private key (PKCS #8, PKCS #1 or SEC 1; RSA of at least 2048 bits, or ECDSA P-256, P-384
-	// or P-521), or the PEM text itself. It is never printed. Required.
+	// Key is a PEM file with the private key (PKCS #8, PKCS #1 or SEC 1; RSA of at least 2048 bits, ECDSA P-256, P-384 or
+	// P-521, or Ed25519, which only UEs that know RFC 8420 can verify), or the PEM text itself. It is never printed. Required.
 	Key Secret `yaml:"key"`
+	// Issuers is a PEM file with the authorities above the chain, which are not sent: by them the certificate that a UE's
+	// CERTREQ asks for is found among several.
+	Issuers string `yaml:"issuers"`
+	// Further are more certificates of the same identity, such as one with RSA beside one with ECDSA, or of another
+	// authority. A UE gets the first one that its CERTREQ asks for and whose signature it can verify.
+	Further []FurtherCertificate `yaml:"further"`
 	// Send says when CERT payloads are sent: "onRequest", when the UE sent CERTREQ (a UE without it trusts the N3IWF
 	// through the key that the AMF gave, TS 33.501 7.2.1), or "always".
 	Send string `yaml:"send" enum:"onRequest,always"`
+}
+
+// FurtherCertificate is one more certificate of the N3IWF.
+type FurtherCertificate struct {
+	// Chain is as nwu.certificate.chain. Required.
+	Chain string `yaml:"chain"`
+	// Key is as nwu.certificate.key. Required.
+	Key Secret `yaml:"key"`
+	// Issuers is as nwu.certificate.issuers.
+	Issuers string `yaml:"issuers"`
 }
 
 // UEPools are the prefixes that inner UE addresses are taken from. Prefixes must not overlap. The network and broadcast
@@ -121,8 +137,20 @@ type IKE struct {
 	// CrashSecret is a file with the secret of quick crash detection (RFC 6290), made when it is not there: UEs that know it find out at once that the
 	// N3IWF has restarted, instead of after minutes. It has to outlive restarts, and no other N3IWF may have the same one. Default: none.
 	CrashSecret string `yaml:"crashSecret"`
+	// PPK is the use of post-quantum preshared keys (RFC 8784).
+	PPK PPK `yaml:"ppk"`
 	// RedirectTo is the N3IWF, by address or FQDN, that UEs are sent to while this one stops, if they know RFC 5685. Default: none.
 	RedirectTo string `yaml:"redirectTo"`
+}
+
+// PPK are secrets that UEs have beside what EAP proves: mixed into the keys, they keep recorded traffic secret even from
+// who breaks the key exchange later.
+type PPK struct {
+	// File has one key a line: its identity (PPK_ID of type fixed), blanks, and the secret in hexadecimal, 32 octets or
+	// more; lines that begin with # count nothing. It is read again with the certificates. Empty: PPKs are not used.
+	File string `yaml:"file"`
+	// Mandatory refuses UEs that have none. Otherwise they come without.
+	Mandatory bool `yaml:"mandatory"`
 }
 
 // HalfOpen limits IKE SAs between IKE_SA_INIT and EAP success. What counts as one address is up to PrefixIPv4 and PrefixIPv6.

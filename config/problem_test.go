@@ -83,7 +83,7 @@ func TestProblems(t *testing.T) {
 		{"swapped", certificate, "{chain: n3iwf.key, key: n3iwf.pem}", []string{
 			"7: nwu.certificate.chain: holds no certificate; give PEM with a CERTIFICATE block, the N3IWF's own first",
 			"7: nwu.certificate.key: holds no private key; give PEM with a PRIVATE KEY block"}},
-		{"weak key", "n3iwf.key", "weak.key", []string{"7: nwu.certificate.key: is RSA of only 1024 bits; use RSA of at least 2048 bits, or ECDSA P-256, P-384 or P-521"}},
+		{"weak key", "n3iwf.key", "weak.key", []string{"7: nwu.certificate.key: is RSA of only 1024 bits; use RSA of at least 2048 bits, ECDSA P-256, P-384 or P-521, or Ed25519"}},
 		{"expired", certificate, "{chain: old.pem, key: old.key}", []string{"7: nwu.certificate.chain: expired on 2021-01-01T00:00:00Z; replace the certificate"}},
 		{"unordered chain", "n3iwf.pem", "unordered.pem", []string{"7: nwu.certificate.chain: certificate 2 (CN=n3iwf) did not issue certificate 1 (CN=n3iwf); order the file: own certificate, its issuer, that one's issuer"}},
 		{"certificate without a name", certificate, "{chain: bare.pem, key: bare.key}", []string{"7: nwu.certificate.chain: has no DNS name or IP address as subject alternative name; issue it with the FQDN that UEs use, such as n3iwf.5gc.mnc001.mcc001.pub.3gppnetwork.org (TS 23.003 28.3.2.2)"}},

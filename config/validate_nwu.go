@@ -76,6 +76,12 @@ func (d *decoder) ike(k *IKE) {
 		d.require(len(to) < 256 && !strings.ContainsFunc(to, func(r rune) bool { return r <= ' ' || r > '~' }), "nwu.ike.redirectTo",
 			fmt.Sprintf("%q is neither an address nor a domain name", to), "name another N3IWF, or remove the key")
 	}
+	d.require(k.PPK.File != "" || !k.PPK.Mandatory, "nwu.ike.ppk.mandatory", "is true without a file of keys, so that no UE could come",
+		"name nwu.ike.ppk.file, or remove the key")
+	if k.PPK.File != "" {
+		_, err := k.PPK.Load()
+		d.require(err == nil, "nwu.ike.ppk.file", fmt.Sprint(err), "write lines of an identity and a secret of 64 or more hexadecimal digits, as from openssl rand -hex 32")
+	}
 	d.prefixes(k.HalfOpen.ExemptPrefixes, "nwu.ike.halfOpen.exemptPrefixes")
 	d.require(k.HalfOpen.CookieThreshold <= k.HalfOpen.Limit, "nwu.ike.halfOpen.cookieThreshold",
 		fmt.Sprintf("%d is above the limit of %d, so that no cookie would ever be asked for", k.HalfOpen.CookieThreshold, k.HalfOpen.Limit), "choose less than nwu.ike.halfOpen.limit")
@@ -92,18 +98,20 @@ func (d *decoder) certificate(n *NWu) {
 		d.require(false, key, "is missing", "name the PEM files of the certificate (chain) and of its private key (key)")
 		return
 	}
-	chain, _, err := n.Certificate.Load()
-	if e := (*certificateError)(nil); errors.As(err, &e) {
-		d.require(false, "nwu."+e.key, e.what, e.do)
-		if e.key == "certificate.chain" { // the key may be wrong as well
-			if _, err := n.Certificate.loadKey(); errors.As(err, &e) {
-				d.require(false, "nwu."+e.key, e.what, e.do)
+	for _, p := range n.Certificate.pairs() {
+		own, err := p.load()
+		if e := (*certificateError)(nil); errors.As(err, &e) {
+			d.require(false, "nwu."+e.key, e.what, e.do)
+			if e.key == p.at+".chain" { // the key may be wrong as well
+				if _, err := p.loadKey(); errors.As(err, &e) {
+					d.require(false, "nwu."+e.key, e.what, e.do)
+				}
 			}
+			continue
 		}
-		return
-	}
-	for _, e := range n.checkLeaf(chain[0], time.Now()) {
-		d.require(false, "nwu."+e.key, e.what, e.do)
+		for _, e := range n.checkLeaf(p.at, own.Chain[0], time.Now()) {
+			d.require(false, "nwu."+e.key, e.what, e.do)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@
 package config
 
 import (
+	"crypto/ed25519"
 	"crypto/rsa"
 	"fmt"
 	"os"
@@ -43,15 +44,21 @@ func Warnings(file string, c *Config, now time.Time) Problems {
 const soon = 30 * 24 * time.Hour
 
 func (d *decoder) certificateWarnings(n *NWu, now time.Time) {
-	chain, _, err := n.Certificate.Load()
-	if err != nil {
-		return
-	}
-	for _, c := range chain {
-		left := c.NotAfter.Sub(now)
-		d.warn(left < soon, "nwu.certificate.chain", fmt.Sprintf("the certificate of %s expires in %d days", c.Subject, int(left.Hours()/24)), "renew it; SIGHUP takes the new one over without dropping UEs")
-		if k, ok := c.PublicKey.(*rsa.PublicKey); ok {
-			d.warn(k.N.BitLen() < 3072, "nwu.certificate.chain", fmt.Sprintf("RSA with %d bits is below today's recommendation", k.N.BitLen()), "take ECDSA P-256 or RSA 3072")
+	for _, p := range n.Certificate.pairs() {
+		own, err := p.load()
+		if err != nil {
+			continue
+		}
+		key := "nwu." + p.at + ".chain"
+		for _, c := range own.Chain {
+			left := c.NotAfter.Sub(now)
+			d.warn(left < soon, key, fmt.Sprintf("the certificate of %s expires in %d days", c.Subject, int(left.Hours()/24)), "renew it; SIGHUP takes the new one over without dropping UEs")
+			if k, ok := c.PublicKey.(*rsa.PublicKey); ok {
+				d.warn(k.N.BitLen() < 3072, key, fmt.Sprintf("RSA with %d bits is below today's recommendation", k.N.BitLen()), "take ECDSA P-256 or RSA 3072")
+			}
+		}
+		if _, ed := own.Key.(ed25519.PrivateKey); ed {
+			d.warn(len(n.Certificate.Further) == 0, key, "only UEs that know RFC 8420 can verify Ed25519, and there is no other certificate", "add one with ECDSA P-256 to nwu.certificate.further")
 		}
 	}
 }

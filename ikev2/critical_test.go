@@ -161,11 +161,13 @@ func TestInitialContactAfterAuthenticationOnly(t *testing.T) {
 	})
 	w.dial(o, want, eapPeer([]byte("msk")))
 	w.run(5*time.Second, nil)
-	if all := got[AuthRequest](w.gw.last()); len(all) > 0 {
-		require.True(t, all[0].InitialContact)
-	} else {
-		require.NotEmpty(t, got[Closed](w.gw.last()), "refused")
-	}
+	all := got[AuthRequest](w.gw.last())
+	require.Len(t, all, 1)
+	require.True(t, all[0].InitialContact)
+	// Nobody said it.
+	w = newWorld(t, 178)
+	_, gw := w.up(pskOptions(w.rng, "ue"), pskOptions(w.rng, "gw"))
+	require.False(t, got[AuthRequest](gw)[0].InitialContact)
 }
 
 // What a peer that is not authenticated yet makes us keep is bounded, however many messages it sends.

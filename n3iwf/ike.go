@@ -27,9 +27,12 @@ func (nf *N3IWF) ikeOptions() (ikev2.Options, error) {
 		return ikev2.Options{}, err
 	}
 	nf.prover = ikev2.NewReloadableProver(prover)
+	if err := nf.loadPPKs(); err != nil {
+		return ikev2.Options{}, err
+	}
 	o := ikev2.Options{
 		IKE: profile.IKE, ESP: espProposals(profile.ESP, c.ESP.ESN), Rand: rand.Reader, FullMODP: profile.FullMODP,
-		Identity: ikeIdentity(c.Identity), Prove: nf.prover, EAP: true, AlwaysSendCertificate: c.Certificate.Send == "always",
+		Identity: ikeIdentity(c.Identity), Prove: nf.prover, EAP: true, PPK: nf.ppkPolicy(), AlwaysSendCertificate: c.Certificate.Send == "always",
 		NoMOBIKE: !c.MOBIKE.Enabled, AdditionalAddresses: c.MOBIKE.AdditionalAddresses, HonestNAT: c.UDPEncapsulation != "always",
 		Routability:       routability[c.MOBIKE.ReturnRoutability],
 		RoutabilityExempt: c.MOBIKE.VerifiedNetworks, RoutabilityMemory: max(c.MOBIKE.ProvenFor, time.Nanosecond), // 0 would be the default

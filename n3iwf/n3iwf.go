@@ -58,6 +58,7 @@ type N3IWF struct {
 	tai    *ngap.TAI
 	keys   *keyLog
 	prover *ikev2.ReloadableProver
+	ppks   atomic.Pointer[map[string]config.Secret] // nil: none
 
 	running sync.WaitGroup
 }

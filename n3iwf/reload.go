@@ -3,6 +3,7 @@
 package n3iwf
 
 import (
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -42,13 +43,17 @@ func (nf *N3IWF) Reload(c *config.Config) (changed, later []string, err error) {
 	return changed, later, nf.ReloadCertificates()
 }
 
-// ReloadCertificates reads nwu.certificate again and proves the N3IWF with it from the next IKE_AUTH exchange on. UEs
-// that are connected notice nothing. What cannot be used (unreadable, expired, not ours, not for nwu.identity) changes
-// nothing. It is safe at any time.
+// ReloadCertificates reads nwu.certificate and nwu.ike.ppk.file again and proves the N3IWF with them from the next IKE_AUTH
+// exchange on. UEs that are connected notice nothing. What cannot be used (unreadable, expired, not ours, not for
+// nwu.identity) changes nothing. It is safe at any time.
 func (nf *N3IWF) ReloadCertificates() error {
 	prover, err := nf.loadProver()
 	if err != nil {
 		nf.log.Error("the certificate was not reloaded, the former one stays in use", slog.Any("error", err))
+		return err
+	}
+	if err := nf.loadPPKs(); err != nil {
+		nf.log.Error("the post-quantum preshared keys were not reloaded, the former ones stay in use", slog.Any("error", err))
 		return err
 	}
 	nf.prover.Store(prover)
@@ -57,14 +62,47 @@ func (nf *N3IWF) ReloadCertificates() error {
 }
 
 // loadProver makes the N3IWF's proof from the files that the configuration names.
-func (nf *N3IWF) loadProver() (*ikev2.CertificateProver, error) {
-	chain, key, err := nf.live().NWu.LoadCertificate(time.Now())
+func (nf *N3IWF) loadProver() (ikev2.Prover, error) {
+	certificates, err := nf.live().NWu.LoadCertificates(time.Now())
 	if err != nil {
 		return nil, err
 	}
-	prover := &ikev2.CertificateProver{Key: key}
-	for _, cert := range chain {
-		prover.Chain = append(prover.Chain, cert.Raw)
+	var all ikev2.CertificateChoice
+	for _, c := range certificates {
+		prover := &ikev2.CertificateProver{Key: c.Key, Issuers: c.Issuers}
+		for _, cert := range c.Chain {
+			prover.Chain = append(prover.Chain, cert.Raw)
+		}
+		all = append(all, prover)
 	}
-	return prover, nil
+	return all, nil
+}
+
+// loadPPKs reads the post-quantum preshared keys.
+func (nf *N3IWF) loadPPKs() error {
+	ppk := nf.cfg.NWu.IKE.PPK
+	if ppk.File == "" {
+		return nil
+	}
+	keys, err := ppk.Load()
+	if err != nil {
+		return fmt.Errorf("nwu.ike.ppk.file: %w", err)
+	}
+	nf.ppks.Store(&keys)
+	return nil
+}
+
+// ppkPolicy is the use of PPKs that the configuration wants, or nil.
+func (nf *N3IWF) ppkPolicy() *ikev2.PPKPolicy {
+	ppk := nf.cfg.NWu.IKE.PPK
+	if ppk.File == "" {
+		return nil
+	}
+	return &ikev2.PPKPolicy{
+		Mandatory: ppk.Mandatory,
+		Secret: func(id ikev2.PPKID, _ ikev2.Identity) ([]byte, bool) {
+			secret, ok := (*nf.ppks.Load())[string(id.Data)]
+			return []byte(secret), ok && id.Type == ikev2.PPKFixed
+		},
+	}
 }

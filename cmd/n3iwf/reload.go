@@ -61,8 +61,8 @@ func (r *reloader) follow(ctx context.Context, hangups <-chan os.Signal, tick <-
 // content is a digest of all files that a reload reads.
 func (r *reloader) content() [sha256.Size]byte {
 	h := sha256.New()
-	for _, name := range []string{r.file, r.cfg.NWu.Certificate.Chain, string(r.cfg.NWu.Certificate.Key)} {
-		text, err := os.ReadFile(name) // PEM text in the configuration itself is no file, and that is all right
+	for _, name := range append(r.cfg.NWu.Files(), r.file) {
+		text, err := os.ReadFile(name)
 		h.Write([]byte{byte(len(name))})
 		if err == nil {
 			h.Write(text)

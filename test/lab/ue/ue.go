@@ -42,6 +42,8 @@ type Options struct {
 	Authority *x509.Certificate
 	// N3IWFIdentity is what the certificate must name when Authority is given.
 	N3IWFIdentity string
+	// PPK is a post-quantum preshared key (RFC 8784), or nil.
+	PPK *ikev2.PPKPolicy
 	// Profile of IKE algorithms; empty is the default one.
 	Profile string
 	// Inner IPv6 is asked for too.
@@ -261,7 +263,7 @@ func (u *UE) start() error {
 		NewChildSPI:  u.newChildSPI, ReleaseChildSPI: u.dataPlane.ReleaseSPI,
 		Identity:    ikev2.Identity{Type: message.ID_KEY_ID, Data: randomIdentity()},
 		AcceptChild: u.acceptChild, KeyLog: u.o.KeyLog, Liveness: cmp.Or(u.o.Liveness, 20*time.Second),
-		Switch: u.o.Switch, TestPathsAfter: u.o.TestPathsAfter,
+		PPK: u.o.PPK, Switch: u.o.Switch, TestPathsAfter: u.o.TestPathsAfter,
 		Retransmit: ikev2.Retransmission{First: 500 * time.Millisecond, Factor: 1.5, Max: 5 * time.Second, GiveUp: u.o.GiveUp}, Patience: u.o.GiveUp,
 	}
 	if u.o.Authority != nil {
