@@ -91,6 +91,7 @@ func (d *decoder) cluster(c *Config) {
 	}
 	d.require(c.NWu.IKE.CrashSecret == "", "nwu.ike.crashSecret", "ends UEs that this node has handed to another one, if it restarts and they send it something",
 		"remove it, or the cluster")
+	d.require(c.DataPlane.Kind == "user", "dataPlane.kind", "of kernel cannot hand UEs to other nodes", "write user, or remove the cluster")
 	d.count(len(l.Peers), 1, 15, "cluster.peers", "other node")
 	nodes := 1 << l.NodeBits
 	d.require(l.Node < nodes, "cluster.node", fmt.Sprintf("%d does not fit %d bits", l.Node, l.NodeBits), fmt.Sprintf("give 0 to %d, or enlarge cluster.nodeBits at all nodes", nodes-1))

@@ -91,7 +91,7 @@ func Default() *Config {
 			UEBackOffMin:  time.Minute,
 			UEBackOffMax:  10 * time.Minute,
 		},
-		DataPlane:  DataPlane{Kind: "user"},
+		DataPlane:  DataPlane{Kind: "user", InterfaceID: 1},
 		Management: Management{Socket: DefaultSocket},
 		Log:        Log{Level: "info", Format: "text"},
 	}

@@ -45,8 +45,12 @@ type Timers struct {
 
 // DataPlane says who handles user packets.
 type DataPlane struct {
-	// Kind is the maker of the data plane: "user" is ESP in this process, which needs no privilege.
-	Kind string `yaml:"kind" enum:"user"`
+	// Kind is the maker of the data plane: "user" is ESP in this process, which needs no privilege; "kernel" is ESP in the Linux kernel (5.19 or newer),
+	// which needs CAP_NET_ADMIN and CAP_NET_RAW.
+	Kind string `yaml:"kind" enum:"user,kernel"`
+	// InterfaceID is for "kernel": the number by which the kernel knows what belongs to this N3IWF. It also names the interface: nwu1. Give each N3IWF
+	// of one host its own; what has this number at the start is removed.
+	InterfaceID uint32 `yaml:"interfaceID" range:"1,4294967295"`
 	// Workers is the number of packet workers. 0: one per CPU that this process may use.
 	Workers int `yaml:"workers" range:"0,64"`
 }

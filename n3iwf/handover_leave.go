@@ -216,7 +216,7 @@ func (u *ue) takeOut(d *departed, session []byte) *ueContext {
 		if s, err := u.nf.dataPlane.Stats(id); err == nil {
 			d.own = ikev2.Path(s.Path)
 		}
-		pairs, err := u.nf.dataPlane.TakeOut(id)
+		pairs, err := u.nf.handover.TakeOut(id)
 		if err != nil {
 			u.log.Error("child SA", slog.Any("error", err))
 			continue

@@ -17,6 +17,7 @@ import (
 // with the next message that carries one.
 
 func (u *ue) pathChanged(ev ikev2.PathChanged) {
+	u.prepare(ev.New)
 	u.path, u.movedAt, u.heldBefore = ev.New, time.Now(), u.heldPackets()
 	u.notePath(ev.New, "update")
 	u.log.Info("UE moved", slog.String("from", ev.Old.String()), slog.String("to", ev.New.String()))
@@ -91,6 +92,17 @@ func (u *ue) routabilityFailed(ev ikev2.RoutabilityFailed) {
 	u.log.Warn("the UE does not answer at its new address; user data is held until it moves again or answers", slog.String("path", ev.Path.String()))
 	if ev.Path == u.session.ChildPath() {
 		u.movePath(ev.Path, 0)
+	}
+}
+
+// prepare lets user data come in on a path that the UE has named, while it still is to be proven.
+func (u *ue) prepare(path ikev2.Path) {
+	p, ok := u.nf.dataPlane.(ipsec.Preparer)
+	if !ok || len(u.children) == 0 {
+		return
+	}
+	if err := p.Prepare(ipsec.Path(path), u.childIDs()...); err != nil {
+		u.log.Warn("user data from the new address is not accepted before the move", slog.String("path", path.String()), slog.Any("error", err))
 	}
 }
 

@@ -21,7 +21,6 @@ import (
 	"github.com/open-n3iwf/n3iwf/ikev2"
 	"github.com/open-n3iwf/n3iwf/ngap"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
-	"github.com/open-n3iwf/n3iwf/nwu/ipsec/user"
 	"github.com/open-n3iwf/n3iwf/nwu/nas"
 )
 
@@ -34,7 +33,8 @@ type N3IWF struct {
 	reloaded atomic.Pointer[config.Config] // nil until Reload
 
 	local     localAddresses
-	dataPlane *user.DataPlane
+	dataPlane dataPlane
+	handover  handover // nil when SAs cannot leave this node
 	relay     *relay.Relay
 	nas       *nas.Server
 	owners    []*owner
@@ -122,9 +122,8 @@ func (nf *N3IWF) open() error {
 	if err != nil {
 		return fmt.Errorf("nwu.nas: %w", err)
 	}
-	nf.dataPlane, err = user.New(user.Options{Sink: sink{nf}, Sockets: nf.sockets(), Workers: workers, Node: nf.nodes.node, NodeBits: nf.nodes.bits, Log: nf.log})
-	if err != nil {
-		return fmt.Errorf("nwu.addresses: %w", err)
+	if err := nf.openDataPlane(workers); err != nil {
+		return fmt.Errorf("nwu.addresses, dataPlane %s: %w", nf.cfg.DataPlane.Kind, err)
 	}
 	nf.relay.Start(nf.dataPlane)
 	for _, o := range nf.owners {
@@ -213,20 +212,6 @@ func (nf *N3IWF) nasAddresses() []netip.Addr {
 	}
 	if nf.pool6 != nil {
 		list = append(list, nf.cfg.NWu.NAS.IPv6)
-	}
-	return list
-}
-
-// sockets are the outer addresses served.
-func (nf *N3IWF) sockets() []user.Socket {
-	var list []user.Socket
-	for _, a := range nf.cfg.NWu.Addresses {
-		list = append(list,
-			user.Socket{Kind: user.IKE, Local: netip.AddrPortFrom(a, nf.cfg.NWu.IKEPort)},
-			user.Socket{Kind: user.NATT, Local: netip.AddrPortFrom(a, nf.cfg.NWu.NATTPort)})
-		if nf.cfg.NWu.ESP.Plain || nf.cfg.NWu.UDPEncapsulation == "auto" {
-			list = append(list, user.Socket{Kind: user.ESP, Local: netip.AddrPortFrom(a, 0)})
-		}
 	}
 	return list
 }

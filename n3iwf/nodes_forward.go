@@ -28,7 +28,7 @@ func (n *nodes) forwardESP(spi uint32, packet []byte, hops uint8) bool {
 	node, moved := n.esp[spi]
 	n.leaving.RUnlock()
 	if !moved {
-		node = n.nf.dataPlane.NodeOf(spi)
+		node = n.nf.handover.NodeOf(spi)
 	}
 	if node == n.node || hops >= maxHops || !n.up(node) {
 		return false
@@ -46,7 +46,7 @@ func (n *nodes) takeESP(body []byte) error {
 	n.leaving.RLock()
 	_, moved := n.esp[spi]
 	if !moved {
-		n.nf.dataPlane.Inject(packet) // before the UE can leave
+		n.nf.handover.Inject(packet) // before the UE can leave
 	}
 	n.leaving.RUnlock()
 	if moved {
@@ -64,7 +64,7 @@ func (n *nodes) forwardIKE(path ikev2.Path, spi message.SPI, data []byte, hops u
 	node, moved := n.ike[spi]
 	n.leaving.RUnlock()
 	if !moved {
-		node = n.nf.dataPlane.IKENodeOf(uint64(spi))
+		node = n.nf.handover.IKENodeOf(uint64(spi))
 	}
 	if node == n.node || hops >= maxHops || !n.up(node) {
 		return false

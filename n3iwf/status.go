@@ -4,7 +4,7 @@ package n3iwf
 
 import (
 	"github.com/open-n3iwf/n3iwf/gre/relay"
-	"github.com/open-n3iwf/n3iwf/nwu/ipsec/user"
+	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
 	"github.com/open-n3iwf/n3iwf/nwu/nas"
 )
 
@@ -18,7 +18,7 @@ type Status struct {
 	PDUSessions    int
 	InnerAddresses int   // given to UEs
 	Nodes          []int // of the cluster, those with a link
-	ESP            user.Totals
+	ESP            ipsec.Totals
 	NAS            nas.Stats
 	N3             relay.Stats
 }

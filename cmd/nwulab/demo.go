@@ -26,5 +26,7 @@ func demoCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&o.Loopback, "loopback", false, "loopback addresses even where network namespaces are possible")
 	cmd.Flags().BoolVar(&o.Relay, "relay", false, "a remote UE behind ProSe layer-3 relay UEs, which changes between them and its own WLAN")
 	cmd.Flags().StringVar(&o.Routability, "routability", "before", "the N3IWF's return routability policy: before, after, off")
+	cmd.Flags().StringVar(&o.DataPlane, "dataplane", "user", "where N3IWF and UE have ESP: user (their processes) or kernel")
+	cmd.Flags().StringVar(&o.SCTP, "sctp", "", "SCTP between N3IWF and core: kernel, udp, raw, auto (default: what fits the network)")
 	return cmd
 }

@@ -29,7 +29,7 @@ func (v *vm) build(ctx context.Context, k *kernel, chosen []suite, work, initrd 
 		return err
 	}
 	a.file("/init", filepath.Join(work, "init"))
-	j := job.Job{Env: []string{"TESTENV_SKIPS=" + job.Artefacts + "/skips"}}
+	j := job.Job{Env: []string{"TESTENV_SKIPS=" + job.Artefacts + "/skips", "ARTEFACTS=" + job.Artefacts}}
 	if os.Getenv("CI") == "true" {
 		j.Env = append(j.Env, "CI=true")
 	}
@@ -46,26 +46,25 @@ func (v *vm) build(ctx context.Context, k *kernel, chosen []suite, work, initrd 
 		if v.seconds > 0 {
 			s.seconds = v.seconds
 		}
-		r := job.Run{Name: s.name, Dir: "/src", Seconds: s.seconds}
+		r := job.Run{Name: s.name, Dir: path.Join("/src", s.pkg), Seconds: s.seconds}
 		bin := filepath.Join(work, s.name)
-		if s.command {
-			if err := compile(ctx, bin, "build", s.tags, s.pkg); err != nil {
-				return err
-			}
-			at := path.Join("/usr/bin", path.Base(s.pkg))
-			a.file(at, bin)
-			r.Command = append([]string{at}, s.args...)
-		} else {
-			if err := compile(ctx, bin, "test", s.tags, s.pkg); err != nil {
-				return err
-			}
-			at := "/tests/" + s.name + ".test"
-			a.file(at, bin)
-			r.Dir = path.Join("/src", s.pkg)
-			a.parents(r.Dir + "/x")
-			r.Command = append([]string{at, fmt.Sprintf("-test.timeout=%ds", max(s.seconds-5, 1))}, s.args...)
-			if v.verbose {
-				r.Command = append(r.Command, "-test.v")
+		if err := compile(ctx, bin, "test", s.tags, s.pkg); err != nil {
+			return err
+		}
+		at := "/tests/" + s.name + ".test"
+		a.file(at, bin)
+		a.parents(r.Dir + "/x")
+		r.Command = append([]string{at, fmt.Sprintf("-test.timeout=%ds", max(s.seconds-5, 1))}, s.args...)
+		if v.verbose {
+			r.Command = append(r.Command, "-test.v")
+		}
+		for _, command := range s.with {
+			name := path.Base(command)
+			if at := path.Join("/usr/bin", name); !a.made[at] {
+				if err := compile(ctx, filepath.Join(work, "command-"+name), "build", s.tags, command); err != nil {
+					return err
+				}
+				a.file(at, filepath.Join(work, "command-"+name))
 			}
 		}
 		j.Runs = append(j.Runs, r)

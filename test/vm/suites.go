@@ -2,15 +2,15 @@
 
 package main
 
-// suite is something that runs in the guest: the tests of a package, or a command of this module.
+// suite is something that runs in the guest: the tests of a package.
 type suite struct {
 	name    string
 	pkg     string   // of this module, relative to its root
 	tags    string   // build tags
-	args    []string // of the test binary, without the "test." prefix that the go command would add; of a command as they are
-	command bool     // pkg is a command
+	args    []string // of the test binary
 	seconds int      // limit under emulation
 	tools   []string // programs of the host that it needs besides those of every guest
+	with    []string // commands of this module that it runs
 }
 
 // suites are what `make test-kernel` runs, in this order.
@@ -38,7 +38,7 @@ var (
 		"sctp", "sctp_diag", "udp_tunnel", "ip6_udp_tunnel", "sch_ingress", "sch_netem", "sch_fq", "sch_htb", "sch_tbf", "cls_bpf", "act_bpf", "cls_matchall", "cls_flower", "act_csum",
 		"act_police", "act_mirred", "bridge", "macvlan",
 		"nf_tables", "nft_chain_nat", "nft_nat", "nft_masq", "nft_ct", "nft_counter", "nft_limit", "nft_log", "nft_reject", "nft_reject_inet", "nft_redir", "nft_compat",
-		"nf_conntrack", "nf_conntrack_netlink", "nf_nat", "nfnetlink", "nf_log_syslog",
+		"nf_conntrack", "nf_conntrack_netlink", "nf_defrag_ipv4", "nf_defrag_ipv6", "nf_nat", "nfnetlink", "nf_log_syslog",
 		"gcm", "ctr", "cbc", "authenc", "authencesn", "echainiv", "seqiv", "ghash_generic", "ghash_clmulni_intel", "aesni_intel", "aes_generic", "cryptd",
 		"crypto_simd", "crypto_null", "hmac", "sha1_generic", "sha256_generic", "sha512_generic", "sha1_ssse3", "sha256_ssse3", "sha512_ssse3", "md5",
 		"chacha20poly1305", "chacha_generic", "chacha_x86_64", "poly1305_generic", "poly1305_x86_64", "rng", "drbg", "jitterentropy_rng", "ansi_cprng",

@@ -52,7 +52,14 @@ func testMove(t *testing.T, h *harness) {
 		before := h.stats(a.sa.ID).Generations[0]
 		came := uint64(2)
 		sameKind, sameLocal := at.natt == st.to.natt, at.path().Local.Addr() == st.to.path().Local.Addr()
-		if !h.Limits.OneState || sameKind && sameLocal {
+		possible := !h.Limits.OneState || sameKind && sameLocal
+		if p, ok := h.DataPlane.(ipsec.Preparer); ok {
+			for range 2 {
+				require.NoError(t, p.Prepare(st.to.path(), a.sa.ID, b.sa.ID))
+			}
+			possible = possible || !sameLocal
+		}
+		if possible {
 			a.up(st.to, upPacket(100)) // make before break: the new path is received from before the move
 			came++
 		}

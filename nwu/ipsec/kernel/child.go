@@ -18,12 +18,16 @@ const (
 	lateInterval = 2 * time.Second
 )
 
-// A mark is the number of a child SA (its slot) and that of its generation. Outbound, the generation does not matter: the policy chooses it.
+// A mark is the number of a child SA (its slot), that of its generation, and a bit that tells an inbound state from the one before it. Outbound, the
+// lower bits do not matter: the policy chooses the generation.
 const (
-	generationBits = 4
-	generations    = 1 << generationBits
-	childMask      = ^uint32(generations - 1)
+	lowBits     = 4
+	generations = 1 << (lowBits - 1)
+	childMask   = ^uint32(1<<lowBits - 1)
 )
+
+// generationOf gives the generation that a mark, or a reqid of ours, is about.
+func generationOf(mark uint32) uint32 { return (mark >> 1) % generations }
 
 // child is one ChildID: the handle that writers hold. Writers and receivers read the atomic fields; the others belong to the control plane, under
 // DataPlane.mu.
@@ -40,6 +44,8 @@ type child struct {
 
 	noOutbound, held, exhausted, tooLong atomic.Uint64
 
+	gate atomic.Bool // writers wait with packets of this child: its states are being exchanged
+
 	moves       uint64
 	generations []*generation // oldest first
 	policies    []*xfrm.Policy
@@ -48,7 +54,7 @@ type child struct {
 // ID implements ipsec.Handle.
 func (c *child) ID() ipsec.ChildID { return c.id }
 
-func (c *child) mark() uint32 { return uint32(c.slot) << generationBits }
+func (c *child) mark() uint32 { return uint32(c.slot) << lowBits }
 
 // outPath is where a child sends. It is replaced as a whole and never changed.
 type outPath struct {
@@ -100,6 +106,7 @@ type generation struct {
 	malformed, selector, refusedBytes              atomic.Uint64
 	inPaths                                        atomic.Pointer[[]ipsec.Path] // of in, for those who hold no lock
 	aligned                                        atomic.Bool                  // what comes on the path in use is not reported as from elsewhere
+	legBit                                         atomic.Uint32                // of the current inbound state
 
 	// Under DataPlane.mu.
 	in       []*leg // the last one is that of the path in use
@@ -116,6 +123,7 @@ type leg struct {
 	path  ipsec.Path     // as the state has it
 	start uint64         // outbound: the first sequence number is the next one
 	from  netip.AddrPort // inbound: packets from there are not reported
+	bit   uint32         // inbound: in the marks of its packets
 	timer *time.Timer    // ends it
 }
 

@@ -58,11 +58,16 @@ func (n *network) listen(o udpbatch.Options) (c *udpbatch.Conn, err error) {
 
 func TestKernelContract(t *testing.T) {
 	for _, workers := range []int{1, 3} {
-		t.Run(fmt.Sprintf("workers=%d", workers), func(t *testing.T) {
+		shared := workers > 1
+		margin := uint64(0)
+		if shared {
+			margin = 4 * defaultMargin
+		}
+		t.Run(fmt.Sprintf("workers=%d,shared=%v", workers, shared), func(t *testing.T) {
 			n := newNetwork(t)
 			contract.Run(t, func(t *testing.T, sink ipsec.Sink) contract.Environment {
 				o := testOptions(t, sink)
-				o.Workers, o.PathReports = workers, -1
+				o.Workers, o.PathReports, o.Shared = workers, -1, shared
 				d := n.new(t, o)
 				t.Cleanup(func() { // the kernel's reasons, for those who look into a failure
 					if t.Failed() {
@@ -73,7 +78,7 @@ func TestKernelContract(t *testing.T) {
 					DataPlane: d, Listen: n.listen, PlainESP: true,
 					Local4: at(gw4, testNATTPort), Local6: at(gw6, testNATTPort), IKE4: at(gw4, testIKEPort),
 					Peer4: [2]netip.Addr{addr(peer4), addr(peer4b)}, Peer6: addr(peer6),
-					Limits: contract.Limits{OneState: true, SequenceMargin: 4 * defaultMargin, Uncounted: true, Sampled: true},
+					Limits: contract.Limits{OneState: true, SequenceMargin: margin, Uncounted: true, Sampled: true},
 				}
 			})
 		})

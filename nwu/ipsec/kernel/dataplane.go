@@ -38,8 +38,11 @@ type Options struct {
 	MaxChildren int
 	// Batch is how many inner packets a receiver takes at once; default 32 (64 KiB each).
 	Batch int
-	// SequenceMargin is how many outbound sequence numbers a move leaves out at least, for what other processors send during it; default 2^16,
-	// with ESN four times that. It should last for 2 s of the peer's highest rate.
+	// Shared tells that others than the Writers send through the SAs: sockets or programs in the kernel with a Mark. TCP has it too. A move cannot stop
+	// those, so it leaves out SequenceMargin sequence numbers, and packets still under way on the path before are too old for the peer then. Without it
+	// a move lets the Writers wait for a moment and leaves out none.
+	Shared bool
+	// SequenceMargin is for Shared: default 2^16, with ESN four times that. It should last for 2 s of the peer's highest rate.
 	SequenceMargin uint64
 	// InboundGrace is how long packets to the local address before a move are still accepted; default 1 s, negative is none.
 	InboundGrace time.Duration
@@ -77,6 +80,7 @@ type DataPlane struct {
 	nextSlot int
 	nextSPI  int
 	writers  []*writer
+	gates    atomic.Int32             // children whose packets wait; see child.gate
 	graces   map[*generation]struct{} // with a running timer
 }
 
@@ -147,6 +151,7 @@ func (o *Options) defaults() {
 	if o.SequenceMargin == 0 {
 		o.SequenceMargin = defaultMargin
 	}
+	o.Shared = o.Shared || o.TCP
 	if o.InboundGrace == 0 {
 		o.InboundGrace = time.Second
 	}
@@ -179,8 +184,11 @@ func (d *DataPlane) Handle(id ipsec.ChildID) (ipsec.Handle, error) {
 }
 
 // Mark is the mark (SO_MARK) that leads packets of this host's own sockets, or of a program in the kernel, through a child SA. It stays good until
-// Delete.
+// Delete. Options.Shared or TCP must be set.
 func (d *DataPlane) Mark(id ipsec.ChildID) (uint32, error) {
+	if !d.opts.Shared {
+		return 0, fmt.Errorf("%w: marks are for data planes that are made with Shared or TCP", ipsec.ErrInvalid)
+	}
 	h, err := d.Handle(id)
 	if err != nil {
 		return 0, err

@@ -7,9 +7,10 @@
 // child SA and generation into the packet, and an outbound packet carries the number of the child SA that it shall go through. So several
 // child SAs may have the same traffic selectors, and two peers behind one NAT the same SPI.
 //
-// A move never gives a sequence number twice. Where the peer's address changes, a second outbound state begins a margin above the first one,
-// the policy is switched to it in one step, and the first one goes later. Where only a port changes, the state is changed in place. Where only
-// our address or the encapsulation changes, the kernel knows no difference between the two states: packets are blocked for that moment.
+// A move never gives a sequence number twice. Where the peer's address changes, a second outbound state goes on where the first one is, the
+// policy is switched to it in one step, and the first one goes later. Where only a port changes, the state is changed in place. Where only our
+// address or the encapsulation changes, the kernel knows no difference between the two states, and one has to go before the other comes. For that
+// moment Writers wait; those who cannot be made to wait, sockets and programs in the kernel, get a margin of sequence numbers, or are blocked.
 //
 // What the kernel cannot do, and package user can: an inbound state belongs to one local address and to one kind of encapsulation. Packets of the
 // new kind or to the new address are accepted from the move on, those of the old one for a grace (address) or not at all (kind), and for that

@@ -121,7 +121,7 @@ func TestKernelStartAfterCrash(t *testing.T) {
 func TestKernelSendsNothingInClear(t *testing.T) {
 	n := newNetwork(t)
 	n.gw.ip(t, "route add default via "+peer4)
-	gw, ue := kernelEnd(t, n.gw, true, func(o *Options) { o.Addresses = []netip.Prefix{netip.MustParsePrefix(innerGW + "/32")} }), userEnd(t, n.peer, false)
+	gw, ue := kernelEnd(t, n.gw, true, func(o *Options) { o.Shared, o.Addresses = true, []netip.Prefix{netip.MustParsePrefix(innerGW + "/32")} }), userEnd(t, n.peer, false)
 	wire := sniff(t, n.peer)
 	send := func(mark uint32) {
 		n.gw.do(func() {
@@ -260,7 +260,7 @@ func dialTCP(t *testing.T, n *namespace, d *DataPlane, id ipsec.ChildID, address
 // Packets that no writer has counted use up a lifetime all the same: the kernel tells.
 func TestKernelCountsLifetimes(t *testing.T) {
 	n := newNetwork(t)
-	gw, ue := kernelEnd(t, n.gw, true, func(o *Options) { o.Addresses = []netip.Prefix{netip.MustParsePrefix(innerGW + "/32")} }), userEnd(t, n.peer, false)
+	gw, ue := kernelEnd(t, n.gw, true, func(o *Options) { o.Shared, o.Addresses = true, []netip.Prefix{netip.MustParsePrefix(innerGW + "/32")} }), userEnd(t, n.peer, false)
 	sa, _ := connect(t, gw, ue, 1, gcm128, func(sa *ipsec.ChildSA) { sa.Lifetime = ipsec.Lifetime{SoftPackets: 3, HardPackets: 6} })
 	mark, err := gw.DataPlane.(*DataPlane).Mark(1)
 	require.NoError(t, err)
@@ -351,4 +351,15 @@ func TestKernelReportsPaths(t *testing.T) {
 		require.NoError(t, err)
 		return !st.LastOnPath.IsZero()
 	})
+	// Packets to another address of ours show at once that it works; those to the one before do not.
+	require.NoError(t, gw.Move(target(gw.addresses[1], ue.addresses[1]), 1))
+	pass(t, ue, gw, 1)
+	st, err = gw.Stats(1)
+	require.NoError(t, err)
+	require.Zero(t, st.LastOnPath)
+	require.NoError(t, ue.Move(target(ue.addresses[1], gw.addresses[1]), 1))
+	pass(t, ue, gw, 1)
+	st, err = gw.Stats(1)
+	require.NoError(t, err)
+	require.NotZero(t, st.LastOnPath)
 }

@@ -121,7 +121,7 @@ func (d *DataPlane) installStates(g *generation, resume *ipsec.Resume) error {
 		replay = replayOf(resume.Inbound, g.window)
 		used = resume.Outbound + ipsec.SequenceMargin
 	}
-	in := g.inbound(p, replay)
+	in := g.inbound(p, replay, 0)
 	if err := d.xfrm.AddState(d.state(in)); err != nil {
 		return installError(err)
 	}

@@ -18,7 +18,7 @@ const lingerTime = 200 * time.Millisecond
 const outWindow = 32
 
 func newLeg(s *xfrm.State, p ipsec.Path) *leg {
-	return &leg{id: s.ID, path: p, start: s.Replay.Out, from: p.Remote}
+	return &leg{id: s.ID, path: p, start: s.Replay.Out, from: p.Remote, bit: s.OutputMark.Value & 1}
 }
 
 // state adds what all states of this data plane have.
@@ -32,14 +32,14 @@ func (d *DataPlane) state(s *xfrm.State) *xfrm.State {
 
 // inReqID and outReqID name a generation in states, templates and reports. The generation of an outbound state is chosen by the template.
 func (c *child) inReqID() uint32       { return c.mark() }
-func (g *generation) outReqID() uint32 { return g.child.mark() | uint32(g.index) }
+func (g *generation) outReqID() uint32 { return g.child.mark() | uint32(g.index)<<1 }
 
-// inbound is the state that receives on a path. It is found by our address and SPI alone.
-func (g *generation) inbound(p ipsec.Path, r xfrm.Replay) *xfrm.State {
+// inbound is the state that receives on a path, with a bit that the one before it does not have. It is found by our address and SPI alone.
+func (g *generation) inbound(p ipsec.Path, r xfrm.Replay, bit uint32) *xfrm.State {
 	s := &xfrm.State{
 		ID: xfrm.ID{Dst: p.Local.Addr(), SPI: g.spi}, Src: p.Remote.Addr(), ReqID: g.child.inReqID(), ESN: g.esn, Replay: r,
 		AEAD: g.inKeys.aead, Crypt: g.inKeys.crypt, Auth: g.inKeys.auth,
-		OutputMark: &xfrm.Mark{Value: g.outReqID(), Mask: ^uint32(0)},
+		OutputMark: &xfrm.Mark{Value: g.outReqID() | bit, Mask: ^uint32(0)},
 	}
 	if p.NATT {
 		s.Encap = &xfrm.Encap{SrcPort: p.Remote.Port(), DstPort: p.Local.Port()}
@@ -98,6 +98,7 @@ func (g *generation) setInbound(legs []*leg) {
 // alignTo notes whether packets on the path in use are those that the kernel does not report. Plain ESP is never reported.
 func (g *generation) alignTo(p ipsec.Path) {
 	l := g.in[len(g.in)-1]
+	g.legBit.Store(l.bit)
 	g.aligned.Store(!p.NATT || l.from == p.Remote)
 }
 
@@ -144,10 +145,10 @@ func (d *DataPlane) linger(g *generation, l *leg) {
 	})
 }
 
-// lingerInbound ends an inbound state of a local address that is not used any more, later.
-func (d *DataPlane) lingerInbound(g *generation, l *leg) {
+// lingerInbound ends an inbound state of a local address that is not used any more, or not yet, after a time.
+func (d *DataPlane) lingerInbound(g *generation, l *leg, after time.Duration) {
 	l.stop()
-	l.timer = time.AfterFunc(max(0, d.opts.InboundGrace), func() {
+	l.timer = time.AfterFunc(max(0, after), func() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		if i := slices.Index(g.in, l); i >= 0 && i < len(g.in)-1 {

@@ -56,7 +56,9 @@ func (d *DataPlane) Move(to ipsec.Target, ids ...ipsec.ChildID) error {
 			c.moves++
 			c.lastOnPath.Store(0)
 			c.onPath.Store(c.seen.Load() - c.elsewhere.Load())
-			c.lastElsewhere.Store(d.opts.Now().UnixNano())
+			if d.opts.PathReports >= 0 {
+				c.lastElsewhere.Store(0) // that was about the path before
+			}
 		}
 	}
 	return nil
@@ -81,14 +83,17 @@ func (d *DataPlane) move(c *child, p outPath) error {
 			return err
 		}
 	}
+	// Writers wait from here on, so that the sequence numbers that are read are the last ones; unless others send too, or a writer hangs.
+	exact := d.shut(c) && !d.opts.Shared
+	defer d.open(c)
 	var err error
 	switch from, to := old.path, p.path; {
 	case from.Remote.Addr() != to.Remote.Addr():
-		err = d.moveToAddress(c, &p)
+		err = d.moveToAddress(c, &p, exact)
 	case from.Local.Addr() == to.Local.Addr() && from.NATT && to.NATT:
 		err = d.movePorts(c, &p)
 	default:
-		err = d.moveInPause(c, &p)
+		err = d.moveInPause(c, &p, exact)
 	}
 	for _, g := range c.generations {
 		g.alignTo(c.path.Load().path)
@@ -96,16 +101,19 @@ func (d *DataPlane) move(c *child, p outPath) error {
 	return err
 }
 
-// margin is how many sequence numbers are left out.
-func (d *DataPlane) margin(g *generation) uint64 {
-	if g.esn {
+// margin is how many sequence numbers are left out for those who send meanwhile.
+func (d *DataPlane) margin(g *generation, exact bool) uint64 {
+	switch {
+	case exact:
+		return 0
+	case g.esn:
 		return 4 * d.opts.SequenceMargin
 	}
 	return d.opts.SequenceMargin
 }
 
 // next gives the sequence number from which another state of g may go on.
-func (d *DataPlane) next(g *generation) (uint64, error) {
+func (d *DataPlane) next(g *generation, exact bool) (uint64, error) {
 	used := max(g.done.out, g.out.start)
 	s, err := d.xfrm.GetState(g.out.id)
 	switch {
@@ -114,15 +122,16 @@ func (d *DataPlane) next(g *generation) (uint64, error) {
 	case !errors.Is(err, xfrm.ErrNotFound) || !g.hardTold.Load():
 		return 0, err
 	}
-	if last := g.last(); used >= last-min(last, d.margin(g)) {
+	margin := d.margin(g, exact)
+	if last := g.last(); used >= last-min(last, margin) {
 		return 0, fmt.Errorf("%w: generation %08x has used sequence number %d", ipsec.ErrExhausted, g.spi, used)
 	}
-	return used + d.margin(g), nil
+	return used + margin, nil
 }
 
 // moveToAddress is for another address of the peer: to the kernel that is another state. Both exist while the policy is switched, and the old one a
 // little longer.
-func (d *DataPlane) moveToAddress(c *child, p *outPath) error {
+func (d *DataPlane) moveToAddress(c *child, p *outPath, exact bool) error {
 	olds := map[*generation]*leg{}
 	undo := func(err error) error {
 		for g, l := range olds {
@@ -135,7 +144,7 @@ func (d *DataPlane) moveToAddress(c *child, p *outPath) error {
 		if g.out == nil {
 			continue
 		}
-		l, err := d.legTo(g, p.path)
+		l, err := d.legTo(g, p.path, exact)
 		if err != nil {
 			return undo(err)
 		}
@@ -146,11 +155,10 @@ func (d *DataPlane) moveToAddress(c *child, p *outPath) error {
 		c.path.Store(before)
 		return errors.Join(undo(err), d.applyPolicies(c))
 	}
-	d.quiesce()
 	for g, l := range olds {
 		// Whatever was sent while we worked has a number below the new state's first one, or the margin was too small for this peer's rate: then only
 		// new keys help.
-		if s, err := d.xfrm.GetState(l.id); err == nil && s.Replay.Out >= g.out.start {
+		if s, err := d.xfrm.GetState(l.id); err == nil && s.Replay.Out > g.out.start {
 			d.opts.Log.Warn("sequence margin is too small for the rate of this SA; it is to be rekeyed", "child", c.id, "used", s.Replay.Out, "next", g.out.start)
 			d.expire(g, false)
 		}
@@ -160,8 +168,8 @@ func (d *DataPlane) moveToAddress(c *child, p *outPath) error {
 }
 
 // legTo makes an outbound state for a path. One that lingers from an earlier move is used again: it is set to go on where the current one is.
-func (d *DataPlane) legTo(g *generation, p ipsec.Path) (*leg, error) {
-	used, err := d.next(g)
+func (d *DataPlane) legTo(g *generation, p ipsec.Path, exact bool) (*leg, error) {
+	used, err := d.next(g, exact)
 	if err != nil {
 		return nil, err
 	}
@@ -213,23 +221,20 @@ func (d *DataPlane) movePorts(c *child, p *outPath) error {
 }
 
 // moveInPause is for another address of ours, or another encapsulation, to the same address of the peer: to the kernel that is the same state. Policies
-// block the child SA while one takes the other's place.
-func (d *DataPlane) moveInPause(c *child, p *outPath) error {
+// block those who do not wait while one takes the other's place.
+func (d *DataPlane) moveInPause(c *child, p *outPath, exact bool) error {
 	before := c.path.Load()
-	pause := *before
-	pause.limit, pause.room = 0, newRoom(0)
-	c.path.Store(&pause)
-	if err := d.applyPolicies(c); err != nil {
-		c.path.Store(before)
-		return errors.Join(err, d.applyPolicies(c))
+	if !exact {
+		if err := d.blockPolicies(c); err != nil {
+			return errors.Join(err, d.applyPolicies(c))
+		}
 	}
-	d.quiesce()
 	var failed error
 	for _, g := range c.generations {
 		if g.out == nil {
 			continue
 		}
-		used, err := d.next(g)
+		used, err := d.next(g, exact)
 		if err != nil {
 			failed = err
 			break
@@ -273,12 +278,12 @@ func (d *DataPlane) moveInbound(g *generation, p ipsec.Path) error {
 	if err != nil {
 		return err
 	}
-	s := d.state(g.inbound(p, replay))
+	s := d.state(g.inbound(p, replay, 1-current.bit))
 	if err := d.xfrm.AddState(s); err != nil {
 		return installError(err)
 	}
 	g.setInbound(append(slices.Clone(g.in), newLeg(s, p)))
-	d.lingerInbound(g, current)
+	d.lingerInbound(g, current, d.opts.InboundGrace)
 	return nil
 }
 
@@ -287,15 +292,22 @@ func (d *DataPlane) reportFrom(g *generation, l *leg, p ipsec.Path) error {
 	if !p.NATT || l.path == p {
 		return nil
 	}
-	s := d.state(g.inbound(p, xfrm.Replay{}))
+	return d.update(g, l, p)
+}
+
+// update changes in an inbound state what the kernel can change: the port that packets are expected from, and the bit.
+func (d *DataPlane) update(g *generation, l *leg, p ipsec.Path) error {
+	s := d.state(g.inbound(p, xfrm.Replay{}, l.bit))
 	s.Src = l.from.Addr()
-	if l.from.Addr() != p.Remote.Addr() {
+	if s.Encap != nil && l.from.Addr() != p.Remote.Addr() {
 		s.Encap.SrcPort = l.from.Port() // stays as well
 	}
 	if err := d.xfrm.UpdateState(s); err != nil {
 		return err
 	}
-	l.from = netip.AddrPortFrom(s.Src, s.Encap.SrcPort)
+	if s.Encap != nil {
+		l.from = netip.AddrPortFrom(s.Src, s.Encap.SrcPort)
+	}
 	l.path = p
 	g.setInbound(g.in)
 	return nil
@@ -312,24 +324,25 @@ func (d *DataPlane) returnInbound(g *generation, i int, p ipsec.Path) error {
 	current := g.in[len(g.in)-1]
 	rest := slices.Delete(slices.Clone(g.in), i, i+1)
 	if l.path.NATT == p.NATT {
+		l.bit = 1 - current.bit
 		if err := d.xfrm.SetReplay(l.id, replay); err != nil {
 			return err
 		}
 		g.setInbound(append(rest, l))
-		err = d.reportFrom(g, l, p)
+		err = d.update(g, l, p)
 	} else {
 		// The same state to the kernel: one has to go before the other comes.
 		d.drop(g, l, (*counts).inbound)
-		s := d.state(g.inbound(p, replay))
+		s := d.state(g.inbound(p, replay, 1-current.bit))
 		if err = d.xfrm.AddState(s); err != nil {
-			s = d.state(g.inbound(l.path, replay))
+			s = d.state(g.inbound(l.path, replay, l.bit))
 			p = l.path
 			err = errors.Join(installError(err), d.xfrm.AddState(s))
 		}
 		g.setInbound(append(rest, newLeg(s, p)))
 	}
 	if current != l {
-		d.lingerInbound(g, current)
+		d.lingerInbound(g, current, d.opts.InboundGrace)
 	}
 	return err
 }

@@ -75,7 +75,7 @@ func openFamily(link, n, batch int, protocol uint16) (list []*packetConn, err er
 			}
 			return attach(fd, unix.SOL_PACKET, unix.PACKET_FANOUT_DATA, []bpf.Instruction{
 				bpf.LoadExtension{Num: bpf.ExtLen}, // replaced below: the library has no name for the mark
-				bpf.ALUOpConstant{Op: bpf.ALUOpShiftRight, Val: generationBits},
+				bpf.ALUOpConstant{Op: bpf.ALUOpShiftRight, Val: lowBits},
 				bpf.ALUOpConstant{Op: bpf.ALUOpMod, Val: uint32(n)},
 				bpf.RetA{},
 			}, loadMark)
@@ -229,6 +229,7 @@ type packetSender struct {
 	slab   []byte
 	used   int
 	n      int
+	owners []*child // of the packets
 	v4, v6 unix.RawSockaddrLinklayer
 	write  func(fd uintptr) bool
 	next   int // to send
@@ -244,6 +245,7 @@ const (
 func (c *packetConn) newSender() *packetSender {
 	s := &packetSender{
 		c: c, msgs: make([]mmsghdr, sendBatch), iovs: make([]unix.Iovec, sendBatch), ctrls: make([][markSpace]byte, sendBatch), slab: make([]byte, sendSlab),
+		owners: make([]*child, sendBatch),
 	}
 	s.v4 = unix.RawSockaddrLinklayer{Family: unix.AF_PACKET, Protocol: networkOrder(unix.ETH_P_IP), Ifindex: int32(c.link)}
 	s.v6 = unix.RawSockaddrLinklayer{Family: unix.AF_PACKET, Protocol: networkOrder(unix.ETH_P_IPV6), Ifindex: int32(c.link)}
@@ -266,7 +268,7 @@ func (c *packetConn) newSender() *packetSender {
 func (s *packetSender) full(n int) bool { return s.n == len(s.msgs) || s.used+n > len(s.slab) }
 
 // put copies a packet, given in two parts, and returns the copy, which may be changed until the flush.
-func (s *packetSender) put(mark uint32, head, payload []byte) []byte {
+func (s *packetSender) put(c *child, head, payload []byte) []byte {
 	b := s.slab[s.used : s.used+len(head)+len(payload)]
 	copy(b[copy(b, head):], payload)
 	s.used += len(b)
@@ -278,7 +280,8 @@ func (s *packetSender) put(mark uint32, head, payload []byte) []byte {
 	h.Name = (*byte)(unsafe.Pointer(name))
 	s.iovs[s.n].Base = &b[0]
 	s.iovs[s.n].SetLen(len(b))
-	*(*uint32)(unsafe.Pointer(&s.ctrls[s.n][unix.SizeofCmsghdr])) = mark
+	*(*uint32)(unsafe.Pointer(&s.ctrls[s.n][unix.SizeofCmsghdr])) = c.mark()
+	s.owners[s.n] = c
 	s.n++
 	return b
 }
@@ -313,6 +316,7 @@ func (s *packetSender) flush() (refused int, err error) {
 			s.next++
 		}
 	}
+	clear(s.owners[:s.n])
 	s.n, s.used = 0, 0
 	return refused, err
 }

@@ -259,6 +259,16 @@ func (s *sniffer) packets() [][]byte {
 	return s.got
 }
 
+// esp counts ESP in UDP.
+func (s *sniffer) esp() (n int) {
+	for _, p := range s.packets() {
+		if _, _, ok := outerESP(p); ok {
+			n++
+		}
+	}
+	return n
+}
+
 // clear tells whether one of them is not ESP in UDP and has an inner address.
 func (s *sniffer) clear() bool {
 	for _, p := range s.packets() {

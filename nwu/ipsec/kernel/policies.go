@@ -108,6 +108,18 @@ func (d *DataPlane) applyPolicies(c *child) error {
 	return d.setPolicies(c, list)
 }
 
+// blockPolicies stops what c sends.
+func (d *DataPlane) blockPolicies(c *child) error {
+	list, err := d.wantedPolicies(c)
+	if err != nil {
+		return err
+	}
+	for _, p := range list {
+		p.Block = p.Block || p.Direction == xfrm.PolicyOut
+	}
+	return d.setPolicies(c, list)
+}
+
 // setPolicies brings the kernel's policies of c to what is wanted, each in one step. Those that are not wanted any more go last.
 func (d *DataPlane) setPolicies(c *child, wanted []*xfrm.Policy) error {
 	var errs []error

@@ -68,7 +68,7 @@ func (r *receiver) handle(packets []marked) {
 }
 
 func (r *receiver) packet(m marked) {
-	slot := int(m.mark >> generationBits)
+	slot := int(m.mark >> lowBits)
 	if slot >= len(r.d.slots) {
 		return
 	}
@@ -76,11 +76,11 @@ func (r *receiver) packet(m marked) {
 	if c == nil {
 		return
 	}
-	g := c.gens[m.mark%generations].Load()
+	g := c.gens[generationOf(m.mark)].Load()
 	if g == nil {
 		return
 	}
-	c.heard(g, r.now, r.d.opts.PathReports < 0)
+	c.heard(g, m.mark&1, r.now, r.d.opts.PathReports < 0)
 	next := byte(inner.ProtocolIPv4)
 	if len(m.data) > 0 && m.data[0]>>4 == 6 {
 		next = inner.ProtocolIPv6
@@ -103,12 +103,12 @@ func (r *receiver) packet(m marked) {
 }
 
 // heard notes that an authenticated packet came, and whether it came on the path in use: the kernel reports those that did not, each of them or some.
-func (c *child) heard(g *generation, now int64, each bool) {
+func (c *child) heard(g *generation, bit uint32, now int64, each bool) {
 	if c.lastInbound.Load() != now {
 		c.lastInbound.Store(now)
 	}
-	if !g.aligned.Load() {
-		return // those on the path in use are reported, then
+	if !g.aligned.Load() || g.legBit.Load() != bit {
+		return // those on the path in use are reported; or it came to an address of ours that is left
 	}
 	surplus := c.seen.Add(1) - c.elsewhere.Load()
 	if each && surplus > c.onPath.Load() || now-c.lastElsewhere.Load() > int64(lateInterval) {

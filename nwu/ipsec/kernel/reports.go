@@ -62,7 +62,7 @@ func (r *reports) drain() {
 
 // byReqID finds the child SA and the generation that a reqid of ours names.
 func (d *DataPlane) byReqID(id uint32) (*child, *generation) {
-	slot := int(id >> generationBits)
+	slot := int(id >> lowBits)
 	if slot >= len(d.slots) {
 		return nil, nil
 	}
@@ -70,7 +70,7 @@ func (d *DataPlane) byReqID(id uint32) (*child, *generation) {
 	if c == nil {
 		return nil, nil
 	}
-	return c, c.gens[id%generations].Load()
+	return c, c.gens[generationOf(id)].Load()
 }
 
 // mapping hears that an authenticated packet came from another place than the state has.

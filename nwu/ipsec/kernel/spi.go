@@ -55,6 +55,22 @@ func (d *DataPlane) NewInboundSPI(worker int) (uint32, error) {
 	return 0, fmt.Errorf("%w of worker %d", ipsec.ErrNoSPI, worker)
 }
 
+// ReserveSPI reserves an inbound SPI of the caller's choice, which also chooses the worker. ErrExists when it is taken.
+func (d *DataPlane) ReserveSPI(spi uint32) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch _, taken := d.spis[spi]; {
+	case d.closed:
+		return ipsec.ErrClosed
+	case spi < 256:
+		return fmt.Errorf("%w: SPI %08x is reserved (RFC 4303 2.1)", ipsec.ErrInvalid, spi)
+	case taken:
+		return fmt.Errorf("%w: inbound SPI %08x", ipsec.ErrExists, spi)
+	}
+	d.spis[spi] = nil
+	return nil
+}
+
 // ReleaseSPI implements ipsec.DataPlane.
 func (d *DataPlane) ReleaseSPI(spi uint32) {
 	d.mu.Lock()

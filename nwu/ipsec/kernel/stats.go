@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/open-n3iwf/n3iwf/internal/udpbatch"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
 )
 
@@ -16,35 +15,16 @@ type totals struct {
 	ike, keepalives, runts, unknownSPI, receiveErrors, panics, malformed, selector, refused, lostReports atomic.Uint64
 }
 
-// Totals are a DataPlane's counts since it was made.
-type Totals struct {
-	IKE, Keepalives     uint64
-	Runts               uint64 // datagrams too short for what they claim to be, dropped
-	UnknownSPI          uint64 // ESP packets for no SA, in the whole network namespace
-	Malformed, Selector uint64 // inner packets dropped here; what the kernel drops is in the Stats of the SAs
-	Refused             uint64 // inner packets that the kernel did not take
-	ReceiveErrors       uint64
-	LostReports         uint64 // times that the kernel had more to tell than could be kept
-	Panics              uint64
-	SAs                 int // generations installed, those in grace included
-	Sockets             []SocketStats
-}
-
-// SocketStats are the counts of one served address, all workers together.
-type SocketStats struct {
-	ipsec.Socket
-	udpbatch.Stats
-}
-
-// Totals gives the counts.
-func (d *DataPlane) Totals() Totals {
+// Totals gives the counts. What the kernel drops for an SA is in its Stats; unknown SPIs are counted for the whole network namespace.
+func (d *DataPlane) Totals() ipsec.Totals {
 	k := &d.totals
-	t := Totals{
-		IKE: k.ike.Load(), Keepalives: k.keepalives.Load(), Runts: k.runts.Load(), UnknownSPI: k.unknownSPI.Load(), Malformed: k.malformed.Load(),
-		Selector: k.selector.Load(), Refused: k.refused.Load(), ReceiveErrors: k.receiveErrors.Load(), LostReports: k.lostReports.Load(), Panics: k.panics.Load(),
+	t := ipsec.Totals{
+		IKE: k.ike.Load(), Keepalives: k.keepalives.Load(), Runts: k.runts.Load(), UnknownSPI: k.unknownSPI.Load(),
+		Drops:   ipsec.InboundDrops{Malformed: k.malformed.Load(), Selector: k.selector.Load()},
+		Refused: k.refused.Load(), ReceiveErrors: k.receiveErrors.Load(), LostReports: k.lostReports.Load(), Panics: k.panics.Load(),
 	}
 	for _, e := range *d.endpoints.Load() {
-		s := SocketStats{Socket: e.Socket}
+		s := ipsec.SocketStats{Socket: e.Socket}
 		for _, c := range e.conns {
 			s.Stats.Add(c.Stats())
 		}

@@ -17,10 +17,9 @@ const maxInner = 65507 - 128
 
 // writer implements ipsec.Writer.
 type writer struct {
-	d *DataPlane
-	s *packetSender
-	// busy is odd while packets are given to the kernel: a move waits for those that may have seen the old policy.
-	busy atomic.Uint64
+	d    *DataPlane
+	s    *packetSender
+	busy atomic.Uint64 // odd while packets are given to the kernel
 }
 
 // NewWriter implements ipsec.DataPlane.
@@ -66,7 +65,7 @@ func (w *writer) Write(h ipsec.Handle, head, payload []byte) error {
 	if w.s.full(n) {
 		_ = w.flush() // refusals are counted; the next Flush is for the packets after these
 	}
-	p := w.s.put(c.mark(), head, payload)
+	p := w.s.put(c, head, payload)
 	if g.dscp != 0 {
 		setDSCP(p, g.dscp)
 	}
@@ -109,6 +108,11 @@ func (w *writer) flush() error {
 		return nil
 	}
 	w.busy.Add(1)
+	for w.d.gates.Load() > 0 && w.gated() {
+		w.busy.Add(1)
+		runtime.Gosched()
+		w.busy.Add(1)
+	}
 	refused, err := w.s.flush()
 	w.busy.Add(1)
 	if refused > 0 {
@@ -118,15 +122,35 @@ func (w *writer) flush() error {
 	return nil
 }
 
-// quiesceLimit is how long a move waits for writers; beyond it the margin of sequence numbers is what protects.
-const quiesceLimit = 100 * time.Millisecond
-
-// quiesce waits until no writer is inside the kernel with packets that it gave before the call.
-func (d *DataPlane) quiesce() {
-	deadline := time.Now().Add(quiesceLimit)
-	for _, w := range d.writers {
-		for at := w.busy.Load(); at%2 == 1 && w.busy.Load() == at && time.Now().Before(deadline); {
-			runtime.Gosched()
+// gated tells whether one of the packets has to wait.
+func (w *writer) gated() bool {
+	for _, c := range w.s.owners[:w.s.n] {
+		if c.gate.Load() {
+			return true
 		}
 	}
+	return false
+}
+
+// quiesceLimit is how long a move waits for writers that are inside the kernel.
+const quiesceLimit = 100 * time.Millisecond
+
+// shut makes writers wait with packets of c, until open. It waits for those that are inside the kernel; false when one did not come out.
+func (d *DataPlane) shut(c *child) bool {
+	c.gate.Store(true)
+	d.gates.Add(1)
+	deadline := time.Now().Add(quiesceLimit)
+	for _, w := range d.writers {
+		for at := w.busy.Load(); at%2 == 1 && w.busy.Load() == at; runtime.Gosched() {
+			if time.Now().After(deadline) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func (d *DataPlane) open(c *child) {
+	c.gate.Store(false)
+	d.gates.Add(-1)
 }

@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/open-n3iwf/n3iwf/internal/udpbatch"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec/esp"
 )
@@ -18,23 +17,11 @@ type totals struct {
 	malformed, old, duplicate, auth, selector                          atomic.Uint64
 }
 
-// Totals are a DataPlane's counts since it was made.
-type Totals struct {
-	IKE, Keepalives, Dummies uint64
-	Runts                    uint64 // datagrams too short for what they claim to be, dropped
-	UnknownSPI               uint64 // ESP packets for no SA, dropped
-	Drops                    ipsec.InboundDrops
-	ReceiveErrors            uint64
-	Panics                   uint64
-	SAs                      int // generations installed, those in grace included
-	Sockets                  []SocketStats
-}
-
-// SocketStats are the counts of one served address, all workers together.
-type SocketStats struct {
-	Socket
-	udpbatch.Stats
-}
+// Totals and SocketStats are those of package ipsec.
+type (
+	Totals      = ipsec.Totals
+	SocketStats = ipsec.SocketStats
+)
 
 // Totals gives the counts.
 func (d *DataPlane) Totals() Totals {

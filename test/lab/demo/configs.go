@@ -69,9 +69,10 @@ n2:
   backOff: {initial: 200ms, max: 2s}
 n3:
   addresses: ["%s"]
+dataPlane: {kind: %s}
 management: {socket: ""}
 log: {level: info}
-%s`, p.n3iwf[0], p.n3iwf[1], more, p.ike, p.natt, identity, esn, o.Routability, p.core, p.n3iwfCore, p.n2, p.n3iwfCore, keylog),
+%s`, p.n3iwf[0], p.n3iwf[1], more, p.ike, p.natt, identity, esn, o.Routability, p.core, p.n3iwfCore, p.n2, p.n3iwfCore, p.dataPlane, keylog),
 		"core.yaml": fmt.Sprintf(`name: demo-amf
 mcc: "001"
 mnc: "01"
@@ -109,9 +110,10 @@ n3iwf: %s
 ports: {ike: %d, natt: %d, localike: %d, localnatt: %d}
 authority: ca.pem
 identity: %s
+dataPlane: %s
 subscriber: {imsi: "%s", mcc: "001", mnc: "01", k: %s, opc: %s, ciphering: true}
 session: {dnn: internet, sst: 1, sd: "010203", ping: 192.0.2.1}
-`, local, n3iwf, p.ike, p.natt, p.ueIKE, p.ueNAT, identity, imsi, key, opc)
+`, local, n3iwf, p.ike, p.natt, p.ueIKE, p.ueNAT, identity, p.dataPlane, imsi, key, opc)
 }
 
 // certificates makes a CA and a certificate for the N3IWF.

@@ -28,6 +28,8 @@ type Options struct {
 	Loopback    bool
 	Relay       bool // a remote UE behind relay UEs
 	Routability string
+	DataPlane   string // of N3IWF and UE: user or kernel; empty is user
+	SCTP        string // how N2 goes; empty is what the network is best with
 }
 
 // demo is one run.
@@ -73,6 +75,12 @@ func Run(ctx context.Context, o Options) (err error) {
 	if o.Relay {
 		d.report.Title = "N3IWF demo: remote UE behind ProSe relays"
 	}
+	if d.DataPlane == "" {
+		d.DataPlane = "user"
+	}
+	if d.DataPlane == "kernel" && (o.Loopback || o.Relay) {
+		return errors.New("the kernel's data plane needs a network namespace for each: leave out --loopback and --relay")
+	}
 	if o.Loopback {
 		d.net, err = newLoopback()
 	} else {
@@ -83,8 +91,12 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	defer func() { err = errors.Join(err, d.net.close()) }()
 	d.plan = d.net.plan()
+	if o.SCTP != "" {
+		d.plan.n2 = o.SCTP
+	}
+	d.plan.dataPlane = d.DataPlane
 	fmt.Fprintf(o.Out, "on %s\n\n", d.plan.description)
-	if err := configure(d.Dir, d.plan, o); err != nil {
+	if err := configure(d.Dir, d.plan, d.Options); err != nil {
 		return err
 	}
 	d.start = time.Now()

@@ -44,6 +44,7 @@ type plan struct {
 	ike, natt    uint16 // ports of the N3IWF
 	ueIKE, ueNAT uint16 // ports of the UE
 	n2           string // transport of SCTP
+	dataPlane    string // of N3IWF and UE
 	relays       relayPlan
 }
 

@@ -24,6 +24,8 @@ const (
 	bulkTime       = 2 * time.Second
 	bulkDownRate   = 250000 // more than one core forwards, so that what arrives is measured
 	settle         = 300 * time.Millisecond
+	drainPatience  = 15 * time.Second
+	quickPing      = 100 * time.Millisecond
 	beforeMove     = 300 * time.Millisecond
 	afterMove      = 1500 * time.Millisecond
 	echoPatience   = 500 * time.Millisecond // an echo that takes longer is lost
@@ -101,7 +103,7 @@ func (d *demo) openingSteps(ctx context.Context, call func(cmd string, args, res
 		}},
 		{"start traffic", func() (string, error) {
 			// What the bulk transfers left in queues must not be mistaken for what a move costs.
-			if err := pause(ctx, settle); err != nil {
+			if err := d.drained(ctx, call); err != nil {
 				return "", err
 			}
 			err := call("traffic", map[string]any{"per_second": trafficRate, "size": trafficSize}, &d.traffic)
@@ -136,6 +138,23 @@ func (d *demo) bulkSize() int {
 		return relayedSize
 	}
 	return bulkSize
+}
+
+// drained waits until pings are quick again. On a slow machine queues hold seconds of a bulk transfer.
+func (d *demo) drained(ctx context.Context, call func(cmd string, args, result any) error) error {
+	for deadline := time.Now().Add(drainPatience); ; {
+		if err := pause(ctx, settle); err != nil {
+			return err
+		}
+		var rtts []time.Duration
+		err := call("ping", nil, &rtts)
+		if err == nil && slices.Max(rtts) < quickPing {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("pings are still slow (%v, error %w) %s after the bulk transfers", rtts, err, drainPatience)
+		}
+	}
 }
 
 func nonZero(err error, packets uint64) error {

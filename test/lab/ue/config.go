@@ -32,10 +32,14 @@ type Config struct {
 	// Authority is a PEM file of the CA that the N3IWF's certificate must come from; empty trusts the key of the core alone.
 	Authority string `yaml:"authority"`
 	// Identity is the N3IWF's FQDN, asked for and checked when Authority is given.
-	Identity   string `yaml:"identity"`
-	Profile    string `yaml:"profile"`
-	NoMOBIKE   bool   `yaml:"noMobike"`
-	Subscriber struct {
+	Identity string `yaml:"identity"`
+	Profile  string `yaml:"profile"`
+	NoMOBIKE bool   `yaml:"noMobike"`
+	// DataPlane is "user" (ESP in this process, the default) or "kernel" (XFRM, which needs root).
+	DataPlane string `yaml:"dataPlane"`
+	// InterfaceID is for kernel: the number of what belongs to this UE in the kernel; 0 is 1.
+	InterfaceID uint32 `yaml:"interfaceID"`
+	Subscriber  struct {
 		IMSI      string `yaml:"imsi"`
 		MCC       string `yaml:"mcc"`
 		MNC       string `yaml:"mnc"`
@@ -79,6 +83,8 @@ func (c *Config) check() error {
 		return errors.New("n3iwf: give the N3IWF's address, such as 127.0.0.3")
 	case c.Local.Is4() != c.N3IWF.Is4():
 		return fmt.Errorf("n3iwf: %s and local %s are of two IP families; give two of one", c.N3IWF, c.Local)
+	case c.DataPlane != "" && c.DataPlane != "user" && c.DataPlane != "kernel":
+		return fmt.Errorf("dataPlane: %q: write user or kernel", c.DataPlane)
 	case c.Authority != "" && c.Identity == "":
 		return errors.New("identity: give the name in the N3IWF's certificate, as authority asks to check it")
 	case !digits(s.MCC, 3, 3):
@@ -123,6 +129,9 @@ func (c *Config) Options(log *slog.Logger, step func(string)) (Options, error) {
 		Subscriber: Subscriber{
 			IMSI: c.Subscriber.IMSI, MCC: c.Subscriber.MCC, MNC: c.Subscriber.MNC, Ciphering: c.Subscriber.Ciphering, Slices: []nas.SNSSAI{*c.Slice()},
 		},
+	}
+	if c.DataPlane == "kernel" {
+		o.Kernel = max(1, c.InterfaceID)
 	}
 	for _, key := range []struct {
 		name, text string

@@ -35,6 +35,7 @@ func TestWrongValues(t *testing.T) {
 		{`mnc: "01"`, `mnc: "0a"`, `subscriber.mnc: "0a"`},
 		{`imsi: "001`, `imsi: "002`, "subscriber.imsi"},
 		{"ping: 192.0.2.1", "", "session.ping"},
+		{"dataPlane: user", "dataPlane: kernal", `dataPlane: "kernal"`},
 		{"timeout:", "timeuot:", `unknown field "timeuot"`},
 	} {
 		t.Run(test.want, func(t *testing.T) {

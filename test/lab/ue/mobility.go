@@ -12,7 +12,6 @@ import (
 
 	"github.com/open-n3iwf/n3iwf/ikev2"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
-	"github.com/open-n3iwf/n3iwf/nwu/ipsec/user"
 )
 
 // Path is the path that the IKE SA uses now.
@@ -28,11 +27,11 @@ func (u *UE) AddAddress(local netip.Addr) error {
 
 func (u *UE) addSocket(local netip.AddrPort) error {
 	for _, s := range u.dataPlane.Sockets() {
-		if s.Kind == user.NATT && s.Local == local {
+		if s.Kind == ipsec.NATT && s.Local == local {
 			return nil
 		}
 	}
-	_, err := u.dataPlane.AddSocket(user.Socket{Kind: user.NATT, Local: local})
+	_, err := u.dataPlane.AddSocket(ipsec.Socket{Kind: ipsec.NATT, Local: local})
 	return err
 }
 
@@ -56,6 +55,11 @@ func (u *UE) MoveTo(ctx context.Context, local, n3iwf netip.AddrPort) error {
 		}
 		u.move = done
 		u.moveTo = ikev2.Path{Local: local, Remote: n3iwf, NATT: true}
+		if p, ok := u.dataPlane.(ipsec.Preparer); ok {
+			if err := p.Prepare(ipsec.Path(u.moveTo), u.childIDs()...); err != nil {
+				u.log.Warn("the new path is not received on before the move", slog.Any("error", err))
+			}
+		}
 		u.apply(u.session.Move(time.Now(), u.moveTo))
 	})
 }
@@ -71,16 +75,21 @@ func (u *UE) moved(path ikev2.Path, err error) {
 // moveChildren switches what is sent to the new path.
 func (u *UE) moveChildren(path ikev2.Path) {
 	u.movedAt = time.Now()
-	ids := make([]ipsec.ChildID, 0, len(u.children))
-	for id := range u.children {
-		ids = append(ids, id)
-	}
+	ids := u.childIDs()
 	if len(ids) == 0 {
 		return
 	}
 	if err := u.dataPlane.Move(ipsec.Target{Path: ipsec.Path(path), Limit: ipsec.Unlimited}, ids...); err != nil {
 		u.log.Error("child SAs not moved", slog.Any("error", err))
 	}
+}
+
+func (u *UE) childIDs() []ipsec.ChildID {
+	ids := make([]ipsec.ChildID, 0, len(u.children))
+	for id := range u.children {
+		ids = append(ids, id)
+	}
+	return ids
 }
 
 // Probe asks the N3IWF for a sign of life; NAT detection in it finds a changed mapping.

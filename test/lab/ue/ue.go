@@ -24,7 +24,6 @@ import (
 	"github.com/open-n3iwf/n3iwf/nwu"
 	"github.com/open-n3iwf/n3iwf/nwu/eap5g"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
-	"github.com/open-n3iwf/n3iwf/nwu/ipsec/user"
 	tcp "github.com/open-n3iwf/n3iwf/nwu/nas"
 	"github.com/open-n3iwf/n3iwf/test/lab/nas"
 	"github.com/open-n3iwf/n3iwf/test/lab/nas/aka"
@@ -46,6 +45,8 @@ type Options struct {
 	PPK *ikev2.PPKPolicy
 	// Profile of IKE algorithms; empty is the default one.
 	Profile string
+	// Kernel is the interface number of a data plane in the kernel; 0 is ESP in this process.
+	Kernel uint32
 	// Inner IPv6 is asked for too.
 	InnerIPv6 bool
 	NoMOBIKE  bool
@@ -86,7 +87,7 @@ type Options struct {
 type UE struct {
 	o         Options
 	log       *slog.Logger
-	dataPlane *user.DataPlane
+	dataPlane dataPlane
 	nas       *tcp.Client
 	mail      chan func()
 	quit      chan struct{}
@@ -169,11 +170,7 @@ func New(o Options) (*UE, error) {
 	if err != nil {
 		return nil, err
 	}
-	u.dataPlane, err = user.New(user.Options{Sink: &sink{u: u}, Workers: 1, MaxSAs: 1 << 12, Log: u.log, Sockets: []user.Socket{
-		{Kind: user.IKE, Local: netip.AddrPortFrom(o.Local, o.LocalIKE)},
-		{Kind: user.NATT, Local: netip.AddrPortFrom(o.Local, o.LocalNATT)},
-	}})
-	if err != nil {
+	if u.dataPlane, err = u.openDataPlane(); err != nil {
 		return nil, errors.Join(err, u.nas.Close())
 	}
 	u.running.Go(u.run)

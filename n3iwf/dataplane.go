@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package n3iwf
+
+import (
+	"net/netip"
+
+	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
+	"github.com/open-n3iwf/n3iwf/nwu/ipsec/kernel"
+	"github.com/open-n3iwf/n3iwf/nwu/ipsec/user"
+)
+
+// dataPlane is what the network function needs of a maker.
+type dataPlane interface {
+	ipsec.DataPlane
+	Sockets() []ipsec.Socket
+	Totals() ipsec.Totals
+}
+
+// handover is what a maker has beside whose SAs can go on at other nodes. In a cluster there is one: the configuration sees to that.
+type handover interface {
+	ipsec.Handover
+	NodeOf(spi uint32) int
+	IKENodeOf(spi uint64) int
+}
+
+// openDataPlane makes the data plane that the configuration asks for.
+func (nf *N3IWF) openDataPlane(workers int) error {
+	c := nf.cfg.DataPlane
+	if c.Kind == "kernel" {
+		d, err := kernel.New(kernel.Options{
+			Sink: sink{nf}, Sockets: nf.sockets(), Workers: workers, InterfaceID: c.InterfaceID, Routes: nf.prefixes, Log: nf.log,
+		})
+		if err != nil {
+			return err
+		}
+		nf.dataPlane = d
+		return nil
+	}
+	d, err := user.New(user.Options{
+		Sink: sink{nf}, Sockets: nf.sockets(), Workers: workers, Node: nf.nodes.node, NodeBits: nf.nodes.bits, Log: nf.log,
+	})
+	if err != nil {
+		return err
+	}
+	nf.dataPlane, nf.handover = d, d
+	return nil
+}
+
+// sockets are the outer addresses served.
+func (nf *N3IWF) sockets() []ipsec.Socket {
+	var list []ipsec.Socket
+	for _, a := range nf.cfg.NWu.Addresses {
+		list = append(list,
+			ipsec.Socket{Kind: ipsec.IKE, Local: netip.AddrPortFrom(a, nf.cfg.NWu.IKEPort)},
+			ipsec.Socket{Kind: ipsec.NATT, Local: netip.AddrPortFrom(a, nf.cfg.NWu.NATTPort)})
+		if nf.cfg.NWu.ESP.Plain || nf.cfg.NWu.UDPEncapsulation == "auto" {
+			list = append(list, ipsec.Socket{Kind: ipsec.ESP, Local: netip.AddrPortFrom(a, 0)})
+		}
+	}
+	return list
+}
