@@ -114,7 +114,7 @@ func (o *owner) enter(c *ueContext, back *departed) (err error) {
 	if back != nil {
 		u.onDeparted = back.u.onDeparted
 	}
-	if !u.admit() {
+	if !u.admit(false) {
 		return errors.New("limits.maxUEs UEs are here")
 	}
 	defer func() {

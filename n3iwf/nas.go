@@ -17,6 +17,7 @@ import (
 
 // uplinkNAS passes a NAS message of the UE to its AMF.
 func (u *ue) uplinkNAS(pdu []byte) {
+	u.idle.nas = true
 	if u.ng == nil || u.amfID == nil || u.released {
 		u.log.Warn("uplink NAS dropped: the AMF has not answered the UE's first message", slog.Int("octets", len(pdu)))
 		return
@@ -44,6 +45,7 @@ func (u *ue) downlinkNAS(pdu []byte) {
 }
 
 func (u *ue) writeNAS(pdu []byte) {
+	u.idle.nas = true
 	if err := u.nf.nas.Send(u.nasAddr(), pdu); err != nil {
 		u.log.Warn("downlink NAS not delivered", slog.Any("error", err))
 		u.nonDelivery(pdu)

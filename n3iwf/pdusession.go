@@ -122,10 +122,10 @@ func (u *ue) startSession(b *setupBatch, r sessionRequest) (ngap.Cause, bool) {
 	switch {
 	case u.state != stateUp:
 		return ngap.CauseRadioNetworkRadioConnectionWithUeLost.Cause(), false
-	case !u.nf.servesSlice(r.snssai):
-		return ngap.CauseRadioNetworkSliceNotSupported.Cause(), false
 	case u.sessions[r.id] != nil:
 		return ngap.CauseRadioNetworkMultiplePDUSessionIDInstances.Cause(), false
+	case !u.nf.servesSlice(r.snssai):
+		return ngap.CauseRadioNetworkSliceNotSupported.Cause(), false
 	case len(u.sessions) >= u.nf.live().Limits.PDUSessionsPerUE:
 		return ngap.CauseRadioNetworkRadioResourcesNotAvailable.Cause(), false
 	}

@@ -83,7 +83,8 @@ func (u *ue) awaitAMF() {
 
 // initialUEMessage selects the AMF and opens the NGAP association of the UE with its first NAS message.
 func (u *ue) initialUEMessage(ev eap5g.NASReceived) {
-	if !u.admit() {
+	emergency := ev.AN.EstablishmentCause != nil && *ev.AN.EstablishmentCause == eap5g.CauseEmergency
+	if !u.admit(emergency) {
 		u.refuse("limits.maxUEs UEs are here")
 		return
 	}
@@ -116,9 +117,9 @@ func (u *ue) initialUEMessage(ev eap5g.NASReceived) {
 }
 
 // admit counts the UE against limits.maxUEs. Before this, the limits of half-open IKE SAs bound what peers can make this N3IWF hold; here is the
-// first moment when a UE can be told why it is refused.
-func (u *ue) admit() bool {
-	if u.nf.admitted.Add(1) > int64(u.nf.live().Limits.MaxUEs) {
+// first moment when a UE can be told why it is refused. An emergency is never refused for want of room.
+func (u *ue) admit(emergency bool) bool {
+	if u.nf.admitted.Add(1) > int64(u.nf.live().Limits.MaxUEs) && !emergency {
 		u.nf.admitted.Add(-1)
 		return false
 	}
@@ -286,6 +287,7 @@ func (u *ue) established(ev ikev2.Established) {
 	u.nf.publish(LiveEvent{Kind: LiveRegistered, UE: u.ranID, AMF: u.amfName(), To: u.path.Remote.String()})
 	u.log.Info("UE authenticated", slog.String("path", u.path.String()), slog.Bool("mobike", ev.MOBIKE), slog.Duration("after", time.Since(u.since)))
 	u.correctAddresses()
+	u.watchInactivity()
 	u.setGuard(u.nf.live().Timers.NASConnection, "the UE's TCP connection for NAS", func() {
 		u.requestRelease(ngap.CauseRadioNetworkRadioConnectionWithUeLost.Cause())
 		u.endIKE()

@@ -79,6 +79,7 @@ type ue struct {
 	guardAt   time.Time
 	guardFor  string
 	guard     func()
+	idle      inactivity
 	wakeAt    time.Time
 	deadline  time.Time // the session's
 	heapIndex int
@@ -156,19 +157,25 @@ func (u *ue) reschedule() {
 	if at.IsZero() || !u.guardAt.IsZero() && u.guardAt.Before(at) {
 		at = u.guardAt
 	}
+	if at.IsZero() || !u.idle.at.IsZero() && u.idle.at.Before(at) {
+		at = u.idle.at
+	}
 	if u.gone {
 		at = time.Time{}
 	}
 	u.owner.schedule(u, at)
 }
 
-// timeout is called when the earlier of the two timers is due.
+// timeout is called when the earliest of the timers is due.
 func (u *ue) timeout(now time.Time) {
 	if !u.guardAt.IsZero() && !u.guardAt.After(now) {
 		action := u.guard
 		u.log.Warn("gave up waiting", slog.String("for", u.guardFor), slog.String("state", u.state.String()), slog.String("path", u.path.String()))
 		u.guardAt, u.guard = time.Time{}, nil
 		action()
+	}
+	if !u.gone && !u.idle.at.IsZero() && !u.idle.at.After(now) {
+		u.lookForActivity(now)
 	}
 	if !u.gone && !u.deadline.IsZero() && !u.deadline.After(now) {
 		u.noteTraffic()

@@ -33,6 +33,23 @@ func (c *Core) ChangeFlows(imsi string, psi uint8, set []Flow, remove ...uint8) 
 	})
 }
 
+// MoveTo3GPP hands a PDU session over to 3GPP access, as when the UE has asked for that there (TS 23.502 4.9.2.2): the N3IWF releases its resources without
+// a word to the UE, and the session goes on. A request for an existing PDU session brings it back. Errors: ErrNoUE, ErrNoSession, ErrIdle.
+func (c *Core) MoveTo3GPP(imsi string, psi uint8) error {
+	return c.about(imsi, func(r *registration) error {
+		s := r.sessions[psi]
+		switch {
+		case s == nil:
+			return fmt.Errorf("%s: PDU session %d: %w", imsi, psi, ErrNoSession)
+		case r.ue == nil || !s.active:
+			return fmt.Errorf("%s: %w", imsi, ErrIdle)
+		}
+		s.keep = true
+		r.ue.releaseResources(s, nil)
+		return nil
+	})
+}
+
 // modify asks the N3IWF; the session's flows are those that it has agreed to.
 func (u *ueContext) modify(s *session, set []flow, remove []uint8) error {
 	t := &ngap.PDUSessionResourceModifyRequestTransfer{}

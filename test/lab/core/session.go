@@ -31,6 +31,7 @@ type session struct {
 	active    bool // the N3IWF has resources
 	releasing bool
 	again     func() // what follows the release
+	keep      bool   // the session goes on in 3GPP access
 
 	peer     netip.Addr // the N3IWF's end of the tunnel
 	peerTEID uint32
@@ -282,6 +283,11 @@ func (u *ueContext) resourcesReleased(psi uint8) {
 		return
 	}
 	u.log.Info("PDU session released", slog.Int("pdu_session", int(psi)))
+	if s.keep {
+		s.keep, s.releasing = false, false
+		s.deactivate()
+		return
+	}
 	s.free()
 	if s.again != nil {
 		s.again()

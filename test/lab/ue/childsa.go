@@ -55,6 +55,11 @@ func (u *UE) acceptChild(_ *ikev2.Session, offer *ikev2.ChildOffer) (ikev2.Child
 	if info == nil || !up.IsValid() {
 		return ikev2.ChildAnswer{}, &ikev2.NotifyError{Type: message.NO_ADDITIONAL_SAS}
 	}
+	if u.o.RefuseChild != nil {
+		if why := u.o.RefuseChild(info); why != 0 {
+			return ikev2.ChildAnswer{}, &ikev2.NotifyError{Type: why}
+		}
+	}
 	c := u.newChild(info)
 	c.up = up
 	return ikev2.ChildAnswer{Tag: c}, nil

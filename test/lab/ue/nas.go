@@ -74,9 +74,16 @@ func (u *UE) downlinkNAS(pdu []byte) {
 	switch m := m.(type) {
 	case *nas.RegistrationAccept:
 		u.guti = m.GUTI
+		u.keepSessions(m.SessionStatus)
 		u.sendNAS(&nas.RegistrationComplete{})
 		u.o.Step("registered")
 		u.failRegistration(nil)
+	case *nas.ServiceAccept:
+		u.keepSessions(m.SessionStatus)
+		u.o.Step("service accepted")
+		u.failRegistration(nil)
+	case *nas.ServiceReject:
+		u.failRegistration(fmt.Errorf("service rejected: 5GMM cause %s", m.Cause))
 	case *nas.ConfigurationUpdateCommand:
 		if len(m.GUTI) > 0 {
 			u.guti = m.GUTI

@@ -25,7 +25,11 @@ func (u *UE) receiveEAP(packet []byte) {
 	switch ev := ev.(type) {
 	case eap5g.Started:
 		u.o.Step("IKE_SA_INIT done, EAP-5G started")
-		request, err := u.registrationRequest()
+		initial := u.registrationRequest
+		if u.initial != nil {
+			initial = u.initial
+		}
+		request, err := initial()
 		if err != nil {
 			u.failRegistration(err)
 			return
@@ -91,6 +95,9 @@ func (u *UE) failRegistration(err error) {
 func (u *UE) accessParameters() eap5g.AN {
 	s := &u.o.Subscriber
 	cause := eap5g.CauseMOSignalling
+	if u.o.Emergency {
+		cause = eap5g.CauseEmergency
+	}
 	an := eap5g.AN{EstablishmentCause: &cause}
 	if plmn, err := nas.NewPLMN(s.MCC, s.MNC); err == nil {
 		p := eap5g.PLMN(plmn)
@@ -122,8 +129,15 @@ func (u *UE) registrationRequest() ([]byte, error) {
 		return nil, err
 	}
 	return nas.Encode(&nas.RegistrationRequest{
-		RegistrationType: nas.RegistrationInitial | nas.FollowOn, KSI: nas.NoKey, Identity: identity, SecurityCapability: u.capability(),
+		RegistrationType: u.registrationType(), KSI: nas.NoKey, Identity: identity, SecurityCapability: u.capability(),
 	})
+}
+
+func (u *UE) registrationType() nas.RegistrationType {
+	if u.o.Emergency {
+		return nas.RegistrationEmergency | nas.FollowOn
+	}
+	return nas.RegistrationInitial | nas.FollowOn
 }
 
 // fullRegistrationRequest goes into Security Mode Complete (TS 24.501 4.4.6).
@@ -133,7 +147,7 @@ func (u *UE) fullRegistrationRequest() ([]byte, error) {
 		return nil, err
 	}
 	return nas.Encode(&nas.RegistrationRequest{
-		RegistrationType: nas.RegistrationInitial | nas.FollowOn, KSI: nas.NoKey, Identity: identity, SecurityCapability: u.capability(),
+		RegistrationType: u.registrationType(), KSI: nas.NoKey, Identity: identity, SecurityCapability: u.capability(),
 		MMCapability: []byte{7}, RequestedNSSAI: u.o.Subscriber.Slices,
 	})
 }
@@ -182,6 +196,8 @@ func (u *UE) answerNAS(pdu []byte) ([]byte, error) {
 		return u.securityMode(pdu, m)
 	case *nas.AuthenticationReject:
 		return nil, errors.New("the network rejected the authentication; check K and OPc")
+	case *nas.ServiceReject:
+		return nil, fmt.Errorf("service rejected: 5GMM cause %s", m.Cause)
 	case *nas.RegistrationReject:
 		return nil, fmt.Errorf("registration rejected: 5GMM cause %s", m.Cause)
 	}

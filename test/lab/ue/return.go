@@ -149,6 +149,7 @@ func (u *UE) begin(gateway netip.Addr) {
 	}
 	u.o.N3IWF = gateway
 	u.session, u.closedErr, u.eap, u.security, u.kN3IWF, u.inner, u.netNAS = nil, nil, eap5g.Peer{}, nil, nil, [2]netip.Addr{}, netip.AddrPort{}
+	u.initial = nil
 	u.signalling.Store(nil)
 	u.deadline = time.Time{}
 }

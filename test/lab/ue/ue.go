@@ -52,6 +52,12 @@ type Options struct {
 	NoMOBIKE  bool
 	// FragmentSize is the largest IKE message that is sent whole (RFC 7383); 0 is the default of ikev2.
 	FragmentSize int
+	// Emergency registers for emergency services (TS 24.501 5.5.1.2.6), with that establishment cause.
+	Emergency bool
+	// InitialContact says in the first IKE_AUTH request that the UE has no other IKE SA.
+	InitialContact bool
+	// RefuseChild may refuse a user-plane child SA with a notify; nil takes all.
+	RefuseChild func(info *nwu.QoSInfo) message.NotifyType
 	// SessionType of PDU sessions, IPv4 or IPv4v6; 0 is IPv4.
 	SessionType nas.SessionType
 	// Switch lets the UE follow SWITCH_TO_IP_ADDRESS; nil does not.
@@ -104,6 +110,7 @@ type UE struct {
 	kamf      aka.Key
 	ksi       uint8
 	kN3IWF    []byte
+	initial   func() ([]byte, error) // the first NAS message of the IKE SA; nil: a registration without context
 	guti      []byte
 	inner     [2]netip.Addr
 	netNAS    netip.AddrPort
@@ -273,8 +280,9 @@ func (u *UE) start() error {
 		all = append(all, anyIPv6)
 	}
 	want := ikev2.InitiatorOptions{
-		Child:  ikev2.ChildRequest{LocalTS: all, RemoteTS: all, Tag: u.newChild(nil)},
-		Config: &message.Configuration{Type: message.CFG_REQUEST, Attributes: config},
+		InitialContact: u.o.InitialContact,
+		Child:          ikev2.ChildRequest{LocalTS: all, RemoteTS: all, Tag: u.newChild(nil)},
+		Config:         &message.Configuration{Type: message.CFG_REQUEST, Attributes: config},
 		NATTPath: ikev2.Path{
 			Local:  netip.AddrPortFrom(u.o.Local, u.o.LocalNATT),
 			Remote: netip.AddrPortFrom(u.o.N3IWF, u.o.NATTPort), NATT: true,
@@ -433,12 +441,7 @@ func (u *UE) closed(ev ikev2.Closed) {
 		u.comeBack(ev.ByPeer)
 	}
 	u.o.Step("IKE SA ended")
-	for id := range u.children {
-		_ = u.dataPlane.Delete(id, 0) // it may be gone already
-	}
-	clear(u.children)
-	u.signalling.Store(nil)
-	u.nasUp, u.nasWaiting = false, nil
+	u.forgetSA()
 	finish := func(c *chan error, err error) {
 		if *c != nil {
 			*c <- err
