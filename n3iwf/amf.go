@@ -25,6 +25,9 @@ type amf struct {
 	ng  atomic.Pointer[ngConnection] // nil while there is none
 	// former is the name of the AMF that the last connection was with; empty before the first one. It belongs to run.
 	former string
+	// leaving: it is not in the configuration any more.
+	leaving atomic.Bool
+	stop    atomic.Pointer[context.CancelFunc] // of serve
 }
 
 const ngSetupTimeout = 15 * time.Second

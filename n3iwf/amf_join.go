@@ -82,7 +82,7 @@ func (a *amf) introduce(ctx context.Context, association transport.Association) 
 // learned waits for what another node knows of the AMF. Without that the AMF is taken for one that serves all that is configured here.
 func (a *amf) learned(ctx context.Context) *ngap.NGSetupResponse {
 	for until := time.Now().Add(joinTime); ; {
-		if r := a.nf.nodes.knownAMF(a.cfg.Addresses, len(a.nf.amfs) == 1); r != nil {
+		if r := a.nf.nodes.knownAMF(a.cfg.Addresses, len(a.nf.amfs.get()) == 1); r != nil {
 			return r
 		}
 		if time.Now().After(until) {
@@ -125,7 +125,7 @@ func (n *nodes) knownAMF(addresses []netip.Addr, only bool) *ngap.NGSetupRespons
 
 // ownAMFs are the news of this node's own connections.
 func (n *nodes) ownAMFs() (list []amfNews) {
-	for _, a := range n.nf.amfs {
+	for _, a := range n.nf.amfs.get() {
 		if ng := a.ng.Load(); ng != nil && ng.response != nil {
 			list = append(list, amfNews{a.cfg.Addresses, ng.response})
 		}
@@ -176,8 +176,8 @@ func (n *nodes) takeAMF(body []byte) error {
 
 // connectionTo gives this node's connection with an AMF, by its name, nil when there is none.
 func (nf *N3IWF) connectionTo(name string) *ngConnection {
-	for _, a := range nf.amfs {
-		if ng := a.ng.Load(); ng != nil && (ng.name() == name || ng.name() == "" && len(nf.amfs) == 1) {
+	for _, a := range nf.amfs.get() {
+		if ng := a.ng.Load(); ng != nil && (ng.name() == name || ng.name() == "" && len(nf.amfs.get()) == 1) {
 			return ng
 		}
 	}

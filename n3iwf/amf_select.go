@@ -21,8 +21,8 @@ type amfRequest struct {
 // (TS 38.413 8.7.7). Nil, and why, when there is none.
 func (nf *N3IWF) selectAMF(r *amfRequest) (*ngConnection, string) {
 	var up []*ngConnection
-	for _, a := range nf.amfs {
-		if ng := a.ng.Load(); ng != nil && (r.plmn == nil || ng.about().serves(*r.plmn) != nil) {
+	for _, a := range nf.amfs.get() {
+		if ng := a.forNewUEs(); ng != nil && (r.plmn == nil || ng.about().serves(*r.plmn) != nil) {
 			up = append(up, ng)
 		}
 	}

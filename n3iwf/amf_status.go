@@ -74,8 +74,8 @@ func (u *ue) mustMove() (backup ngap.AMFName, must bool) {
 // 5.21.2.2). Nil when none is connected.
 func (u *ue) successor(backup ngap.AMFName) *ngConnection {
 	var same, served []*ngConnection
-	for _, a := range u.nf.amfs {
-		ng := a.ng.Load()
+	for _, a := range u.nf.amfs.get() {
+		ng := a.forNewUEs()
 		if ng == nil || ng == u.ng || ng.allUnavailable() {
 			continue
 		}

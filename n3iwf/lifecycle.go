@@ -13,12 +13,12 @@ import (
 // amfChanged tells the log when the N3IWF becomes able or unable to serve UEs.
 func (nf *N3IWF) amfChanged() {
 	up := 0
-	for _, a := range nf.amfs {
+	for _, a := range nf.amfs.get() {
 		if a.ng.Load() != nil {
 			up++
 		}
 	}
-	nf.log.Info("AMFs", slog.Int("connected", up), slog.Int("configured", len(nf.amfs)))
+	nf.log.Info("AMFs", slog.Int("connected", up), slog.Int("configured", len(nf.amfs.get())))
 }
 
 // releaseAll asks the AMFs to release all UEs and deletes their IKE SAs, after naming another N3IWF to those that can go there (RFC 5685); it

@@ -38,7 +38,7 @@ type N3IWF struct {
 	relay     *relay.Relay
 	nas       *nas.Server
 	owners    []*owner
-	amfs      []*amf
+	amfs      amfList
 	workers   chan job
 	admitted  atomic.Int64 // UEs that have come as far as an AMF; bounded by limits.maxUEs
 
@@ -130,10 +130,7 @@ func (nf *N3IWF) open() error {
 		o.responder = ikev2.NewResponder(nf.ownerOptions(options, o))
 	}
 	nf.ready.Store(true)
-	for _, c := range nf.cfg.N2.AMFs {
-		a := &amf{nf: nf, cfg: c, log: nf.log.With(slog.Any("amf_addresses", c.Addresses))}
-		nf.amfs = append(nf.amfs, a)
-	}
+	nf.setAMFs(nf.cfg.N2.AMFs)
 	return nf.nodes.open()
 }
 
@@ -152,9 +149,7 @@ func (nf *N3IWF) Serve(ctx context.Context) error {
 			nf.log.Warn("addresses of this machine are not followed", slog.Any("error", err))
 		}
 	}
-	for _, a := range nf.amfs {
-		nf.running.Go(func() { a.run(inner) })
-	}
+	nf.serveAMFs(inner)
 	nf.log.Info("N3IWF is up", slog.String("nwu", fmt.Sprint(nf.dataPlane.Sockets())), slog.String("n3", fmt.Sprint(nf.relay.LocalAddr())), slog.Int("workers", len(nf.owners)))
 	<-ctx.Done()
 	close(nf.quit)

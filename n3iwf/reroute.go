@@ -47,8 +47,8 @@ func (u *ue) reroute(m *ngap.RerouteNASRequest) {
 // rerouteTo finds an AMF of the set that serves the UE's PLMN.
 func (u *ue) rerouteTo(set ngap.AMFSetID, plmn *ngap.PLMNIdentity) *ngConnection {
 	var candidates []*ngConnection
-	for _, a := range u.nf.amfs {
-		ng := a.ng.Load()
+	for _, a := range u.nf.amfs.get() {
+		ng := a.forNewUEs()
 		if ng == nil || ng == u.ng || plmn != nil && ng.about().serves(*plmn) == nil {
 			continue
 		}

@@ -215,7 +215,7 @@ func (nf *N3IWF) AMFs(ctx context.Context) []AMFView {
 		}
 	}
 	out := []AMFView{}
-	for _, a := range nf.amfs {
+	for _, a := range nf.amfs.get() {
 		v := AMFView{Host: a.cfg.Name, Addresses: a.cfg.Addresses, Port: a.cfg.Port, UEs: on[a]}
 		if ng := a.ng.Load(); ng != nil {
 			v.Connected, v.Name, v.Since, v.Capacity = true, ng.name(), ng.since, int(ng.about().capacity)

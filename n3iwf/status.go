@@ -30,7 +30,7 @@ func (nf *N3IWF) Counters() *Counters { return &nf.counters }
 func (nf *N3IWF) Status() Status {
 	s := Status{ESP: nf.dataPlane.Totals(), NAS: nf.nas.Stats(), N3: nf.relay.Stats()}
 	s.Nodes = nf.nodes.list()
-	for _, a := range nf.amfs {
+	for _, a := range nf.amfs.get() {
 		if a.ng.Load() != nil {
 			s.AMFs++
 		}
