@@ -26,6 +26,9 @@ func (nf *N3IWF) selectAMF(r *amfRequest) (*ngConnection, string) {
 			up = append(up, ng)
 		}
 	}
+	if len(up) == 0 && r.isEmergency() {
+		up = nf.forEmergency()
+	}
 	if len(up) == 0 {
 		return nil, "no AMF is connected that serves this UE"
 	}

@@ -26,6 +26,7 @@ type ueContext struct {
 	AMFID     uint64
 	AMF       string // name
 	Since     time.Time
+	Emergency bool
 	Session   []byte // ikev2.Session.Export
 	Inner     [2]netip.Addr
 	NextChild uint32

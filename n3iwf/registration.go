@@ -83,8 +83,10 @@ func (u *ue) awaitAMF() {
 
 // initialUEMessage selects the AMF and opens the NGAP association of the UE with its first NAS message.
 func (u *ue) initialUEMessage(ev eap5g.NASReceived) {
-	emergency := ev.AN.EstablishmentCause != nil && *ev.AN.EstablishmentCause == eap5g.CauseEmergency
-	if !u.admit(emergency) {
+	if c := ev.AN.EstablishmentCause; c != nil && *c == eap5g.CauseEmergency {
+		u.isEmergency()
+	}
+	if !u.admit() {
 		u.refuse("limits.maxUEs UEs are here")
 		return
 	}
@@ -118,8 +120,8 @@ func (u *ue) initialUEMessage(ev eap5g.NASReceived) {
 
 // admit counts the UE against limits.maxUEs. Before this, the limits of half-open IKE SAs bound what peers can make this N3IWF hold; here is the
 // first moment when a UE can be told why it is refused. An emergency is never refused for want of room.
-func (u *ue) admit(emergency bool) bool {
-	if u.nf.admitted.Add(1) > int64(u.nf.live().Limits.MaxUEs) && !emergency {
+func (u *ue) admit() bool {
+	if u.nf.admitted.Add(1) > int64(u.nf.live().Limits.MaxUEs) && !u.emergency {
 		u.nf.admitted.Add(-1)
 		return false
 	}

@@ -24,6 +24,7 @@ type UESummary struct {
 	Remote      netip.AddrPort `json:"remote"` // where the UE is now
 	Local       netip.AddrPort `json:"local"`
 	MOBIKE      bool           `json:"mobike"`
+	Emergency   bool           `json:"emergency,omitempty"`
 	BehindNAT   bool           `json:"behindNAT"`
 	Inner       []netip.Addr   `json:"inner"`
 	PDUSessions []int          `json:"pduSessions"`
@@ -275,7 +276,7 @@ func (o *owner) summaries(filter string) []UESummary {
 
 func (u *ue) summary() UESummary {
 	s := UESummary{
-		ID: u.ranID, State: u.state.String(), Since: u.since, Remote: u.path.Remote, Local: u.path.Local, MOBIKE: u.session.MOBIKE(),
+		ID: u.ranID, State: u.state.String(), Since: u.since, Remote: u.path.Remote, Local: u.path.Local, MOBIKE: u.session.MOBIKE(), Emergency: u.emergency,
 		BehindNAT: u.session.NAT().PeerBehindNAT, Inner: []netip.Addr{}, PDUSessions: []int{}, ChildSAs: len(u.children), Moves: u.moves,
 		LastHeard: u.session.LastHeard(), AMF: u.amfName(),
 	}

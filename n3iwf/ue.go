@@ -26,6 +26,8 @@ type ue struct {
 	gone  bool
 	// admitted: it counts against limits.maxUEs.
 	admitted bool
+	// emergency: it registers for an emergency, and is bound by fewer limits.
+	emergency bool
 
 	// NWu.
 	session    *ikev2.Session

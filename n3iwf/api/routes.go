@@ -66,6 +66,7 @@ func (s *Server) routes() []route {
 		{method: "GET", path: "/ues/{id}", summary: "One UE with its SAs, PDU sessions and path", answer: n3iwf.UEDetail{}, handle: s.getUE},
 		{method: "DELETE", path: "/ues/{id}", summary: "Release a UE: the AMF is asked to, and its IKE SA is deleted", handle: s.releaseUE},
 		{method: "GET", path: "/sas", summary: "The child SAs of a page of UEs", query: uePages, answer: []n3iwf.SAView{}, handle: s.getSAs},
+		{method: "GET", path: "/filters", summary: "What tells the ESP packets of a page of UEs apart, for QoS in the network between", query: uePages, answer: []n3iwf.PacketFilter{}, handle: s.getFilters},
 		{method: "GET", path: "/log-level", summary: "The least severe level that is logged", answer: LogLevel{}, handle: s.getLogLevel},
 		{method: "PUT", path: "/log-level", summary: "Change the log level until the next start", body: LogLevel{}, answer: LogLevel{}, handle: s.putLogLevel},
 	}
@@ -93,6 +94,14 @@ func (s *Server) getSAs(c *gin.Context) (any, error) {
 		list = []n3iwf.SAView{}
 	}
 	return list, nil
+}
+
+func (s *Server) getFilters(c *gin.Context) (any, error) {
+	q, err := queryOf(c)
+	if err != nil {
+		return nil, err
+	}
+	return s.nf.Filters(c.Request.Context(), q), nil
 }
 
 func (s *Server) getUE(c *gin.Context) (any, error) {

@@ -184,6 +184,13 @@ func TestManagementAPI(t *testing.T) {
 	var sas []n3iwf.SAView
 	require.Equal(t, 200, o.call(t, "GET", "/sas", nil, &sas))
 	require.Len(t, sas, 2)
+	var filters []n3iwf.PacketFilter
+	require.Equal(t, 200, o.call(t, "GET", "/filters", nil, &filters))
+	require.Len(t, filters, 2)
+	for i, f := range filters {
+		require.Equal(t, []string{sas[i].InboundSPI, sas[i].OutboundSPI}, []string{f.UplinkSPI, f.DownlinkSPI})
+	}
+	require.Equal(t, 400, o.call(t, "GET", "/filters?offset=x", nil, nil))
 
 	// What is wrong is said.
 	require.Equal(t, 404, o.call(t, "GET", "/ues/4000000000", nil, nil))

@@ -42,6 +42,7 @@ func newRelayWorld(t *testing.T, change func(*config.Config), dnn ...string) *wo
 	return w
 }
 
+// relayCore changes the core's file before it starts.
 func (w *world) relayCore(dnn ...string) {
 	text, err := os.ReadFile(w.coreFile)
 	require.NoError(w.t, err)

@@ -50,7 +50,11 @@ type Relay struct {
 	outside  map[netip.AddrPort]*mapping
 	inside   map[insideKey]*mapping
 	up, down uint64
+	flows    map[uint8]Counts
 }
+
+// Counts are packets from remote UEs and to them.
+type Counts struct{ Up, Down uint64 }
 
 type link struct {
 	Link
@@ -82,10 +86,10 @@ const (
 // New opens the links. It takes over what the UE receives.
 func New(o Options) (*Relay, error) {
 	o.Logger = cmp.Or(o.Logger, slog.Default())
-	r := &Relay{o: o, next: firstPort, outside: map[netip.AddrPort]*mapping{}, inside: map[insideKey]*mapping{}}
-	o.UE.OnReceive(func(psi, _ uint8, pdu []byte) {
+	r := &Relay{o: o, next: firstPort, outside: map[netip.AddrPort]*mapping{}, inside: map[insideKey]*mapping{}, flows: map[uint8]Counts{}}
+	o.UE.OnReceive(func(psi, qfi uint8, pdu []byte) {
 		if psi == o.Session.ID {
-			r.downlink(pdu)
+			r.downlink(qfi, pdu)
 		}
 	})
 	for _, l := range o.Links {
@@ -129,14 +133,16 @@ func (r *Relay) uplink(l *link) {
 			continue
 		}
 		b = udpip.Append(b[:0], udpip.Packet{Source: m.outside, Destination: l.N3IWF, Class: class, Payload: payload[:n]}, id)
-		if sender.Write(r.o.Session.Classify(b), b) == nil {
+		qfi := r.o.Session.Classify(b)
+		r.count(qfi, Counts{Up: 1})
+		if sender.Write(qfi, b) == nil {
 			_ = sender.Flush() // what is not sent is lost, as on any link
 		}
 	}
 }
 
 // downlink forwards what comes through the PDU session.
-func (r *Relay) downlink(pdu []byte) {
+func (r *Relay) downlink(qfi uint8, pdu []byte) {
 	p, ok := udpip.Parse(pdu)
 	if !ok {
 		return
@@ -150,6 +156,7 @@ func (r *Relay) downlink(pdu []byte) {
 	}
 	r.mu.Unlock()
 	if m != nil {
+		r.count(qfi, Counts{Down: 1})
 		_ = m.link.conn.Write(p.Payload, p.Class, m.client)
 	}
 }
@@ -214,6 +221,20 @@ func (r *Relay) Forwarded() (up, down uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.up, r.down
+}
+
+func (r *Relay) count(qfi uint8, add Counts) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := r.flows[qfi]
+	r.flows[qfi] = Counts{c.Up + add.Up, c.Down + add.Down}
+}
+
+// Flow counts what went through one QoS flow of the session.
+func (r *Relay) Flow(qfi uint8) Counts {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.flows[qfi]
 }
 
 // Start has a prefix delegated where the session has IPv6, and then makes the relay.

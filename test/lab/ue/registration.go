@@ -98,7 +98,7 @@ func (u *UE) accessParameters() eap5g.AN {
 	if u.o.Emergency {
 		cause = eap5g.CauseEmergency
 	}
-	an := eap5g.AN{EstablishmentCause: &cause}
+	an := eap5g.AN{EstablishmentCause: &cause, SelectedNID: u.o.NID}
 	if plmn, err := nas.NewPLMN(s.MCC, s.MNC); err == nil {
 		p := eap5g.PLMN(plmn)
 		an.SelectedPLMN = &p
