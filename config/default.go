@@ -93,7 +93,7 @@ func Default() *Config {
 		},
 		DataPlane:  DataPlane{Kind: "user", InterfaceID: 1},
 		Management: Management{Socket: DefaultSocket},
-		Log:        Log{Level: "info", Format: "text"},
+		Log:        Log{Level: "info", Format: "text", LinesPerSecond: 100},
 	}
 }
 

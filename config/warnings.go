@@ -28,6 +28,7 @@ func Warnings(file string, c *Config, now time.Time) Problems {
 	d.warn(n.IKE.Liveness.Period == 0, "nwu.ike.liveness.period", "UEs that vanish are never found", "take 2m, say")
 	d.warn(n.ESP.ReplayWindow < 256, "nwu.esp.replayWindow", fmt.Sprintf("%d packets are few: reordered packets are dropped", n.ESP.ReplayWindow), "take 1024")
 	d.warn(len(n.MOBIKE.VerifiedNetworks) > 0, "nwu.mobike.verifiedNetworks", "source addresses in these networks are believed", "list only networks where nobody can forge them")
+	d.warn(c.Debug.Identities, "debug.identities", "the log tells who the subscribers are", "remove the key outside of a laboratory")
 	d.warn(c.Debug.KeyLog != "", "debug.keylog", "whoever reads that directory can decrypt all traffic", "remove the key outside of a laboratory")
 	d.warn(c.Management.PProf, "management.pprof", "profiles show the memory of this process to those who may use the API", "take false when you are done")
 	d.warn(c.Management.Listen != "" && c.Management.TLS.Chain == "", "management.listen", "the token travels in clear on this machine", "set management.tls")

@@ -19,6 +19,7 @@ import (
 	"github.com/open-n3iwf/n3iwf/config"
 	"github.com/open-n3iwf/n3iwf/gre/relay"
 	"github.com/open-n3iwf/n3iwf/ikev2"
+	"github.com/open-n3iwf/n3iwf/internal/lograte"
 	"github.com/open-n3iwf/n3iwf/ngap"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
 	"github.com/open-n3iwf/n3iwf/nwu/nas"
@@ -74,6 +75,7 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 
 // New opens the sockets and prepares everything; nothing of a UE or AMF is handled before Serve.
 func New(cfg *config.Config, log *slog.Logger) (*N3IWF, error) {
+	log = slog.New(lograte.NewHandler(log.Handler(), cfg.Log.LinesPerSecond))
 	nf := &N3IWF{cfg: cfg, log: log, workers: make(chan job, jobBacklog), quit: make(chan struct{})}
 	nf.local.configured = cfg.NWu.MOBIKE.AdditionalAddresses
 	nf.nodes = newNodes(nf)

@@ -166,25 +166,17 @@ func (t *innerTable) find(a netip.Addr) *ue {
 }
 
 // temporaryIdentity takes the 5G-S-TMSI out of a plain Registration or Service Request, for the AMFs that want it in INITIAL UE MESSAGE to
-// find the UE (TS 38.413 8.6.1.2). This is the one place where NAS is looked at; nil when there is none.
+// find the UE (TS 38.413 8.6.1.2). nil when there is none.
 func temporaryIdentity(pdu []byte) *ngap.FiveGSTMSI {
-	const guti, stmsi = 2, 4 // types of 5GS mobile identity (TS 24.501 9.11.3.4)
-	if len(pdu) > 7 && pdu[0] == 0x7e && pdu[1]&0x0f == 1 {
-		pdu = pdu[7:] // integrity protected, not ciphered
-	}
-	if len(pdu) < 7 || pdu[0] != 0x7e || pdu[1]&0x0f != 0 || pdu[2] != 0x41 && pdu[2] != 0x4c {
+	identity := mobileIdentity(pdu)
+	n := len(identity)
+	if n < 7 {
 		return nil
 	}
-	n := int(binary.BigEndian.Uint16(pdu[4:]))
-	identity := pdu[6:]
-	if n < 7 || n > len(identity) {
-		return nil
-	}
-	identity = identity[:n]
-	switch kind := identity[0] & 7; {
-	case kind == guti && n == 11:
+	switch kind := identity[0] & identityType; {
+	case kind == identityGUTI && n == 11:
 		identity = identity[5:]
-	case kind == stmsi && n == 7:
+	case kind == identityTMSI && n == 7:
 		identity = identity[1:]
 	default:
 		return nil

@@ -111,6 +111,7 @@ func (u *ue) initialUEMessage(ev eap5g.NASReceived) {
 	requested := ngap.UEContextRequestRequested
 	u.awaitAMF()
 	u.log.Info("UE registers", slog.String("path", u.path.String()), slog.String("amf", u.ng.name()))
+	u.logIdentity(ev.PDU)
 	u.initial = &ngap.InitialUEMessage{
 		RANUENGAPID: ngap.RANUENGAPID(u.ranID), NASPDU: ev.PDU, UserLocationInformation: u.location(), RRCEstablishmentCause: cause,
 		FiveGSTMSI: temporaryIdentity(ev.PDU), UEContextRequest: &requested, SelectedPLMNIdentity: plmn,

@@ -138,7 +138,7 @@ func (c *conn) serve(w *worker) {
 	defer func() {
 		if r := recover(); r != nil {
 			c.t.count.panics.Add(1)
-			c.t.log.Error("defect while handling NAS of a UE, its connection is closed", "ue", c.ue, "panic", r, "stack", string(debug.Stack()))
+			c.t.log.Error("defect while handling NAS of a UE, its connection is closed", "inner", c.ue, "panic", r, "stack", string(debug.Stack()))
 			c.end(w, fmt.Errorf("%w: %v", ErrPanic, r), true)
 		}
 	}()
@@ -312,7 +312,7 @@ func (c *conn) finish() {
 	c.usable.Store(false)
 	c.t.count.open.Add(^uint64(0))
 	if err := c.ep.Shutdown(tcpip.ShutdownWrite); err != nil {
-		c.t.log.Debug("shutdown", "ue", c.ue, "error", err.String())
+		c.t.log.Debug("shutdown", "inner", c.ue, "error", err.String())
 	}
 }
 
@@ -346,7 +346,7 @@ func (c *conn) end(w *worker, reason error, hard bool) {
 	defer func() {
 		if r := recover(); r != nil {
 			c.t.count.panics.Add(1)
-			c.t.log.Error("defect while closing the NAS connection of a UE", "ue", c.ue, "panic", r, "stack", string(debug.Stack()))
+			c.t.log.Error("defect while closing the NAS connection of a UE", "inner", c.ue, "panic", r, "stack", string(debug.Stack()))
 		}
 	}()
 	c.t.options.Events.OnClosed(c.ue, reason)

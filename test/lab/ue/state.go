@@ -41,6 +41,18 @@ type PDUState struct {
 	QFIs    []uint8 `json:"qfis"`
 }
 
+// KN3IWF gives the key of the latest registration, for tests that look for it where it must not be.
+func (u *UE) KN3IWF() []byte {
+	found := make(chan []byte, 1)
+	u.post(func() { found <- u.kN3IWF })
+	select {
+	case k := <-found:
+		return k
+	case <-u.quit:
+		return nil
+	}
+}
+
 // State takes a picture of the UE.
 func (u *UE) State() State {
 	done := make(chan State, 1)
