@@ -197,9 +197,22 @@ func listen(o Options, reusePort bool) (*Conn, error) {
 	if err != nil {
 		return nil, errors.Join(err, pc.Close())
 	}
+	c.keepSource()
 	// net reports the wildcard address as :: for either family.
 	c.local = netip.AddrPortFrom(a, c.local.Port())
 	return c, nil
+}
+
+// keepSource lets the socket go on sending from its address when the machine has it no more, where that is permitted
+// (CAP_NET_ADMIN or CAP_NET_RAW): what tells peers of the loss can come from there only, if a NAT is before them. It is set
+// after bind, which is to fail for an address that was never there.
+func (c *Conn) keepSource() {
+	_ = c.control(func(fd int) error {
+		if c.v6 {
+			return unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_TRANSPARENT, 1)
+		}
+		return unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_TRANSPARENT, 1)
+	})
 }
 
 // configure sets what must hold before bind.
