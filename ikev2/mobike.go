@@ -175,10 +175,11 @@ func (s *Session) addressList(in []message.Payload, path Path) bool {
 }
 
 // leaveGoneAddress lets an initiator that may move by itself do so when the peer's new list lacks the address that it
-// uses.
+// uses. It may still answer there, but not for long.
 func (s *Session) leaveGoneAddress() {
-	if s.opt.TestPathsAfter > 0 && s.mayTest() && !slices.Contains(s.peerAddrs, s.path.Remote.Addr().Unmap()) {
-		s.testPaths(s.pairs(), true)
+	withdrawn := func(p Path) bool { return !slices.Contains(s.peerAddrs, p.Remote.Addr().Unmap()) }
+	if s.opt.TestPathsAfter > 0 && s.mayTest() && withdrawn(s.path) {
+		s.testPaths(slices.DeleteFunc(s.pairs(), withdrawn), true)
 	}
 }
 
