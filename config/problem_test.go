@@ -45,7 +45,7 @@ func TestProblems(t *testing.T) {
 		want           []string
 	}{
 		{"unknown key", "", "n3:\n  adresses: [127.0.0.1]\n", []string{"13: n3.adresses: unknown key; did you mean addresses?"}},
-		{"unknown key, far", "", "log: {colour: red}\n", []string{"12: log.colour: unknown key; remove it; the keys here are: level, format"}},
+		{"unknown key, far", "", "log: {colour: red}\n", []string{"12: log.colour: unknown key; remove it; the keys here are: level, format, linesPerSecond"}},
 		{"unknown section", "", "amf: {}\n", []string{"12: amf: unknown key; remove it; the keys here are: n3iwf, nwu, n2, n3, cluster, limits, timers, dataPlane, management, log, debug"}},
 		{"cluster alone", "", "cluster: {enabled: true}\n", []string{
 			"6: nwu.addresses: does not name the addresses of this node, which the others must know; list those that UEs reach one by one",
@@ -135,7 +135,7 @@ func TestProblems(t *testing.T) {
 		{"null", "", "n3:\n", []string{"12: n3: has no value; give it one, or remove the key to get its default"}},
 		{"mapping for scalar", "uePools", "ikePort: {a: 1}\n  uePools", []string{"8: nwu.ikePort: is a mapping where a single value belongs; write the value after the colon"}},
 		{"scalar for list", "addresses: [192.0.2.10]", "addresses: 192.0.2.10", []string{"11: n2.amfs[0].addresses: is a single value where a list belongs; write [a, b], or one \"- \" line for each entry"}},
-		{"scalar for mapping", "", "log: debug\n", []string{"12: log: is a single value where a mapping belongs; write its keys indented below it: level, format"}},
+		{"scalar for mapping", "", "log: debug\n", []string{"12: log: is a single value where a mapping belongs; write its keys indented below it: level, format, linesPerSecond"}},
 		{"alias", "", "log: {level: &l debug, format: *l}\n", []string{
 			"12: log.level: anchors, aliases and tags are not read here; write the value out",
 			"12: log.format: anchors, aliases and tags are not read here; write the value out"}},
