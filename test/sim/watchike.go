@@ -42,7 +42,8 @@ type saRecord struct {
 	openers   [2]message.Protector // of what the initiator sends, and of what the responder sends
 	exchanges [2]map[uint32]*exchange
 	next      [2]uint32
-	first     bool // made by IKE_SA_INIT, not by a rekey
+	first     bool   // made by IKE_SA_INIT, not by a rekey
+	windows   [2]int // that the initiator and the responder have said after IKE_AUTH
 }
 
 // exchange is a request and what came of it.
@@ -179,9 +180,9 @@ func (t *watch) ikeSent(e *end, path ikev2.Path, d []byte) {
 		r.exchanges[dir][k.mid] = x
 		e.seen.open = append(e.seen.open, x)
 		r.first = r.first || d[18] == byte(message.IKE_AUTH)
-		window := 1
+		window := max(1, r.windows[1-dir])
 		if r.first {
-			window = t.w.profile.window // told in IKE_AUTH; a rekey takes it back
+			window = t.w.profile.window // told in IKE_AUTH; a rekey takes it back, until it is told again
 		}
 		if old := r.oldest(dir, e); int(k.mid-old) >= window && !e.closed {
 			t.w.violate("window", "%s sends request %d while %d has no answer", e.name, k.mid, old)
@@ -208,7 +209,7 @@ func (r *saRecord) oldest(dir int, e *end) uint32 {
 	return n
 }
 
-// cookie2 is the content of the COOKIE2 of a message, or nil. sender is 0 for the IKE SA's initiator.
+// cookie2 is the content of the COOKIE2 of a message, or nil; a window that the message tells is noted. sender is 0 for the IKE SA's initiator.
 func (t *watch) cookie2(r *saRecord, sender int, d []byte) []byte {
 	if r.openers[sender] == nil {
 		return nil
@@ -225,6 +226,9 @@ func (t *watch) cookie2(r *saRecord, sender int, d []byte) []byte {
 	if err != nil {
 		t.w.violate("keys", "%s cannot be opened with the keys of its IKE SA: %v", describeIKE(d), err)
 		return nil
+	}
+	if n := message.GetNotify(in, message.SET_WINDOW_SIZE); n != nil && len(n.Data) == 4 {
+		r.windows[sender] = max(r.windows[sender], int(n.Data[3]))
 	}
 	if n := message.GetNotify(in, message.COOKIE2); n != nil {
 		return n.Data
