@@ -107,8 +107,21 @@ type nasEvents struct{ nf *N3IWF }
 
 var _ nas.Events = nasEvents{}
 
+// OnConnected may come when the UE has just gone: then nobody else would close the connection.
 func (e nasEvents) OnConnected(from netip.Addr) {
-	e.post(from, func(u *ue) { u.nasConnected(from) })
+	u := e.nf.byInner.find(from)
+	if u == nil {
+		e.nf.nas.Disconnect(from)
+		return
+	}
+	u.owner.mail.post(func() {
+		switch now := e.nf.byInner.find(from); {
+		case now == nil:
+			e.nf.nas.Disconnect(from)
+		case now == u && !u.gone:
+			u.owner.guarded(u, func() { u.nasConnected(from) })
+		}
+	})
 }
 
 func (e nasEvents) OnNAS(from netip.Addr, pdu []byte) {
