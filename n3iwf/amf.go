@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -28,7 +29,13 @@ type amf struct {
 	// leaving: it is not in the configuration any more.
 	leaving atomic.Bool
 	stop    atomic.Pointer[context.CancelFunc] // of serve
+
+	endedMu  sync.Mutex
+	endedUEs ngap.UEAssociatedLogicalNGConnectionList // since the last connection was lost
 }
+
+// maxNGAPMessage has room for the longest message: NG RESET of 65536 UEs by both ids (TS 38.413 9.4.7), 13 octets each at most.
+const maxNGAPMessage = 1 << 20
 
 const ngSetupTimeout = 15 * time.Second
 
@@ -84,13 +91,14 @@ func (a *amf) connectAndServe(ctx context.Context) (up bool, err error) {
 		a.hangUp(association)
 		return false, err
 	}
+	a.former = ng.name()
 	a.ng.Store(ng)
 	a.nf.reconnected(ng)
 	a.nf.nodes.spread(a, ng)
 	a.nf.amfChanged()
 	a.nf.publish(LiveEvent{Kind: LiveAMFUp, AMF: ng.name()})
 	a.log.Info("NG connection is up", slog.String("amf", ng.name()), slog.String("peer", association.RemoteAddr().String()))
-	err = ng.serve(ctx, association, remote)
+	err = ng.serve(ctx, association, remote, func() { a.tellEnded(ng) })
 	a.ng.Store(nil)
 	a.nf.amfChanged()
 	a.nf.publish(LiveEvent{Kind: LiveAMFDown, AMF: ng.name()})
@@ -113,7 +121,7 @@ func (a *amf) transportOptions(remote []netip.Addr) transport.Options {
 	o := transport.Options{
 		Mode: mode, RemoteUDPPort: int(a.cfg.UDPPort), OutboundStreams: n2.Streams,
 		HeartbeatInterval: n2.SCTP.Heartbeat, RTOInitial: n2.SCTP.RTOInitial, RTOMin: n2.SCTP.RTOMin, RTOMax: n2.SCTP.RTOMax,
-		InitAttempts: n2.SCTP.MaxRetransmissions, Logger: a.log,
+		InitAttempts: n2.SCTP.MaxRetransmissions, MaxMessageSize: maxNGAPMessage, Logger: a.log,
 	}
 	for _, ip := range remote {
 		o.Remote = append(o.Remote, netip.AddrPortFrom(ip, a.cfg.Port))
@@ -127,7 +135,7 @@ func (a *amf) transportOptions(remote []netip.Addr) transport.Options {
 // connection makes the ngConnection of what the AMF said.
 func (a *amf) connection(r *ngap.NGSetupResponse) (*ngConnection, error) {
 	ng := newNGConnection(a, &amfDescription{name: r.AMFName, capacity: r.RelativeAMFCapacity, plmns: r.PLMNSupportList, guamis: r.ServedGUAMIList})
-	ng.retained = r.UERetentionInformation != nil
+	ng.kept = r.UERetentionInformation != nil && a.former == ng.name()
 	if !ng.about().servesAny(a.nf.plmns) {
 		return nil, fmt.Errorf("AMF %s serves none of the PLMNs of n3iwf.supportedTAs; correct one side", r.AMFName)
 	}
@@ -144,7 +152,7 @@ func (a *amf) setup(ctx context.Context, association transport.Association) (*ng
 			if err != nil {
 				return nil, err
 			}
-			ng.joined = true
+			ng.joined, ng.kept = true, true
 			if ng.name() != "" {
 				if ng.response, err = ngap.Encode(response); err != nil {
 					return nil, err

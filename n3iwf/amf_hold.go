@@ -51,6 +51,7 @@ func (u *ue) amfLost() {
 		return
 	}
 	if u.state != stateUp || u.amfID == nil {
+		u.ng.amf.ended(u.ng, u.logicalConnection())
 		u.unbind()
 		u.setup, u.batches = nil, nil
 		u.endIKE()
@@ -62,6 +63,7 @@ func (u *ue) amfLost() {
 		u.owner.forUE(u, func() {
 			if u.held == h {
 				u.log.Warn("the AMF has not come back; the UE must register again", slog.Duration("held", time.Since(h.since)))
+				u.ng.amf.ended(u.ng, u.logicalConnection())
 				u.loseAMF()
 			}
 		})
@@ -77,14 +79,43 @@ func (u *ue) loseAMF() {
 	u.endIKE()
 }
 
+// ended remembers a UE that has ended while the AMF was away, so that an AMF that comes back with its contexts is told; at once when it has come back
+// already.
+func (a *amf) ended(lost *ngConnection, connection ngap.UEAssociatedLogicalNGConnectionList) {
+	a.endedMu.Lock()
+	defer a.endedMu.Unlock()
+	if ng := a.ng.Load(); ng != nil && ng != lost {
+		if ng.kept {
+			ng.resetUEs(ngap.CauseRadioNetworkRadioConnectionWithUeLost.Cause(), connection)
+		}
+		return
+	}
+	if len(a.endedUEs) < endedLimit {
+		a.endedUEs = append(a.endedUEs, connection...)
+	}
+}
+
+// endedLimit is maxnoofNGConnectionsToReset of TS 38.413 9.4.7.
+const endedLimit = 65536
+
+// tellEnded tells an AMF that has kept its contexts which UEs are gone.
+func (a *amf) tellEnded(ng *ngConnection) {
+	a.endedMu.Lock()
+	list := a.endedUEs
+	a.endedUEs = nil
+	a.endedMu.Unlock()
+	if ng.kept && len(list) > 0 {
+		ng.resetUEs(ngap.CauseRadioNetworkRadioConnectionWithUeLost.Cause(), list)
+	}
+}
+
 // held tells whether UEs of an earlier connection with the AMF may be here, so that it is worth asking the AMF to retain them.
 func (a *amf) held() bool { return a.former != "" }
 
 // reconnected takes the held UEs back that the AMF still knows, and ends the others.
 func (nf *N3IWF) reconnected(ng *ngConnection) {
 	a := ng.amf
-	kept := ng.joined || ng.retained && a.former == ng.name()
-	a.former = ng.name()
+	kept := ng.kept
 	nf.eachUE(func(u *ue) {
 		switch {
 		case u.held == nil || u.ng.amf != a:
@@ -133,6 +164,7 @@ func (u *ue) send(message ngap.Message) {
 	case h == nil:
 	case len(h.waiting) >= holdLimit:
 		u.log.Warn("the UE has more to say than can wait for its AMF; it must register again")
+		u.ng.amf.ended(u.ng, u.logicalConnection())
 		u.loseAMF()
 	default:
 		h.waiting = append(h.waiting, message)

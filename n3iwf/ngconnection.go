@@ -21,7 +21,7 @@ type ngConnection struct {
 	since    time.Time
 	response []byte // NG SETUP RESPONSE as it came; nil when nobody knows it
 	joined   bool   // its first association is a further one of a node that has others
-	retained bool   // the AMF has kept the UE contexts of before
+	kept     bool   // the AMF has kept the UE contexts of before
 	state    atomic.Pointer[amfDescription]
 	overload overload
 
@@ -61,12 +61,14 @@ func (ng *ngConnection) about() *amfDescription { return ng.state.Load() }
 func (ng *ngConnection) name() string { return string(ng.about().name) }
 
 // serve works until the last association has ended or ctx ends.
-func (ng *ngConnection) serve(ctx context.Context, first transport.Association, remote []netip.Addr) error {
+// It calls up when messages can be sent.
+func (ng *ngConnection) serve(ctx context.Context, first transport.Association, remote []netip.Addr, up func()) error {
 	ng.ctx, ng.end = context.WithCancelCause(ctx)
 	defer ng.end(nil)
 	t := ng.add(remote, ng.amf.cfg.Port, firstWeight, ngap.TNLAssociationUsageBoth)
 	t.attach(first)
 	ng.running.Go(func() { t.keep(first) })
+	up()
 	<-ng.ctx.Done()
 	ng.running.Wait()
 	return context.Cause(ng.ctx)

@@ -19,7 +19,9 @@ func (u *ue) requestRelease(cause ngap.Cause) {
 		return
 	}
 	if u.amfID == nil {
-		u.released = true // the AMF has not answered yet: it has no connection that could be named
+		// The AMF has not answered yet, so that there is no connection that a request could name; a reset can.
+		u.ng.resetUEs(cause, u.logicalConnection())
+		u.released = true
 		return
 	}
 	request := &ngap.UEContextReleaseRequest{AMFUENGAPID: *u.amfID, RANUENGAPID: ngap.RANUENGAPID(u.ranID), Cause: cause}
@@ -36,7 +38,7 @@ func (u *ue) requestRelease(cause ngap.Cause) {
 			return
 		}
 		if u.held == nil && !u.released { // otherwise the AMF would keep what is gone here
-			u.ng.resetUEs(cause, ngap.UEAssociatedLogicalNGConnectionList{{AMFUENGAPID: u.amfID, RANUENGAPID: new(ngap.RANUENGAPID(u.ranID))}})
+			u.ng.resetUEs(cause, u.logicalConnection())
 		}
 		u.unbind()
 		u.endIKE()

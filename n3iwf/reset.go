@@ -57,6 +57,11 @@ func (ng *ngConnection) dropReset(m *ngap.NGReset) {
 	}
 }
 
+// logicalConnection names the UE in a reset, by both ids as far as they are known.
+func (u *ue) logicalConnection() ngap.UEAssociatedLogicalNGConnectionList {
+	return ngap.UEAssociatedLogicalNGConnectionList{{AMFUENGAPID: u.amfID, RANUENGAPID: new(ngap.RANUENGAPID(u.ranID))}}
+}
+
 // reset is an NG RESET of this N3IWF that waits for its acknowledgement.
 type reset struct {
 	message *ngap.NGReset

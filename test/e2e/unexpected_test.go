@@ -20,6 +20,7 @@ import (
 
 // impatient is a configuration whose waits for others are short, as these tests make others fail.
 func impatient(c *config.Config) {
+	c.NWu.IKE.Liveness.Period, c.NWu.IKE.Retransmission.Initial = 300*time.Millisecond, 60*time.Millisecond
 	t := &c.Timers
 	t.EAPStep, t.AMFAnswer, t.ContextSetup, t.NASConnection, t.ChildSetup, t.Release = time.Second, time.Second, time.Second, time.Second, time.Second, 200*time.Millisecond
 }
@@ -29,7 +30,7 @@ func (w *world) life(i int) (came string) {
 	w.t.Helper()
 	u, err := ue.New(w.options(i))
 	require.NoError(w.t, err)
-	ctx, cancel := context.WithTimeout(w.ctx, 2*time.Second)
+	ctx, cancel := context.WithTimeout(w.ctx, 700*time.Millisecond)
 	defer cancel()
 	steps := []struct {
 		name string

@@ -32,7 +32,7 @@ func (c *Core) listenAll() error {
 	for i, a := range c.net.amfs {
 		for j, at := range a.listen {
 			port := c.cfg.UDPPort
-			l, err := transport.Listen(transport.Options{Mode: c.net.mode, Local: []netip.AddrPort{at}, UDPPort: port, Logger: c.log})
+			l, err := transport.Listen(transport.Options{Mode: c.net.mode, Local: []netip.AddrPort{at}, UDPPort: port, MaxMessageSize: 1 << 20, Logger: c.log})
 			if err != nil {
 				for _, open := range c.listeners {
 					_ = open.Close() // the error that matters is there

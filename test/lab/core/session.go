@@ -195,7 +195,7 @@ func (u *ueContext) sessionsSetUp(m *ngap.PDUSessionResourceSetupResponse) {
 	for _, item := range m.PDUSessionResourceFailedToSetupListSURes {
 		psi := uint8(item.PDUSessionID)
 		u.log.Warn("the N3IWF could not set up a PDU session", slog.Int("pdu_session", int(psi)), slog.String("cause", causeOf(item.PDUSessionResourceSetupUnsuccessfulTransfer)))
-		if s := u.sessionOf(psi); s != nil {
+		if s := u.sessionOf(psi); s != nil && !s.active { // one that is up stays: it was asked for twice
 			// The N3IWF has not delivered the accept; the UE still waits.
 			u.sendSM(psi, &nas.EstablishmentReject{SM: nas.SM{SessionID: psi, PTI: s.pti}, Cause: nas.SMCauseInsufficientResources})
 			s.free()
