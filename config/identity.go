@@ -43,6 +43,9 @@ type SupportedTA struct {
 type ServedPLMN struct {
 	// PLMN is the network. Required.
 	PLMN PLMN `yaml:"plmn"`
+	// NID makes it a stand-alone non-public network (SNPN) of that PLMN (TS 23.003 12.7): 11 hexadecimal digits in quotes. Only UEs that select it, and
+	// AMFs that support it, match. Empty: the PLMN itself.
+	NID NID `yaml:"nid"`
 	// Slices are the S-NSSAIs offered, 1..1024 entries. Default: one slice with SST 1 (eMBB) and no SD.
 	Slices []SNSSAI `yaml:"slices"`
 }

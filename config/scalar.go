@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
 )
 
@@ -25,6 +26,24 @@ func (t TAC) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 
 // String returns 6 hexadecimal digits.
 func (t TAC) String() string { return fmt.Sprintf("%06x", uint32(t)) }
+
+// NID is an optional network identifier of an SNPN: 11 hexadecimal digits in lower case, or empty for none.
+type NID string
+
+// UnmarshalText reads 11 hexadecimal digits or nothing.
+func (n *NID) UnmarshalText(text []byte) error {
+	if len(text) > 0 && (len(text) != 11 || indexNot(strings.ToLower(string(text)), "0123456789abcdef") >= 0) {
+		return fmt.Errorf("%q is not 11 hexadecimal digits", text)
+	}
+	*n = NID(strings.ToLower(string(text)))
+	return nil
+}
+
+// Value returns the 44 bits, and false when there is no NID.
+func (n NID) Value() (uint64, bool) {
+	v, err := strconv.ParseUint(string(n), 16, 64)
+	return v, err == nil
+}
 
 // SD is an optional slice differentiator: 6 hexadecimal digits in lower case, or empty for none.
 type SD string

@@ -12,6 +12,7 @@ func (d *decoder) identity(n *N3IWF) {
 	d.count(len(n.SupportedTAs), 1, 256, "n3iwf.supportedTAs", "tracking area")
 	type tai struct {
 		plmn PLMN
+		nid  NID
 		tac  TAC
 	}
 	seen := map[tai]string{}
@@ -24,7 +25,7 @@ func (d *decoder) identity(n *N3IWF) {
 			at := fmt.Sprintf("%s.plmns[%d]", key, j)
 			d.plmn(p.PLMN, at+".plmn")
 			d.slices(p.Slices, at+".slices")
-			t := tai{p.PLMN, ta.TAC}
+			t := tai{p.PLMN, p.NID, ta.TAC}
 			if first, ok := seen[t]; ok {
 				d.require(false, at+".plmn", fmt.Sprintf("the TAI %s-%s stands here and in %s (line %d)", p.PLMN, ta.TAC, first, d.line(first)), "remove one of them, or change its TAC")
 			} else if p.PLMN != (PLMN{}) {

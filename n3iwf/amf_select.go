@@ -12,6 +12,7 @@ import (
 type amfRequest struct {
 	guami  *ngap.GUAMI
 	plmn   *ngap.PLMNIdentity
+	nid    *ngap.NID // of the SNPN that the UE has selected
 	slices []ngap.SNSSAI
 	cause  ngap.RRCEstablishmentCause
 }
@@ -22,7 +23,7 @@ type amfRequest struct {
 func (nf *N3IWF) selectAMF(r *amfRequest) (*ngConnection, string) {
 	var up []*ngConnection
 	for _, a := range nf.amfs.get() {
-		if ng := a.forNewUEs(); ng != nil && (r.plmn == nil || ng.about().serves(*r.plmn) != nil) {
+		if ng := a.forNewUEs(); ng != nil && (r.plmn == nil || ng.about().serves(*r.plmn, r.nid) != nil) {
 			up = append(up, ng)
 		}
 	}

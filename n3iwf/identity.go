@@ -34,6 +34,9 @@ func (nf *N3IWF) identify() error {
 				return err
 			}
 			broadcast := ngap.BroadcastPLMNItem{PLMNIdentity: plmn}
+			if nid, ok := served.NID.Value(); ok {
+				broadcast.NPNSupport = &ngap.NPNSupport{SNPN: new(ngap.NID(nid))}
+			}
 			for _, s := range served.Slices {
 				snssai := ngap.SNSSAI{SST: ngap.SST(s.SST)}
 				if s.SD != "" {

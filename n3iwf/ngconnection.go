@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -199,19 +200,27 @@ func (ng *ngConnection) ranID(id ngap.AMFUENGAPID) (uint32, bool) {
 
 func (d *amfDescription) servesAny(plmns []ngap.PLMNIdentity) bool {
 	for _, p := range plmns {
-		if d.serves(p) != nil {
+		if slices.ContainsFunc(d.plmns, func(s ngap.PLMNSupportItem) bool { return s.PLMNIdentity == p }) {
 			return true
 		}
 	}
 	return false
 }
 
-// serves gives what the AMF supports of a PLMN; nil when nothing.
-func (d *amfDescription) serves(plmn ngap.PLMNIdentity) *ngap.PLMNSupportItem {
+// serves gives what the AMF supports of a PLMN, or of the SNPN that nid makes of it (TS 23.501 6.3.5); nil when nothing.
+func (d *amfDescription) serves(plmn ngap.PLMNIdentity, nid *ngap.NID) *ngap.PLMNSupportItem {
 	for i := range d.plmns {
-		if d.plmns[i].PLMNIdentity == plmn {
+		if d.plmns[i].PLMNIdentity == plmn && sameNetwork(d.plmns[i].NPNSupport, nid) {
 			return &d.plmns[i]
 		}
 	}
 	return nil
+}
+
+// sameNetwork compares the SNPN that an AMF supports with the one that a UE has selected; nil is none.
+func sameNetwork(support *ngap.NPNSupport, nid *ngap.NID) bool {
+	if support == nil || support.SNPN == nil {
+		return support == nil && nid == nil
+	}
+	return nid != nil && *nid == *support.SNPN
 }

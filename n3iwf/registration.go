@@ -99,7 +99,7 @@ func (u *ue) initialUEMessage(ev eap5g.NASReceived) {
 	if c := ev.AN.EstablishmentCause; c != nil {
 		cause = ngap.RRCEstablishmentCause(c.NGAP())
 	}
-	request := &amfRequest{guami: guamiOf(ev.AN.GUAMI), plmn: plmn, cause: cause}
+	request := &amfRequest{guami: guamiOf(ev.AN.GUAMI), plmn: plmn, nid: (*ngap.NID)(ev.AN.SelectedNID), cause: cause}
 	for _, s := range ev.AN.RequestedNSSAI {
 		request.slices = append(request.slices, ngap.NewSNSSAI(s.SST, (*ngap.SD)(s.SD)))
 	}
@@ -114,7 +114,7 @@ func (u *ue) initialUEMessage(ev eap5g.NASReceived) {
 	u.logIdentity(ev.PDU)
 	u.initial = &ngap.InitialUEMessage{
 		RANUENGAPID: ngap.RANUENGAPID(u.ranID), NASPDU: ev.PDU, UserLocationInformation: u.location(), RRCEstablishmentCause: cause,
-		FiveGSTMSI: temporaryIdentity(ev.PDU), UEContextRequest: &requested, SelectedPLMNIdentity: plmn,
+		FiveGSTMSI: temporaryIdentity(ev.PDU), UEContextRequest: &requested, SelectedPLMNIdentity: plmn, SelectedNID: request.nid,
 	}
 	u.send(u.initial)
 }

@@ -24,7 +24,7 @@ func (u *ue) reroute(m *ngap.RerouteNASRequest) {
 			initial = back
 		}
 	}
-	to := u.rerouteTo(m.AMFSetID, initial.SelectedPLMNIdentity)
+	to := u.rerouteTo(m.AMFSetID, initial.SelectedPLMNIdentity, initial.SelectedNID)
 	if to == nil {
 		u.log.Warn("no AMF of the set is connected that the UE is sent to", slog.Int("amf_set", int(m.AMFSetID)))
 		u.unbind()
@@ -45,11 +45,11 @@ func (u *ue) reroute(m *ngap.RerouteNASRequest) {
 }
 
 // rerouteTo finds an AMF of the set that serves the UE's PLMN.
-func (u *ue) rerouteTo(set ngap.AMFSetID, plmn *ngap.PLMNIdentity) *ngConnection {
+func (u *ue) rerouteTo(set ngap.AMFSetID, plmn *ngap.PLMNIdentity, nid *ngap.NID) *ngConnection {
 	var candidates []*ngConnection
 	for _, a := range u.nf.amfs.get() {
 		ng := a.forNewUEs()
-		if ng == nil || ng == u.ng || plmn != nil && ng.about().serves(*plmn) == nil {
+		if ng == nil || ng == u.ng || plmn != nil && ng.about().serves(*plmn, nid) == nil {
 			continue
 		}
 		for _, item := range ng.about().guamis {

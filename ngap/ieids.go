@@ -166,6 +166,7 @@ const (
 	IDUserLocationInformationTWIF                     ProtocolIEID = 248
 	IDManagementBasedMDTPLMNList                      ProtocolIEID = 254
 	IDURIAddress                                      ProtocolIEID = 257
+	IDNPNSupport                                      ProtocolIEID = 258
 	IDNPNAccessInformation                            ProtocolIEID = 259
 	IDNID                                             ProtocolIEID = 263
 	IDUERadioCapabilityID                             ProtocolIEID = 264
@@ -387,6 +388,7 @@ var ieNames = map[ProtocolIEID]string{
 	IDUserLocationInformationTWIF:                     "UserLocationInformationTWIF",
 	IDManagementBasedMDTPLMNList:                      "ManagementBasedMDTPLMNList",
 	IDURIAddress:                                      "URI-address",
+	IDNPNSupport:                                      "NPN-Support",
 	IDNPNAccessInformation:                            "NPN-AccessInformation",
 	IDNID:                                             "NID",
 	IDUERadioCapabilityID:                             "UERadioCapabilityID",

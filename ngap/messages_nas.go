@@ -20,6 +20,7 @@ type InitialUEMessage struct {
 	AuthenticatedIndication             *AuthenticatedIndication             `aper:"ie=245,ignore"`
 	NPNAccessInformation                *NPNAccessInformation                `aper:"ie=259,reject"`
 	RedCapIndication                    *RedCapIndication                    `aper:"ie=333,ignore"`
+	SelectedNID                         *NID                                 `aper:"ie=371,ignore"`
 	MessageIEs
 }
 

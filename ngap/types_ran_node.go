@@ -8,6 +8,7 @@ import "github.com/open-n3iwf/n3iwf/ngap/aper"
 type BroadcastPLMNItem struct {
 	PLMNIdentity                PLMNIdentity
 	TAISliceSupportList         SliceSupportList
+	NPNSupport                  *NPNSupport              `aper:"ext=258,reject"`
 	ExtendedTAISliceSupportList ExtendedSliceSupportList `aper:"ext=271,reject"`
 	TAINSAGSupportList          TAINSAGSupportList       `aper:"ext=353,ignore"`
 	IEExtensions                *aper.Unmodelled
@@ -168,10 +169,18 @@ const (
 func (PagingDRX) APER() string     { return "enum(v32 v64 v128 v256 ...)" }
 func (v PagingDRX) String() string { return aper.EnumString(v) }
 
+// NPNSupport is NPN-Support of TS 38.413 9.4.5.
+type NPNSupport struct {
+	_                struct{} `aper:"choice"`
+	SNPN             *NID
+	ChoiceExtensions *aper.RawIE
+}
+
 // PLMNSupportItem: see TS 38.413 9.4.5.
 type PLMNSupportItem struct {
 	PLMNIdentity             PLMNIdentity
 	SliceSupportList         SliceSupportList
+	NPNSupport               *NPNSupport              `aper:"ext=258,reject"`
 	ExtendedSliceSupportList ExtendedSliceSupportList `aper:"ext=270,reject"`
 	OnboardingSupport        *OnboardingSupport       `aper:"ext=325,ignore"`
 	IEExtensions             *aper.Unmodelled

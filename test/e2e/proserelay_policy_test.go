@@ -129,3 +129,30 @@ func hex8(spi uint32) string {
 	s := strconv.FormatUint(uint64(spi), 16)
 	return "00000000"[len(s):] + s
 }
+
+// TestSNPN: a stand-alone non-public network is a matter of policy. A remote UE that selects it by NID comes to the AMF that supports it, also from behind a
+// relay, and moves as in any network; a UE that selects the PLMN alone, or another NID, is refused before the core hears of it.
+func TestSNPN(t *testing.T) {
+	t.Cleanup(func() { goleak.VerifyNone(t) })
+	const nid = "0a1b2c3d4e5"
+	w := prepareWorld(t, func(c *config.Config) { c.N3IWF.SupportedTAs[0].PLMNs[0].NID = nid })
+	w.relayCore("nid: \"" + nid + "\"")
+	w.startCore()
+	w.startN3IWF()
+	w.until("NG Setup", func() bool { return w.nf.Status().AMFs == 1 })
+	for i, other := range []string{"", "0a1b2c3d4e6"} {
+		var backoff *ue.BackoffError
+		u := w.ue(i, func(o *ue.Options) { o.Subscriber.NID = other })
+		require.ErrorAs(t, w.within(u.Register), &backoff, "NID %q", other)
+	}
+	require.Empty(t, w.core.State().UEs)
+	selects := func(o *ue.Options) { o.Subscriber.NID = nid }
+	r := w.relay(0, false, "internet", selects)
+	u, p := w.online(2, r.behind, selects)
+	before := u.State()
+	require.NoError(t, w.within(func(ctx context.Context) error { return u.Move(ctx, w.addr(12), w.addr(hostN3IWF)) }))
+	_, err := p.Ping(w.ctx, 3)
+	require.NoError(t, err)
+	require.Equal(t, before.Children, u.State().Children)
+	require.Equal(t, before.Sessions, u.State().Sessions)
+}

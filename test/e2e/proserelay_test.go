@@ -62,9 +62,9 @@ type relayNode struct {
 }
 
 // relay starts the relay number i. Only one of a world can serve IPv6, as there is one address for it.
-func (w *world) relay(i int, ipv6 bool, dnn string) *relayNode {
+func (w *world) relay(i int, ipv6 bool, dnn string, change ...func(*ue.Options)) *relayNode {
 	w.t.Helper()
-	r := &relayNode{ue: w.ue(relayUE+i, func(o *ue.Options) { o.SessionType = nas.SessionIPv4v6 })}
+	r := &relayNode{ue: w.ue(relayUE+i, append(change, func(o *ue.Options) { o.SessionType = nas.SessionIPv4v6 })...)}
 	w.register(r.ue)
 	require.NoError(w.t, w.within(func(ctx context.Context) (err error) {
 		r.session, err = r.ue.EstablishSession(ctx, 1, dnn, &nas.SNSSAI{SST: 1})

@@ -19,6 +19,7 @@ type Config struct {
 	MNC   string `yaml:"mnc"`
 	AMFID string `yaml:"amfId"` // region, set and pointer, 6 hexadecimal digits
 	TAC   string `yaml:"tac"`
+	NID   string `yaml:"nid"` // makes the network an SNPN: 11 hexadecimal digits; empty: it is the PLMN
 	// Listen is the SCTP address of N2. Transport is auto, kernel, udp or raw; UDPPort that of udp (0: 9899, -1: any free one).
 	Listen    string `yaml:"listen"`
 	Transport string `yaml:"transport"`

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 
 	"github.com/open-n3iwf/n3iwf/gre/gtpu"
@@ -23,6 +24,7 @@ import (
 type network struct {
 	mode        transport.Mode
 	plmn        ngap.PLMNIdentity
+	nid         *ngap.NID // nil: no SNPN
 	guami       ngap.GUAMI
 	nasGUAMI    nas.GUAMI
 	tac         ngap.TAC
@@ -89,6 +91,13 @@ func wrong(path, what string, args ...any) error {
 func (n *network) identity(c *Config) (err error) {
 	if n.plmn, err = ngap.NewPLMNIdentity(c.MCC, c.MNC); err != nil {
 		return wrong("mcc", "%q with mnc %q is no PLMN: give 3 digits of MCC and 2 or 3 of MNC, in quotes", c.MCC, c.MNC)
+	}
+	if c.NID != "" {
+		v, err := strconv.ParseUint(c.NID, 16, 64)
+		if err != nil || len(c.NID) != 11 {
+			return wrong("nid", "%q: give 11 hexadecimal digits, in quotes", c.NID)
+		}
+		n.nid = new(ngap.NID(v))
 	}
 	if n.guami, err = ngap.NewGUAMI(n.plmn, c.AMFID); err != nil {
 		return wrong("amfId", "%q: give 6 hexadecimal digits, such as cafe00", c.AMFID)

@@ -167,6 +167,9 @@ func (g *ran) setup(m *ngap.NGSetupRequest) {
 	}
 	g.log.Info("NG Setup", slog.String("node", string(m.RANNodeName)))
 	support := ngap.PLMNSupportItem{PLMNIdentity: n.plmn}
+	if n.nid != nil {
+		support.NPNSupport = &ngap.NPNSupport{SNPN: n.nid}
+	}
 	for _, s := range n.slices {
 		support.SliceSupportList = append(support.SliceSupportList, ngap.SliceSupportItem{SNSSAI: s})
 	}

@@ -130,7 +130,7 @@ func (u *ueContext) authenticate() {
 	randomBytes(c.rand[:])
 	autn := u.sub.key.AUTN(c.rand, u.sub.sqn, [2]byte{0x80, 0})
 	vector := u.sub.key.F2345(c.rand)
-	network := aka.ServingNetwork(u.core.cfg.MCC, u.core.cfg.MNC)
+	network := aka.ServingNetwork(u.core.cfg.MCC, u.core.cfg.MNC, u.core.cfg.NID)
 	abba := []byte{0, 0}
 	c.xresStar = aka.RESStar(vector, network, c.rand)
 	c.kamf = aka.KAMF(aka.KSEAF(aka.KAUSF(vector, network, autn), network), u.sub.imsi, abba)

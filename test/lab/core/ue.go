@@ -69,6 +69,10 @@ func (c *Core) connect(g *ran, m *ngap.InitialUEMessage) {
 	u.log = c.log.With(slog.Uint64("ue", uint64(u.amfID)))
 	c.ues[u.amfID] = u
 	u.locate(&m.UserLocationInformation)
+	if nid := c.net.nid; (nid == nil) != (m.SelectedNID == nil) || nid != nil && *nid != *m.SelectedNID {
+		u.reject(nas.Cause(75)) // permanently not authorized for this SNPN
+		return
+	}
 	u.uplinkNAS(m.NASPDU)
 	if u.phase == phaseStart { // nothing that could begin anything
 		u.reject(nas.CauseInvalidMandatory)

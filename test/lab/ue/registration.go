@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"time"
 
 	"github.com/open-n3iwf/n3iwf/nwu/eap5g"
@@ -98,7 +99,11 @@ func (u *UE) accessParameters() eap5g.AN {
 	if u.o.Emergency {
 		cause = eap5g.CauseEmergency
 	}
-	an := eap5g.AN{EstablishmentCause: &cause, SelectedNID: u.o.NID}
+	an := eap5g.AN{EstablishmentCause: &cause}
+	if v, err := strconv.ParseUint(s.NID, 16, 44); err == nil {
+		nid := eap5g.NID(v)
+		an.SelectedNID = &nid
+	}
 	if plmn, err := nas.NewPLMN(s.MCC, s.MNC); err == nil {
 		p := eap5g.PLMN(plmn)
 		an.SelectedPLMN = &p

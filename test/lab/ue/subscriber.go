@@ -15,6 +15,7 @@ import (
 type Subscriber struct {
 	IMSI     string // digits, without "imsi-"
 	MCC, MNC string // home network, and the PLMN selected
+	NID      string // of the SNPN selected, 11 hexadecimal digits; empty: the PLMN
 	Key      milenage.Subscriber
 	SQN      milenage.SQN // highest sequence number accepted
 	IMEISV   string       // 16 digits; empty is a lab default
@@ -49,7 +50,7 @@ func (s *Subscriber) authenticate(rand, autn [16]byte, abba []byte) (resStar [16
 		return resStar, kamf, s.Key.AUTS(rand, s.SQN), milenage.ErrSynch
 	}
 	s.SQN = sqn
-	network := aka.ServingNetwork(s.MCC, s.MNC)
+	network := aka.ServingNetwork(s.MCC, s.MNC, s.NID)
 	kamf = aka.KAMF(aka.KSEAF(aka.KAUSF(vector, network, autn), network), s.IMSI, abba)
 	return aka.RESStar(vector, network, rand), kamf, auts, nil
 }

@@ -58,8 +58,6 @@ type Options struct {
 	InitialContact bool
 	// RefuseChild may refuse a user-plane child SA with a notify; nil takes all.
 	RefuseChild func(info *nwu.QoSInfo) message.NotifyType
-	// NID makes the selected network an SNPN.
-	NID *eap5g.NID
 	// SessionType of PDU sessions, IPv4 or IPv4v6; 0 is IPv4.
 	SessionType nas.SessionType
 	// Switch lets the UE follow SWITCH_TO_IP_ADDRESS; nil does not.

@@ -9,6 +9,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"strings"
 
 	"github.com/open-n3iwf/n3iwf/test/lab/nas/milenage"
 )
@@ -16,10 +17,16 @@ import (
 // Key is a 256-bit key of the chain.
 type Key [32]byte
 
-// ServingNetwork returns the serving network name of a PLMN (TS 24.501 clause 9.12.1). A two-digit MNC gets a
-// leading zero.
-func ServingNetwork(mcc, mnc string) string {
-	return fmt.Sprintf("5G:mnc%03s.mcc%s.3gppnetwork.org", mnc, mcc)
+// ServingNetwork returns the serving network name of a PLMN, or of the SNPN with that network identifier (TS 24.501 clause 9.12.1). A two-digit MNC
+// gets a leading zero.
+func ServingNetwork(mcc, mnc string, nid ...string) string {
+	name := fmt.Sprintf("5G:mnc%03s.mcc%s.3gppnetwork.org", mnc, mcc)
+	for _, id := range nid {
+		if id != "" {
+			name += ":" + strings.ToUpper(id)
+		}
+	}
+	return name
 }
 
 // kdf is the function of TS 33.220 annex B.2.
