@@ -91,7 +91,7 @@ func Default() *Config {
 			UEBackOffMin:  time.Minute,
 			UEBackOffMax:  10 * time.Minute,
 		},
-		DataPlane:  DataPlane{Kind: "user", InterfaceID: 1},
+		DataPlane:  DataPlane{Kind: "user", InterfaceID: 1, UserPlane: "auto"},
 		Management: Management{Socket: DefaultSocket},
 		Log:        Log{Level: "info", Format: "text", LinesPerSecond: 100},
 	}

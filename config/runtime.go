@@ -51,6 +51,9 @@ type DataPlane struct {
 	// InterfaceID is for "kernel": the number by which the kernel knows what belongs to this N3IWF. It also names the interface: nwu1. Give each N3IWF
 	// of one host its own; what has this number at the start is removed.
 	InterfaceID uint32 `yaml:"interfaceID" range:"1,4294967295"`
+	// UserPlane is for "kernel", and says who forwards user packets between child SAs and N3: "ebpf", programs in the kernel (5.10 or newer, CAP_BPF),
+	// which leave what is rare to this process; "relay", this process; "auto", the first one if the kernel has what it needs.
+	UserPlane string `yaml:"userPlane" enum:"auto,ebpf,relay"`
 	// Workers is the number of packet workers. 0: one per CPU that this process may use.
 	Workers int `yaml:"workers" range:"0,64"`
 }

@@ -30,6 +30,7 @@ func (nf *N3IWF) openDataPlane(workers int) error {
 	if c.Kind == "kernel" {
 		d, err := kernel.New(kernel.Options{
 			Sink: sink{nf}, Sockets: nf.sockets(), Workers: workers, InterfaceID: c.InterfaceID, Routes: nf.prefixes, Log: nf.log,
+			Shared: nf.wantsEBPF(),
 		})
 		if err != nil {
 			return err

@@ -35,6 +35,7 @@ type N3IWF struct {
 
 	local     localAddresses
 	dataPlane dataPlane
+	userPlane userPlane
 	handover  handover // nil when SAs cannot leave this node
 	relay     *relay.Relay
 	nas       *nas.Server
@@ -128,6 +129,9 @@ func (nf *N3IWF) open() error {
 		return fmt.Errorf("nwu.addresses, dataPlane %s: %w", nf.cfg.DataPlane.Kind, err)
 	}
 	nf.relay.Start(nf.dataPlane)
+	if err := nf.openUserPlane(); err != nil {
+		return fmt.Errorf("dataPlane.userPlane: %w", err)
+	}
 	for _, o := range nf.owners {
 		o.responder = ikev2.NewResponder(nf.ownerOptions(options, o))
 	}
@@ -165,6 +169,7 @@ func (nf *N3IWF) Serve(ctx context.Context) error {
 func (nf *N3IWF) close() error {
 	nf.ended.Store(true)
 	err := nf.nodes.close()
+	err = errors.Join(err, nf.userPlane.close())
 	if nf.dataPlane != nil {
 		err = errors.Join(err, nf.dataPlane.Close())
 	}

@@ -21,6 +21,7 @@ type Status struct {
 	ESP            ipsec.Totals
 	NAS            nas.Stats
 	N3             relay.Stats
+	UserPlane      UserPlaneStatus
 }
 
 // Counters are the counts since the start; read them only.
@@ -28,7 +29,7 @@ func (nf *N3IWF) Counters() *Counters { return &nf.counters }
 
 // Status takes the picture. It is zero in part when the network function ends meanwhile.
 func (nf *N3IWF) Status() Status {
-	s := Status{ESP: nf.dataPlane.Totals(), NAS: nf.nas.Stats(), N3: nf.relay.Stats()}
+	s := Status{ESP: nf.dataPlane.Totals(), NAS: nf.nas.Stats(), N3: nf.relay.Stats(), UserPlane: nf.userPlane.status()}
 	s.Nodes = nf.nodes.list()
 	for _, a := range nf.amfs.get() {
 		if a.ng.Load() != nil {

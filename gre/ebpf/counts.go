@@ -79,6 +79,9 @@ func (u *UserPlane) Traffic(teid uint32) relay.Traffic {
 
 // Totals implements relay.Offload.
 func (u *UserPlane) Totals() relay.Traffic {
+	if t := u.final.Load(); t != nil {
+		return *t
+	}
 	t := traffic(u.read(u.objects.Totals, 0), u.read(u.objects.Totals, 1))
 	t.Subtract(u.base)
 	return t

@@ -49,6 +49,8 @@ func TestKernelForwards(t *testing.T) {
 	st, err := w.dp.Stats(7)
 	require.NoError(t, err)
 	require.EqualValues(t, 5, st.Generations[0].Inbound.Packets)
+	require.WithinDuration(t, time.Now(), st.LastInbound, patience)
+	require.Equal(t, st.LastInbound, st.LastOnPath)
 	// The counts of a session outlive it.
 	w.session.Remove()
 	require.Equal(t, want, w.session.Stats())
@@ -254,16 +256,12 @@ func TestKernelRates(t *testing.T) {
 func TestKernelRestricts(t *testing.T) {
 	w := newWorld(t)
 	w.connect(nil)
-	mark, err := w.dp.Mark(7)
-	require.NoError(t, err)
-	w.plane.Restrict(mark, true)
 	require.NoError(t, w.dp.Move(ipsec.Target{Path: natTPath(gwOuter, ueOuter2), Limit: 3000}, 7))
 	for i := range 10 {
 		w.fromUPF(downlinkGPDU(w.session.TEID(), 9, false, numbered(i, 1000)))
 	}
 	w.eventually("all judged", func() bool { t := w.inRelay(); return t.Downlink.Packets+t.Drops[relay.NotSent] == 10 })
 	require.EqualValues(t, 2, w.inRelay().Downlink.Packets)
-	w.plane.Restrict(mark, false)
 	require.NoError(t, w.dp.Move(unlimited(gwOuter, ueOuter2), 7))
 	w.fromUPF(downlinkGPDU(w.session.TEID(), 9, false, numbered(1, 1000)))
 	w.eventually("forwarding", func() bool { return w.inKernel().Downlink.Packets == 1 })

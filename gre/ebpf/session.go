@@ -34,14 +34,28 @@ const (
 	tunnelLen  = 20 + 8 + 16
 )
 
+// marking is what Options.Child tells.
+type marking struct {
+	mark uint32
+	dscp uint8
+}
+
 // Set implements relay.Offload.
 func (u *UserPlane) Set(s relay.Offloaded) error {
+	// The data plane is asked before the lock: it calls Restrict under one of its own.
+	marks := make([]marking, len(s.Children))
+	for i, child := range s.Children {
+		var err error
+		if marks[i].mark, marks[i].dscp, err = u.opts.Child(child.ID); err != nil {
+			return err
+		}
+	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.closed {
 		return errIsClosed
 	}
-	children, value, err := u.translate(&s)
+	children, value, err := u.translate(&s, marks)
 	if err != nil {
 		return err
 	}
@@ -152,7 +166,7 @@ func (u *UserPlane) zero(m *ebpf.Map, key uint32) error {
 }
 
 // translate makes the values of the maps.
-func (u *UserPlane) translate(s *relay.Offloaded) (map[uint32]*userplaneChild, userplaneSession, error) {
+func (u *UserPlane) translate(s *relay.Offloaded, markings []marking) (map[uint32]*userplaneChild, userplaneSession, error) {
 	var value userplaneSession
 	upf := s.UPF.Addr().Unmap()
 	switch {
@@ -175,15 +189,12 @@ func (u *UserPlane) translate(s *relay.Offloaded) (map[uint32]*userplaneChild, u
 	for _, f := range s.Flows {
 		flows |= 1 << f.QFI
 	}
-	for _, child := range s.Children {
+	for i, child := range s.Children {
 		ue, up := child.UE.Unmap(), child.UP.Unmap()
 		if !ue.Is4() || !up.Is4() {
 			return nil, value, ErrIPv6
 		}
-		mark, dscp, err := u.opts.Child(child.ID)
-		if err != nil {
-			return nil, value, err
-		}
+		mark, dscp := markings[i].mark, markings[i].dscp
 		if dscp == 0 {
 			dscp = child.DSCP
 		}

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -62,7 +63,8 @@ type UserPlane struct {
 	adopted    map[uint32]bool            // TEIDs of an earlier process
 	routes     map[netip.Addr]*route
 	rates      rates
-	base       relay.Traffic // what the maps had counted before
+	final      atomic.Pointer[relay.Traffic] // Totals at the end
+	base       relay.Traffic                 // what the maps had counted before
 }
 
 var _ relay.Offload = (*UserPlane)(nil)
@@ -229,6 +231,7 @@ func (u *UserPlane) end(f func() error) error {
 	u.mu.Unlock()
 	close(u.stop)
 	u.running.Wait()
+	u.final.Store(ptr(u.Totals()))
 	err := errors.Join(f(), u.objects.Close())
 	u.handle.Close()
 	return err

@@ -159,7 +159,7 @@ func newWorld(t testing.TB) *world {
 		w.relay, err = relay.New(relay.Options{Listen: []netip.AddrPort{netip.AddrPortFrom(addr(gwN3), gtpu.Port)}, Logger: log, Echo: gtpu.EchoTimers{Interval: time.Hour}})
 		require.NoError(t, err)
 		w.dp, err = kernel.New(kernel.Options{
-			Sink: &catcher{relay: w.relay}, InterfaceID: 42, Workers: 1, Log: log,
+			Sink: &catcher{relay: w.relay}, InterfaceID: 42, Shared: true, Workers: 1, Log: log,
 			Sockets: []ipsec.Socket{{Kind: ipsec.NATT, Local: netip.AddrPortFrom(addr(gwOuter), natt)}},
 			Routes:  []netip.Prefix{netip.PrefixFrom(ue, 32)},
 		})
@@ -167,6 +167,7 @@ func newWorld(t testing.TB) *world {
 	})
 	w.relay.Start(w.dp)
 	w.plane = w.open()
+	w.dp.Use(w)
 	w.relay.Offload(w)
 	w.ueSink = &catcher{}
 	w.ueNS.do(func() {
@@ -200,6 +201,10 @@ func (w *world) Hold(teid uint32)                  { w.plane.Hold(teid) }
 func (w *world) Remove(teid uint32)                { w.plane.Remove(teid) }
 func (w *world) Traffic(teid uint32) relay.Traffic { return w.plane.Traffic(teid) }
 func (w *world) Totals() relay.Traffic             { return w.plane.Totals() }
+func (w *world) Restrict(mark uint32, on bool)     { w.plane.Restrict(mark, on) }
+func (w *world) Heard(mark uint32) (uint64, time.Time, uint32) {
+	return w.plane.Heard(mark)
+}
 
 // open makes the user plane in the kernel.
 func (w *world) open() (u *UserPlane) {
@@ -208,7 +213,7 @@ func (w *world) open() (u *UserPlane) {
 	w.gw.do(func() {
 		u, err = Open(Options{
 			XfrmInterface: w.dp.Interface(), ID: 42, N3: []netip.Addr{addr(gwN3)}, Pin: pinFolder, RefreshInterval: 50 * time.Millisecond,
-			Child: func(id ipsec.ChildID) (uint32, uint8, error) { m, err := w.dp.Mark(id); return m, 0, err },
+			Child: w.dp.Marking,
 			Log:   slog.New(slog.NewTextHandler(w.t.Output(), nil)),
 		})
 	})

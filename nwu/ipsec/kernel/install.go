@@ -91,6 +91,7 @@ func (d *DataPlane) Install(sa ipsec.ChildSA) error {
 			return errors.Join(err, d.setPolicies(c, nil))
 		}
 		d.children[sa.ID] = c
+		d.restrict(c, c.path.Load().room != nil)
 	}
 	c.generations = append(c.generations, g)
 	c.gens[g.index].Store(g)

@@ -42,16 +42,21 @@ func (d *DataPlane) Move(to ipsec.Target, ids ...ipsec.ChildID) error {
 	before := make([]*outPath, len(children))
 	for i, c := range children {
 		before[i] = c.path.Load()
+		if p.room != nil {
+			d.restrict(c, true)
+		}
 		if err := d.move(c, p); err != nil {
 			// All or none: those that have moved go back, with sequence numbers that go on from there.
 			errs := []error{fmt.Errorf("move child SA %d to %s: %w", c.id, p.path, err)}
 			for k := i; k >= 0; k-- {
 				errs = append(errs, d.move(children[k], *before[k]))
+				d.restrict(children[k], before[k].room != nil)
 			}
 			return errors.Join(errs...)
 		}
 	}
 	for i, c := range children {
+		d.restrict(c, p.room != nil)
 		if !before[i].path.SameESP(p.path) {
 			c.moves++
 			c.lastOnPath.Store(0)

@@ -49,6 +49,7 @@ func (d *DataPlane) Stats(id ipsec.ChildID) (ipsec.Stats, error) {
 	if c == nil {
 		return ipsec.Stats{}, fmt.Errorf("%w: %d", ipsec.ErrUnknown, id)
 	}
+	d.hear(c)
 	at := func(v *atomic.Int64) time.Time {
 		if ns := v.Load(); ns != 0 {
 			return time.Unix(0, ns)

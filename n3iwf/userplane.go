@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package n3iwf
+
+import (
+	"fmt"
+	"log/slog"
+
+	"github.com/open-n3iwf/n3iwf/gre/ebpf"
+	"github.com/open-n3iwf/n3iwf/gre/gtpu"
+	"github.com/open-n3iwf/n3iwf/nwu/ipsec/kernel"
+)
+
+// Who forwards user packets between child SAs and N3.
+const (
+	userPlaneEBPF  = "ebpf"
+	userPlaneRelay = "relay"
+)
+
+// userPlane is the one that was chosen.
+type userPlane struct {
+	kernel *ebpf.UserPlane // nil: only the relay
+	reason string          // why the relay alone
+}
+
+// UserPlaneStatus tells who forwards user packets, and what the programs in the kernel do.
+type UserPlaneStatus struct {
+	Kind   string // ebpf or relay
+	Reason string // why not ebpf
+	EBPF   *ebpf.Status
+}
+
+// wantsEBPF tells whether programs in the kernel may come to send through SAs. The data plane has to know that before it is made.
+func (nf *N3IWF) wantsEBPF() bool {
+	switch nf.cfg.DataPlane.UserPlane {
+	case userPlaneEBPF:
+		return true
+	case userPlaneRelay:
+		nf.userPlane.reason = "configured"
+		return false
+	}
+	if err := ebpf.Probe(); err != nil {
+		nf.userPlane.reason = err.Error()
+		return false
+	}
+	return true
+}
+
+// openUserPlane puts the programs into the kernel, if they are wanted and it can.
+func (nf *N3IWF) openUserPlane() error {
+	p, c := &nf.userPlane, nf.cfg.DataPlane
+	d, ok := nf.dataPlane.(*kernel.DataPlane)
+	if !ok {
+		p.reason = "ESP is in this process"
+		return nil
+	}
+	if p.reason == "" {
+		u, err := nf.loadUserPlane(d)
+		switch {
+		case err == nil:
+			p.kernel = u
+			// UEs of an earlier process are gone with its keys.
+			if err := u.Sweep(); err != nil {
+				return err
+			}
+			d.Use(u)
+			nf.relay.Offload(u)
+			st := u.Status()
+			nf.log.Info("user packets are forwarded in the kernel", slog.Any("n3", st.Links), slog.Any("checksums_filled_in", st.Repairs))
+			return nil
+		case c.UserPlane == userPlaneEBPF:
+			return err
+		}
+		p.reason = err.Error()
+	}
+	nf.log.Info("user packets are forwarded in this process, not in the kernel", slog.String("reason", p.reason))
+	return nil
+}
+
+func (nf *N3IWF) loadUserPlane(d *kernel.DataPlane) (*ebpf.UserPlane, error) {
+	id := nf.cfg.DataPlane.InterfaceID
+	o := ebpf.Options{XfrmInterface: d.Interface(), ID: id, Child: d.Marking, Log: nf.log, Pin: fmt.Sprintf("/sys/fs/bpf/n3iwf/%d", id)}
+	for _, local := range nf.relay.LocalAddr() {
+		if local.Port() != gtpu.Port {
+			return nil, fmt.Errorf("n3.port is %d: the programs know only %d", local.Port(), gtpu.Port)
+		}
+		o.N3 = append(o.N3, local.Addr())
+	}
+	return ebpf.Open(o)
+}
+
+func (p *userPlane) status() UserPlaneStatus {
+	if p.kernel == nil {
+		return UserPlaneStatus{Kind: userPlaneRelay, Reason: p.reason}
+	}
+	st := p.kernel.Status()
+	return UserPlaneStatus{Kind: userPlaneEBPF, EBPF: &st}
+}
+
+func (p *userPlane) close() error {
+	if p.kernel == nil {
+		return nil
+	}
+	return p.kernel.Close()
+}
