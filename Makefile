@@ -10,7 +10,7 @@ VCS := $(shell git rev-parse HEAD >/dev/null 2>&1 || echo -buildvcs=false)
 LINTER := .cache/bin/golangci-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-kernel lint bench fuzz sim soak unit race e2e docs interop clean
+.PHONY: help build demo test test-kernel lint bench bench-kernel fuzz sim soak unit race e2e docs interop clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,10 @@ $(LINTER): tools/go.mod tools/go.sum
 bench: ## measure; writes bench.json
 	@scripts/deps build
 	$(GO) run $(VCS) ./test/bench -json bench.json $(ARGS)
+
+bench-kernel: ## measure the data plane in the kernel, in QEMU; writes bench-kernel.json
+	@scripts/deps test
+	$(GO) run $(VCS) ./test/vm -v -artefacts . bench
 
 fuzz: ## run every fuzz target for FUZZTIME each (default 60s)
 	@scripts/deps build

@@ -63,7 +63,7 @@ func choose(names []string, run string) ([]suite, error) {
 		chosen = append(chosen, suites[i])
 	}
 	if len(names) == 0 {
-		chosen = slices.Clone(suites)
+		chosen = slices.DeleteFunc(slices.Clone(suites), func(s suite) bool { return s.extra })
 	}
 	if run != "" {
 		for i := range chosen {

@@ -2,6 +2,8 @@
 
 package main
 
+import "github.com/open-n3iwf/n3iwf/test/vm/job"
+
 // suite is something that runs in the guest: the tests of a package.
 type suite struct {
 	name    string
@@ -9,16 +11,21 @@ type suite struct {
 	tags    string   // build tags
 	args    []string // of the test binary
 	seconds int      // limit under emulation
+	extra   bool     // only runs when it is named
 	tools   []string // programs of the host that it needs besides those of every guest
 	with    []string // commands of this module that it runs
 }
 
-// suites are what `make test-kernel` runs, in this order.
+// suites are what `make test-kernel` runs, in this order, but for the extra ones.
 var suites = []suite{
 	{name: "sctp", pkg: "./ngap/transport", tags: "kernelsctp", args: []string{"-test.run", "Kernel|Linux"}, seconds: 200},
 	{name: "xfrm", pkg: "./nwu/ipsec/kernel/xfrm", tags: "kernelipsec", seconds: 60},
 	{name: "ipsec", pkg: "./nwu/ipsec/kernel", tags: "kernelipsec", seconds: 300},
 	{name: "ebpf", pkg: "./gre/ebpf", tags: "kernelipsec", seconds: 240},
+	{
+		name: "bench", pkg: "./gre/ebpf", tags: "kernelipsec,kernelbench", seconds: 660, extra: true,
+		args: []string{"-test.run", "TestBench", "-bench-json", job.Artefacts + "/bench-kernel.json"},
+	},
 }
 
 // commonTools are in every guest. dash is there because busybox's shell prefers its own ip to iproute2's.
