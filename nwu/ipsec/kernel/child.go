@@ -47,7 +47,7 @@ type child struct {
 	gate atomic.Bool // writers wait with packets of this child: its states are being exchanged
 
 	moves       uint64
-	taken       uint64 // packets, by the Shortcut
+	taken       uint64        // packets, by the Shortcut
 	generations []*generation // oldest first
 	policies    []*xfrm.Policy
 }

@@ -77,7 +77,7 @@ type DataPlane struct {
 	closed   bool
 	children map[ipsec.ChildID]*child
 	spis     map[uint32]*generation // nil: reserved
-	shortcut Shortcut // nil: there is none
+	shortcut Shortcut               // nil: there is none
 	nextSlot int
 	nextSPI  int
 	writers  []*writer
