@@ -10,7 +10,7 @@ VCS := $(shell git rev-parse HEAD >/dev/null 2>&1 || echo -buildvcs=false)
 LINTER := .cache/bin/golangci-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-kernel lint bench bench-kernel fuzz sim soak unit race e2e docs interop clean
+.PHONY: help build demo test test-kernel lint bench bench-kernel fuzz sim soak unit race e2e docs interop helm clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,12 @@ $(LINTER): tools/go.mod tools/go.sum
 	@mkdir -p $(@D)
 	@cd tools && $(GO) build -o $(CURDIR)/$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 	@touch $@
+
+helm: ## the chart: lint, schema, strict rendering for each way to attach, upgrade from the last release
+	@scripts/deps build
+	@mkdir -p .cache/bin
+	$(GO) build $(VCS) -o .cache/bin/n3iwf ./cmd/n3iwf
+	cd tools/helm && $(GO) run . -n3iwf $(CURDIR)/.cache/bin/n3iwf
 
 bench: ## measure; writes bench.json
 	@scripts/deps build

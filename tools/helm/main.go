@@ -21,8 +21,9 @@ import (
 func main() {
 	chart := flag.String("chart", "../../deploy/helm/n3iwf", "`FOLDER` of the chart")
 	previous := flag.String("previous", "../../deploy/helm/previous-values.yaml", "values `FILE` of the last release")
+	program := flag.String("n3iwf", "../../bin/n3iwf", "the N3IWF, which checks the rendered configurations")
 	flag.Parse()
-	if err := run(*chart, *previous); err != nil {
+	if err := run(*chart, *previous, *program); err != nil {
 		fmt.Fprintln(os.Stderr, "helm:", err)
 		os.Exit(1)
 	}
@@ -31,7 +32,7 @@ func main() {
 // ways are the three ways to attach, each with the values that make heads of its options.
 var ways = []string{"pod", "multus", "host"}
 
-func run(folder, previous string) error {
+func run(folder, previous, program string) error {
 	var failed []error
 	note := func(what string, err error) {
 		if err == nil {
@@ -52,7 +53,7 @@ func run(folder, previous string) error {
 		if err != nil {
 			continue
 		}
-		note(way+": configuration", configuration(objects))
+		note(way+": configuration", configuration(program, objects))
 		note(way+": privileges", privileges(way, objects))
 	}
 	note("defaults: lint", lint(folder, map[string]any{}))

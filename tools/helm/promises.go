@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -16,28 +17,36 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"helm.sh/helm/v3/pkg/chartutil"
-
-	"github.com/open-n3iwf/n3iwf/config"
 )
 
-// configuration lets the N3IWF's own reader check the rendered file. Only the certificate is not there to be read.
-func configuration(objects []any) error {
+// configuration lets the N3IWF itself check the rendered file. The certificate is not there to be read, which is the only complaint
+// that counts for nothing.
+func configuration(program string, objects []any) error {
 	m, err := find[*core.ConfigMap](objects)
 	if err != nil {
 		return err
 	}
-	_, err = config.Parse("n3iwf.yaml", []byte(m.Data["n3iwf.yaml"]))
-	var problems config.Problems
-	if !errors.As(err, &problems) {
+	dir, err := os.MkdirTemp("", "helm-*")
+	if err != nil {
 		return err
 	}
-	var real []error
-	for _, p := range problems {
-		if !strings.HasPrefix(p.Key, "nwu.certificate.") {
-			real = append(real, p)
+	defer os.RemoveAll(dir)
+	file := filepath.Join(dir, "n3iwf.yaml")
+	if err := os.WriteFile(file, []byte(m.Data["n3iwf.yaml"]), 0o600); err != nil {
+		return err
+	}
+	out, err := exec.Command(program, "check", "-c", file).CombinedOutput()
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+		return err // it did not run
+	}
+	var wrong []error
+	for line := range strings.SplitSeq(strings.TrimSpace(string(out)), "\n") {
+		about := strings.TrimPrefix(line, file+":")
+		if about != line && !strings.Contains(about, " nwu.certificate.") && !strings.Contains(line, " is good") {
+			wrong = append(wrong, errors.New(about))
 		}
 	}
-	return errors.Join(real...)
+	return errors.Join(wrong...)
 }
 
 // privileges checks what each way to attach promises.
