@@ -13,6 +13,7 @@ import (
 	"github.com/open-n3iwf/n3iwf/gre/relay"
 	"github.com/open-n3iwf/n3iwf/ikev2"
 	"github.com/open-n3iwf/n3iwf/ikev2/message"
+	"github.com/open-n3iwf/n3iwf/ikev2/suite"
 	"github.com/open-n3iwf/n3iwf/ngap"
 	"github.com/open-n3iwf/n3iwf/nwu"
 )
@@ -261,8 +262,21 @@ func (u *ue) requestChild(c *childSA) {
 	u.apply(u.session.CreateChild(time.Now(), ikev2.ChildRequest{
 		LocalTS: []message.TrafficSelector{hostSelector(c.up)}, RemoteTS: []message.TrafficSelector{hostSelector(u.innerFor(c.up.Is4()))},
 		Notifies: []*message.Notify{{Type: nwu.Notify5GQoSInfo, Data: info}, {Type: notify, Data: c.up.AsSlice()}},
+		ESP:      u.onlyProposal(),
 		Tag:      c,
 	}))
+}
+
+// onlyProposal is the one that a UE with the legacy-lab profile is offered for its user-plane child SAs: what it has agreed to for the signalling SA.
+// free5GC's UE simulator takes no choice, and cannot install all that the profile has. Nil is the profile's offer.
+func (u *ue) onlyProposal() []message.Proposal {
+	c := u.children[u.signalling]
+	if u.nf.cfg.NWu.IKE.Profile != suite.ProfileLegacyLab || c == nil || c.current == nil {
+		return nil
+	}
+	agreed := c.current.Suite
+	agreed.Group, agreed.Additional = suite.GroupNone, suite.Additional{}
+	return []message.Proposal{agreed.Proposal(1, nil)}
 }
 
 // currentSetup gives the set-up that c belongs to, nil when that has ended.
