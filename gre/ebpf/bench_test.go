@@ -401,6 +401,7 @@ func (w *world) unbatched() func() {
 	wait := unix.Timeval{Usec: 100000}
 	for _, fd := range []int{inner, n3} {
 		require.NoError(t, unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &wait))
+		require.NoError(t, unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 8<<20))
 	}
 	var ended atomic.Bool
 	done := make(chan struct{}, 2)
