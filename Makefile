@@ -10,7 +10,7 @@ VCS := $(shell git rev-parse HEAD >/dev/null 2>&1 || echo -buildvcs=false)
 LINTER := .cache/bin/golangci-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-kernel lint bench bench-kernel fuzz sim soak unit race e2e docs interop helm clean
+.PHONY: help build demo test test-kernel lint bench bench-kernel fuzz sim soak unit race e2e docs interop helm dist clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,5 +73,10 @@ soak: ## what needs long: 100,000 seeds of the simulation, long fuzzing (FUZZTIM
 	@FUZZTIME=$(or $(FUZZTIME),120s) scripts/fuzz
 	$(GO) test -count=20 -timeout 2h ./ikev2/... ./nwu/ipsec/esp/... ./test/sim
 
+dist: ## what is handed out: tar files, Debian packages, images, SBOM and checksums in dist/; VERSION=1.2.3 ARCH=amd64,arm64
+	@scripts/deps build
+	$(GO) run $(VCS) ./deploy/dist -o dist $(if $(VERSION),-version $(VERSION)) $(if $(ARCH),-arch $(ARCH))
+	@cat dist/SHA256SUMS
+
 clean: ## remove what was built
-	rm -rf bin .cache demo-report.html demo.json
+	rm -rf bin dist .cache demo-report.html demo.json

@@ -135,11 +135,17 @@ func versionCommand() *cobra.Command {
 	}
 }
 
+// release is the version of a binary that `make dist` has made.
+var release string
+
 // version reads what the Go tool wrote into the binary.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "n3iwf (built without module information)"
+	}
+	if release != "" {
+		return fmt.Sprintf("n3iwf %s %s", release, info.GoVersion)
 	}
 	revision := "unknown revision"
 	for _, s := range info.Settings {

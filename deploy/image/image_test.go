@@ -42,7 +42,7 @@ func TestImage(t *testing.T) {
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, string(out))
 	image := filepath.Join(dir, "image.tar")
-	require.NoError(t, run(binary, "n3iwf:test", "65532:65532", image))
+	require.NoError(t, run(binary, "n3iwf:test", "65532:65532", runtime.GOARCH, image))
 	text, err := os.ReadFile(image)
 	require.NoError(t, err)
 	files := read(t, text)
@@ -85,7 +85,7 @@ func TestImage(t *testing.T) {
 	require.NoError(t, err, string(said))
 	require.Contains(t, string(said), runtime.Version())
 
-	require.NoError(t, run(binary, "n3iwf:test", "65532:65532", image))
+	require.NoError(t, run(binary, "n3iwf:test", "65532:65532", runtime.GOARCH, image))
 	again, err := os.ReadFile(image)
 	require.NoError(t, err)
 	require.True(t, bytes.Equal(text, again), "the same binary gives the same image")

@@ -23,15 +23,16 @@ func main() {
 	binary := flag.String("binary", "", "static executable to put into the image as its entry point")
 	name := flag.String("name", "", "name and tag, such as n3iwf:0.1.0")
 	user := flag.String("user", "65532:65532", "uid:gid that it runs as")
+	arch := flag.String("arch", runtime.GOARCH, "architecture of the binary, as Go names it")
 	out := flag.String("o", "", "tar `FILE` to write")
 	flag.Parse()
-	if err := run(*binary, *name, *user, *out); err != nil {
+	if err := run(*binary, *name, *user, *arch, *out); err != nil {
 		fmt.Fprintln(os.Stderr, "image:", err)
 		os.Exit(1)
 	}
 }
 
-func run(binary, name, user, out string) error {
+func run(binary, name, user, arch, out string) error {
 	if binary == "" || name == "" || out == "" {
 		return fmt.Errorf("-binary, -name and -o are needed")
 	}
@@ -39,7 +40,7 @@ func run(binary, name, user, out string) error {
 	if err != nil {
 		return err
 	}
-	image, err := build(filepath.Base(binary), executable, name, user)
+	image, err := build(filepath.Base(binary), executable, name, user, arch)
 	if err != nil {
 		return err
 	}
@@ -49,13 +50,13 @@ func run(binary, name, user, out string) error {
 type object = map[string]any
 
 // build makes the archive: one layer with the executable, its configuration, a manifest, and the indexes of OCI and of Docker.
-func build(file string, executable []byte, name, user string) ([]byte, error) {
+func build(file string, executable []byte, name, user, arch string) ([]byte, error) {
 	layer, err := archive([]entry{{name: file, mode: 0o755, data: executable}})
 	if err != nil {
 		return nil, err
 	}
 	config, err := json.Marshal(object{
-		"architecture": runtime.GOARCH, "os": "linux", "created": time.Unix(0, 0).UTC(),
+		"architecture": arch, "os": "linux", "created": time.Unix(0, 0).UTC(),
 		"config":  object{"User": user, "Entrypoint": []string{"/" + file}, "WorkingDir": "/", "ExposedPorts": object{"500/udp": object{}, "4500/udp": object{}, "2152/udp": object{}}},
 		"rootfs":  object{"type": "layers", "diff_ids": []string{digest(layer)}},
 		"history": []object{{"created_by": "deploy/image", "created": time.Unix(0, 0).UTC()}},
