@@ -103,7 +103,8 @@ type PathChanged struct {
 type ChildrenMoved struct {
 	Old, Path Path
 	// Unproven is set under RoutabilityAfter: until RoutabilityProven for Path the data plane must cap what it sends
-	// there (three times what it received from there and 64 KiB is a good cap).
+	// there (three times what it received from there and 64 KiB is a good cap), and count on when the peer goes
+	// elsewhere and comes back.
 	Unproven bool
 }
 

@@ -118,7 +118,11 @@ func (m *mobility) fields(c *codec) {
 	field(c, "routabilityWanted", &m.rr.wanted)
 	field(c, "routabilityTarget", &m.rr.target)
 	c.time("routabilityDeadline", &m.rr.deadline)
-	field(c, "routabilityOctets", &m.rr.octets)
+	field(c, "routabilityOpened", &m.rr.opened)
+	list(c, "unproven", &m.unproven, maxUnproven+1, func(c *codec, u *unproven) {
+		field(c, "address", &u.addr)
+		field(c, "octets", &u.octets)
+	})
 	field(c, "ownAddresses", &m.own)
 	field(c, "localGone", &m.localGone)
 	field(c, "natRetries", &m.natRetries)

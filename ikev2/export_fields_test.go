@@ -109,7 +109,7 @@ func richSession(t testing.TB) (*Session, Options) {
 	s.moveLimit, s.moveCount, s.canSwitch = 9, moveCount{w.now, 3}, true
 	s.switching = switching{switchWaiting, ap(gwAddr2, 4500), true, w.now}
 	s.sa.outstanding[0].only = &s.sa.outstanding[0].paths[0]
-	s.localGone, s.natRetries, s.rr.octets = true, 1, 300
+	s.localGone, s.natRetries, s.unproven = true, 1, []unproven{{ueAddr2, 300}, {netip.Addr{}, 200}}
 	s.sa.nextSend, s.natReference, s.lastSent = 12, []byte{1}, w.now
 	s.sa.outstanding[0].inner = []message.Payload{&message.Nonce{Data: make([]byte, 32)}}
 	s.sa.taken[0].inner, s.sa.taken[0].to = []message.Payload{&message.Nonce{Data: make([]byte, 16)}}, s.path
@@ -128,7 +128,7 @@ func richSession(t testing.TB) (*Session, Options) {
 
 // fieldTypes are the structs whose fields are looked at one by one; all others count as one value.
 var fieldTypes = []reflect.Type{
-	reflect.TypeFor[Session](), reflect.TypeFor[mobility](), reflect.TypeFor[routability](), reflect.TypeFor[provenPath](), reflect.TypeFor[rebinding](), reflect.TypeFor[moveCount](), reflect.TypeFor[switching](),
+	reflect.TypeFor[Session](), reflect.TypeFor[mobility](), reflect.TypeFor[routability](), reflect.TypeFor[provenPath](), reflect.TypeFor[unproven](), reflect.TypeFor[rebinding](), reflect.TypeFor[moveCount](), reflect.TypeFor[switching](),
 	reflect.TypeFor[ikeSA](), reflect.TypeFor[term](), reflect.TypeFor[request](), reflect.TypeFor[child](), reflect.TypeFor[ChildSA](),
 	reflect.TypeFor[syncing](), reflect.TypeFor[redirection](),
 	reflect.TypeFor[receiving](), reflect.TypeFor[taken](), reflect.TypeFor[pendingChild](), reflect.TypeFor[pendingNotify](), reflect.TypeFor[ChildRequest](),

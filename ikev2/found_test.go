@@ -3,11 +3,13 @@
 package ikev2
 
 import (
+	"net/netip"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/open-n3iwf/n3iwf/ikev2/message"
 	"github.com/open-n3iwf/n3iwf/ikev2/suite"
 )
 
@@ -102,5 +104,33 @@ func TestExpiredPairIsNotSentOn(t *testing.T) {
 		down := got2[ChildDown](e)
 		require.Len(t, down, 1)
 		require.True(t, down[0].Superseded)
+	}
+}
+
+// A test of many paths whose probe is a request in many fragments: each round costs a bounded number of datagrams, and
+// all pairs have their turn.
+func TestPathTestWithLongRequestIsBounded(t *testing.T) {
+	w := newWorld(t, 15)
+	ue, gw, _ := multihomed(w, func(ue, _ *Options) {
+		ue.FragmentSize = 300
+		for i := range byte(6) {
+			ue.AdditionalAddresses = append(ue.AdditionalAddresses, netip.AddrFrom4([4]byte{203, 0, 113, 20 + i}))
+		}
+	})
+	works := ue.s.pairs()[maxPairs-1]
+	w.translate = func(fromUE bool, p Path) (Path, bool) { return p, !fromUE || p == works }
+	sent := map[time.Time]int{}
+	w.sniff = func(fromUE bool, _ Datagram) {
+		if fromUE {
+			sent[w.now]++
+		}
+	}
+	ue.take(ue.s.Notify(w.now, "long", &message.Notify{Type: 40960, Data: make([]byte, 4000)}))
+	ue.take(ue.s.TestPaths(w.now, nil))
+	w.run(testRounds*testInterval, nil)
+	require.Equal(t, []PathTested{{Path: works, Tested: ue.s.pairs()}}, got[PathTested](ue))
+	require.Len(t, got[InfoReceived](gw), 1)
+	for at, n := range sent {
+		require.LessOrEqual(t, n, 2*testDatagrams, "%v", at) // the first time it goes out twice
 	}
 }

@@ -20,6 +20,7 @@ type mobility struct {
 	peerAddrs    []netip.Addr
 	rr           routability
 	proven       []provenPath
+	unproven     []unproven
 	natReference []byte // what the peer said last about our address; nil when nothing comparable is known
 	moved        bool   // the request under way moved the session; requests follow its response
 

@@ -8,11 +8,12 @@ import (
 	"time"
 )
 
-// A test of paths costs at most maxPairs datagrams each testInterval, testRounds times.
+// A test of paths costs at most testDatagrams each testInterval, testRounds times.
 const (
-	maxPairs     = 16
-	testInterval = 2500 * time.Millisecond
-	testRounds   = 10
+	maxPairs      = 16
+	testDatagrams = 64
+	testInterval  = 2500 * time.Millisecond
+	testRounds    = 10
 )
 
 // pathTest is an initiator's search for a path that works (RFC 4555 3.10).
@@ -23,8 +24,8 @@ type pathTest struct {
 }
 
 // TestPaths (original initiator) finds out which of several paths works: one request, the outstanding one if there is
-// any, goes on all of them at once, at most 16, each 2.5 s, for 25 s at most. It ends with PathTested, whose path
-// answered first; nothing moves by itself. nil pairs are all of our addresses with all of the peer's. The responder
+// any, goes on all of them at once, at most 16, each 2.5 s, for 25 s at most; one in many fragments goes on some of them
+// in turn. It ends with PathTested, whose path answered first; nothing moves by itself. nil pairs are all of our addresses with all of the peer's. The responder
 // answers each copy to its source and changes nothing.
 func (s *Session) TestPaths(now time.Time, pairs []Path) Output {
 	s.begin(now)
@@ -50,6 +51,17 @@ func (s *Session) testPaths(pairs []Path, move bool) {
 	if len(s.sa.outstanding) == 0 && !s.sa.queued(requestLiveness) {
 		s.enqueue(s.livenessRequest(true), true)
 	}
+}
+
+// round are the pairs that a request is sent on now, of so many that are outstanding: all, or as many as testDatagrams
+// allows, others each time.
+func (t *pathTest) round(r *request, outstanding int) []Path {
+	n := max(1, testDatagrams/(len(r.datagrams)*max(1, outstanding)))
+	if n >= len(t.pairs) {
+		return t.pairs
+	}
+	first := r.tries * n % len(t.pairs)
+	return append(slices.Clone(t.pairs[first:]), t.pairs[:first]...)[:n]
 }
 
 // pairs are all combinations of our addresses with the peer's, of one IP version each, the present path first.

@@ -19,7 +19,7 @@ type routability struct {
 	wanted   bool // target is not proven yet
 	target   Path
 	deadline time.Time // of RoutabilityFailed; zero: reported
-	octets   int       // sent to the target in requests
+	opened   bool      // one request was sent to the target beyond its account
 }
 
 // provenPath is where the peer showed that it receives.
@@ -37,6 +37,7 @@ func (s *Session) prove(path Path) {
 		s.proven = slices.Delete(s.proven, 0, 1)
 	}
 	s.proven = append(s.proven, provenPath{path.Remote, s.now.Add(s.opt.RoutabilityMemory)})
+	s.unproven = slices.DeleteFunc(s.unproven, func(u unproven) bool { return u.addr == path.Remote.Addr() })
 }
 
 func (s *Session) isProven(path Path) bool {

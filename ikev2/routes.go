@@ -7,10 +7,6 @@ import (
 	"slices"
 )
 
-// maxUnprovenOctets bounds what our requests and their repetitions send to an address that the peer has named but not
-// proven (RFC 4555 3.7): a forged source must not make us a weapon against its owner.
-const maxUnprovenOctets = 64 << 10
-
 // elsewhereAfter is how many repetitions in vain send a responder's address list to the peer's other addresses.
 const elsewhereAfter = 2
 
@@ -23,7 +19,7 @@ func (s *Session) routes(r *request) []Path {
 	case r.only != nil:
 		return []Path{*r.only}
 	case s.test != nil:
-		return s.test.pairs
+		return s.test.round(r, len(s.sa.outstanding))
 	case !s.origInitiator && r.tries >= elsewhereAfter && s.announcing():
 		all := s.peerPaths()
 		return []Path{all[(r.tries-elsewhereAfter)%len(all)]}
@@ -42,23 +38,6 @@ func (s *Session) transmit(r *request) {
 		}
 		s.send(p, r.datagrams)
 	}
-}
-
-// mayReach keeps account of what goes to an unproven address. The check itself always may: it is small, and the
-// repetitions of one request are few.
-func (s *Session) mayReach(p Path, r *request) bool {
-	if s.origInitiator || !s.rr.wanted || p.Remote.Addr() != s.rr.target.Remote.Addr() {
-		return true
-	}
-	n := 0
-	for _, d := range r.datagrams {
-		n += len(d)
-	}
-	if r.kind != requestRoutability && s.rr.octets+n > maxUnprovenOctets {
-		return false
-	}
-	s.rr.octets += n
-	return true
 }
 
 // peerPaths are the present path and those to the peer's other addresses that our local address can reach.
