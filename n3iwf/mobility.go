@@ -23,10 +23,6 @@ func (u *ue) pathChanged(ev ikev2.PathChanged) {
 	u.log.Info("UE moved", slog.String("from", ev.Old.String()), slog.String("to", ev.New.String()))
 }
 
-// unprovenLimit is what may be sent to an address that has not answered yet: a forged source must not make the N3IWF a weapon against the
-// owner of that address.
-const unprovenLimit = 64 << 10
-
 // childrenMoved switches what is sent to the UE in one step.
 func (u *ue) childrenMoved(ev ikev2.ChildrenMoved) {
 	if _, elsewhere := u.nf.nodes.at(ev.Path.Local); elsewhere {
@@ -45,11 +41,7 @@ func (u *ue) childrenMoved(ev ikev2.ChildrenMoved) {
 			u.nf.keys.childOn(c.current, ev.Path)
 		}
 	}
-	limit := ipsec.Unlimited
-	if ev.Unproven {
-		limit = unprovenLimit
-	}
-	u.movePath(ev.Path, limit)
+	u.movePath(u.targetOf(ev.Path, ev.Unproven))
 	u.refit()
 	if u.mayCome() {
 		u.cameTo(ev.Path)
@@ -80,8 +72,9 @@ func moveKind(from, to ikev2.Path) string {
 func (u *ue) routabilityProven(ev ikev2.RoutabilityProven) {
 	u.nf.counters.RoutabilityProven.Add(1)
 	u.noteProof(ev.Path)
-	if u.unproven && ev.Path == u.session.ChildPath() {
-		u.movePath(ev.Path, ipsec.Unlimited)
+	u.rooms.proven(ev.Path.Remote.Addr())
+	if u.unproven() && ev.Path == u.session.ChildPath() {
+		u.movePath(u.targetOf(ev.Path, false))
 		u.noteArrival()
 	}
 }
@@ -91,7 +84,7 @@ func (u *ue) routabilityFailed(ev ikev2.RoutabilityFailed) {
 	u.nf.counters.RoutabilityFailed.Add(1)
 	u.log.Warn("the UE does not answer at its new address; user data is held until it moves again or answers", slog.String("path", ev.Path.String()))
 	if ev.Path == u.session.ChildPath() {
-		u.movePath(ev.Path, 0)
+		u.movePath(held(ev.Path))
 	}
 }
 
@@ -106,13 +99,13 @@ func (u *ue) prepare(path ikev2.Path) {
 	}
 }
 
-func (u *ue) movePath(path ikev2.Path, limit int64) {
-	u.unproven = limit != ipsec.Unlimited
+func (u *ue) movePath(to ipsec.Target) {
+	u.outbound = to
 	if len(u.children) == 0 {
 		return
 	}
-	if err := u.nf.dataPlane.Move(ipsec.Target{Path: ipsec.Path(path), Limit: limit}, u.childIDs()...); err != nil {
-		u.log.Error("child SAs not moved; downlink still goes to the old address", slog.String("path", path.String()), slog.Any("error", err))
+	if err := u.nf.dataPlane.Move(to, u.childIDs()...); err != nil {
+		u.log.Error("child SAs not moved; downlink still goes to the old address", slog.String("path", to.Path.String()), slog.Any("error", err))
 	}
 }
 

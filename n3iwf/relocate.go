@@ -77,10 +77,11 @@ type relocation struct {
 	to       netip.AddrPort // with the port for NAT traversal
 	options  MoveOptions
 	rung     Rung
-	step     int  // counts rungs, so that late timers do nothing
-	muted    bool // the old address says nothing
-	deaf     bool // the old address hears no IKE
-	came     bool // the UE sends requests to the new address
+	step     int          // counts rungs, so that late timers do nothing
+	muted    bool         // the old address says nothing
+	before   ipsec.Target // what it was muted from
+	deaf     bool         // the old address hears no IKE
+	came     bool         // the UE sends requests to the new address
 	from     ikev2.Path
 	began    time.Time
 	finished func(MoveOutcome)
@@ -262,7 +263,8 @@ func (u *ue) rungAddresses() error {
 // mute makes the present address silent for the UE.
 func (u *ue) mute() {
 	u.relocation.muted, u.relocation.deaf = true, true
-	u.movePath(u.session.ChildPath(), 0)
+	u.relocation.before = u.targetOfNew(u.session.ChildPath())
+	u.movePath(held(u.session.ChildPath()))
 }
 
 func (u *ue) unmute() {
@@ -273,7 +275,9 @@ func (u *ue) unmute() {
 	r.deaf = false
 	if r.muted {
 		r.muted = false
-		u.movePath(u.session.ChildPath(), ipsec.Unlimited)
+		if r.before.Path == ipsec.Path(u.session.ChildPath()) {
+			u.movePath(r.before)
+		}
 	}
 }
 

@@ -318,7 +318,7 @@ func (u *ue) detail() UEDetail {
 	spiI, spiR := u.session.SPIs()
 	d.IKE = IKEView{
 		InitiatorSPI: hexDigits(uint64(spiI), 16), ResponderSPI: hexDigits(uint64(spiR), 16), ChildPath: u.session.ChildPath().String(),
-		Unproven: u.unproven, PeerAddresses: u.session.PeerAddresses(),
+		Unproven: u.unproven(), PeerAddresses: u.session.PeerAddresses(),
 	}
 	if u.state >= stateUp {
 		d.IKE.Algorithms = u.session.Suite().String()

@@ -53,8 +53,9 @@ type ue struct {
 	departure        *departure   // the UE is on its way to another node
 	departed         *departed    // it was offered to another node
 	onDeparted       func(err error)
-	relocation       *relocation // the N3IWF wants it somewhere else
-	unproven         bool        // what is sent to the present path is limited
+	relocation       *relocation  // the N3IWF wants it somewhere else
+	outbound         ipsec.Target // of the last move
+	rooms            unprovenRooms
 
 	// N2.
 	ng         *ngConnection // nil until an AMF is selected

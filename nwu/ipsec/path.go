@@ -59,6 +59,17 @@ type Target struct {
 	// Limit is how many octets of ESP packets (outer headers not counted) may be sent to the path while it is unproven, shared by all
 	// SAs of one Move; Unlimited for a proven path. 0 holds: nothing is sent until the next Move.
 	Limit int64
+	// Room, when not nil and the Limit is above 0, is what is used up instead. Whoever keeps it for a peer's address has that address
+	// counted on over any number of Moves and Installs, and whatever lies between.
+	Room *Room
+}
+
+// NewRoom is what is left of an unproven path: t.Room, or a new one of t.Limit octets.
+func (t Target) NewRoom() *Room {
+	if t.Room != nil && t.Limit > 0 {
+		return t.Room
+	}
+	return NewRoom(t.Limit)
 }
 
 // Unlimited is the Limit of a path whose peer is known to be there (return routability shown, or policy does not ask).

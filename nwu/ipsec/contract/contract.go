@@ -60,6 +60,7 @@ func Run(t *testing.T, maker Maker) {
 		{"MoveErrors", testMoveErrors},
 		{"MoveUnderTraffic", testMoveUnderTraffic},
 		{"Unproven", testUnproven},
+		{"Room", testRoom},
 		{"Hold", testHold},
 		{"Rebind", testRebind},
 		{"Liveness", testLiveness},

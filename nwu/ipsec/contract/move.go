@@ -210,6 +210,42 @@ func testUnproven(t *testing.T, h *harness) {
 	require.EqualValues(t, 1, h.stats(a.sa.ID).Moves)
 }
 
+// A room is used up over everything that names it: going to and fro between unproven paths, being held, and SAs that are
+// new there.
+func testRoom(t *testing.T, h *harness) {
+	s, s2, s3 := h.udp(h.Peer4[0]), h.udp(h.Peer4[1]), h.udp(h.Peer4[1])
+	a := h.install(h.sa(s))
+	size := int64(a.out.Size(100))
+	room, other := ipsec.NewRoom(3*size+size/2), ipsec.NewRoom(size)
+	to := ipsec.Target{Path: s2.path(), Limit: 1, Room: room}
+	elsewhere := ipsec.Target{Path: s3.path(), Limit: 1, Room: other}
+	require.NoError(t, h.DataPlane.Move(to, a.sa.ID))
+	a.down(s2, downPacket(100))
+	require.NoError(t, h.DataPlane.Move(elsewhere, a.sa.ID))
+	a.down(s3, downPacket(100))
+	require.ErrorIs(t, h.write(a.sa.ID, downPacket(100)), ipsec.ErrHeld)
+	require.NoError(t, h.DataPlane.Move(to, a.sa.ID))
+	require.NoError(t, h.DataPlane.Move(to, a.sa.ID))
+	a.down(s2, downPacket(100))
+	require.NoError(t, h.DataPlane.Move(ipsec.Target{Path: s2.path()}, a.sa.ID))
+	require.ErrorIs(t, h.write(a.sa.ID, downPacket(100)), ipsec.ErrHeld)
+	require.NoError(t, h.DataPlane.Move(to, a.sa.ID))
+	require.Equal(t, size+size/2, room.Left())
+	fresh := h.sa(s2)
+	fresh.Target = to
+	b := h.install(fresh)
+	b.down(s2, downPacket(100))
+	for _, id := range []ipsec.ChildID{a.sa.ID, b.sa.ID} {
+		require.ErrorIs(t, h.write(id, downPacket(100)), ipsec.ErrHeld)
+	}
+	require.NoError(t, h.DataPlane.Move(elsewhere, a.sa.ID, b.sa.ID))
+	require.ErrorIs(t, h.write(a.sa.ID, downPacket(100)), ipsec.ErrHeld)
+	require.Equal(t, size/2, room.Left())
+	require.NoError(t, h.DataPlane.Move(proven(s2), a.sa.ID, b.sa.ID))
+	a.both(s2)
+	b.both(s2)
+}
+
 func testHold(t *testing.T, h *harness) {
 	s, s2 := h.udp(h.Peer4[0]), h.udp(h.Peer4[1])
 	g := h.install(h.sa(s))

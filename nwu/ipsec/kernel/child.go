@@ -60,31 +60,10 @@ func (c *child) mark() uint32 { return uint32(c.slot) << lowBits }
 // outPath is where a child sends. It is replaced as a whole and never changed.
 type outPath struct {
 	path   ipsec.Path
-	limit  int64         // as asked for; ipsec.Unlimited for a proven path
-	room   *atomic.Int64 // octets left while unproven, shared by the SAs of one Move; nil for a proven path
-	left   ipsec.Path    // the path before
+	limit  int64       // as asked for; ipsec.Unlimited for a proven path
+	room   *ipsec.Room // while unproven, shared by the SAs of one Move
+	left   ipsec.Path  // the path before
 	leftAt int64
-}
-
-// take takes n octets from an unproven path's room.
-func (p *outPath) take(n int) bool {
-	if p.room == nil {
-		return true
-	}
-	if p.room.Add(-int64(n)) < 0 {
-		p.room.Add(int64(n))
-		return false
-	}
-	return true
-}
-
-func newRoom(limit int64) *atomic.Int64 {
-	if limit < 0 {
-		return nil
-	}
-	r := new(atomic.Int64)
-	r.Store(limit)
-	return r
 }
 
 // generation is one pair of SAs of a child. In the kernel each of the two has one state for each address that it uses: a leg.

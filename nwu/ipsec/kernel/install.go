@@ -74,7 +74,7 @@ func (d *DataPlane) Install(sa ipsec.ChildSA) error {
 			return err
 		}
 		c = &child{id: sa.ID, slot: slot}
-		c.path.Store(&outPath{path: sa.Target.Path, limit: max(sa.Target.Limit, ipsec.Unlimited), room: newRoom(sa.Target.Limit)})
+		c.path.Store(&outPath{path: sa.Target.Path, limit: max(sa.Target.Limit, ipsec.Unlimited), room: sa.Target.NewRoom()})
 	}
 	g.child = c
 	if g.index = c.freeIndex(); g.index < 0 {

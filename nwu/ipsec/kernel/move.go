@@ -28,16 +28,16 @@ func (d *DataPlane) Move(to ipsec.Target, ids ...ipsec.ChildID) error {
 	p := outPath{path: to.Path, limit: max(to.Limit, ipsec.Unlimited)}
 	// The room is that of an SA which is on this unproven path already, so that repetition does not refill it.
 	for _, c := range children {
-		if old := c.path.Load(); old.path == p.path && old.room != nil && p.limit >= 0 && p.room == nil {
+		if old := c.path.Load(); old.path == p.path && old.room != nil && p.limit >= 0 && p.room == nil && to.Room == nil {
 			p.room = old.room
-			p.room.Add(max(p.limit-old.limit, 0))
+			p.room.Grow(max(p.limit-old.limit, 0))
 			p.limit = max(p.limit, old.limit)
 		}
 	}
 	if to.Limit == 0 {
-		p.limit, p.room = 0, newRoom(0) // hold, whatever was left
+		p.limit, p.room = 0, ipsec.NewRoom(0) // hold, whatever was left
 	} else if p.room == nil {
-		p.room = newRoom(p.limit)
+		p.room = to.NewRoom()
 	}
 	before := make([]*outPath, len(children))
 	for i, c := range children {

@@ -48,7 +48,7 @@ func (w *writer) Write(h ipsec.Handle, head, payload []byte) error {
 		return ipsec.ErrNoOutbound
 	}
 	size := g.size(n)
-	if !c.path.Load().take(size) {
+	if !c.path.Load().room.Take(size) {
 		c.held.Add(1)
 		return ipsec.ErrHeld
 	}

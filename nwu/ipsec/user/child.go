@@ -41,22 +41,10 @@ type outPath struct {
 	path     ipsec.Path
 	endpoint *endpoint
 	address  udpbatch.Address
-	limit    int64         // as asked for; ipsec.Unlimited for a proven path
-	room     *atomic.Int64 // octets left while unproven, shared by the SAs of one Move; nil for a proven path
-	left     ipsec.Path    // the path before
+	limit    int64       // as asked for; ipsec.Unlimited for a proven path
+	room     *ipsec.Room // while unproven, shared by the SAs of one Move
+	left     ipsec.Path  // the path before
 	leftAt   int64
-}
-
-// take takes n octets from an unproven path's room.
-func (p *outPath) take(n int) bool {
-	if p.room == nil {
-		return true
-	}
-	if p.room.Add(-int64(n)) < 0 {
-		p.room.Add(int64(n))
-		return false
-	}
-	return true
 }
 
 // generation is one pair of SAs of a child.

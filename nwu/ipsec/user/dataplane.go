@@ -189,7 +189,7 @@ func (d *DataPlane) Install(sa ipsec.ChildSA) error {
 	if err != nil {
 		return err
 	}
-	p.room = newRoom(sa.Target.Limit)
+	p.room = sa.Target.NewRoom()
 	c.path.Store(p)
 	c.out.Store(g)
 	if err := d.table.put(g); err != nil {
@@ -197,15 +197,6 @@ func (d *DataPlane) Install(sa ipsec.ChildSA) error {
 	}
 	d.children[sa.ID] = c
 	return nil
-}
-
-func newRoom(limit int64) *atomic.Int64 {
-	if limit < 0 {
-		return nil
-	}
-	r := new(atomic.Int64)
-	r.Store(limit)
-	return r
 }
 
 // resolve makes an outPath, without room.
@@ -274,18 +265,18 @@ func (d *DataPlane) Move(to ipsec.Target, ids ...ipsec.ChildID) error {
 	}
 	// The room is that of an SA which is on this unproven path already, so that repetition does not refill it.
 	for _, c := range children {
-		if old := c.path.Load(); old.path == p.path && old.room != nil && p.limit >= 0 {
+		if old := c.path.Load(); old.path == p.path && old.room != nil && p.limit >= 0 && to.Room == nil {
 			if p.room == nil {
 				p.room = old.room
-				p.room.Add(max(p.limit-old.limit, 0))
+				p.room.Grow(max(p.limit-old.limit, 0))
 				p.limit = max(p.limit, old.limit)
 			}
 		}
 	}
 	if to.Limit == 0 {
-		p.limit, p.room = 0, newRoom(0) // hold, whatever was left
+		p.limit, p.room = 0, ipsec.NewRoom(0) // hold, whatever was left
 	} else if p.room == nil {
-		p.room = newRoom(p.limit)
+		p.room = to.NewRoom()
 	}
 	now := d.opts.Now().UnixNano()
 	for _, c := range children {

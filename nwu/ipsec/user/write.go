@@ -48,7 +48,7 @@ func (w *writer) Write(h ipsec.Handle, head, payload []byte) error {
 	}
 	size := g.sealer.Size(n)
 	p := c.path.Load()
-	if !p.take(size) {
+	if !p.room.Take(size) {
 		c.held.Add(1)
 		return ipsec.ErrHeld
 	}
