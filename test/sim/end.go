@@ -35,11 +35,12 @@ type end struct {
 	since   time.Duration
 	upSince time.Duration
 
-	timer  time.Duration // when Timeout is to be called; never when nothing is to be
-	up     bool
-	closed bool
-	away   bool // exported, and not imported yet
-	gone   bool // the node lost it in a restart, or it has been forgotten
+	working int           // pieces of public-key work under way
+	timer   time.Duration // when Timeout is to be called; never when nothing is to be
+	up      bool
+	closed  bool
+	away    bool // exported, and not imported yet
+	gone    bool // the node lost it in a restart, or it has been forgotten
 
 	// The data plane.
 	generations []*generation // live ones
@@ -93,7 +94,9 @@ func (e *end) take(out ikev2.Output) {
 		e.send(d)
 	}
 	for _, k := range out.Work {
+		e.working++
 		e.w.after(e.w.profile.workTime(), func() {
+			e.working--
 			if !e.gone {
 				k.Run()
 				e.take(e.s.Done(e.w.time(), k))

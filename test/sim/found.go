@@ -4,9 +4,11 @@ package main
 
 // found are seeds that have found a defect, and what it was. Every campaign runs them first.
 var found = []uint64{
-	50422, // Delete of the IKE SA while the peer's last IKE_FOLLOWUP_KE for a rekey of it was worked on
-	54059, // the Delete of a pair switched to the newest of its line, whose answer was lost
-	60515, // not one: no coverage for as long as the first Child SA may live
-	63407, // a rekey that waited after TEMPORARY_FAILURE kept its SPI when the pair had gone
-	65569, // a pair at the end of its hard lifetime was sent on until the Delete was answered
+	50422,  // Delete of the IKE SA while the peer's last IKE_FOLLOWUP_KE for a rekey of it was worked on
+	54059,  // the Delete of a pair switched to the newest of its line, whose answer was lost
+	60515,  // not one: no coverage for as long as the first Child SA may live
+	63407,  // a rekey that waited after TEMPORARY_FAILURE kept its SPI when the pair had gone
+	65569,  // a pair at the end of its hard lifetime was sent on until the Delete was answered
+	105422, // a test of paths with a request in many fragments sent hundreds of datagrams at once
+	119185, // not one: public-key work for a rekey by age at the moment of the last look
 }

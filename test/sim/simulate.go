@@ -121,7 +121,7 @@ func (w *world) atRest() bool {
 		}
 	}
 	for _, e := range w.ends {
-		if !e.closed && len(e.seen.open) > 0 {
+		if !e.closed && (len(e.seen.open) > 0 || e.working > 0) {
 			return false
 		}
 		for purpose := range purposes {
