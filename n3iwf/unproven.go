@@ -69,4 +69,6 @@ func (u *ue) targetOfNew(path ikev2.Path) ipsec.Target {
 }
 
 // unproven tells whether what is sent to the present path is limited.
-func (u *ue) unproven() bool { return u.outbound.Path != ipsec.Path{} && u.outbound.Limit != ipsec.Unlimited }
+func (u *ue) unproven() bool {
+	return u.outbound.Path != ipsec.Path{} && u.outbound.Limit != ipsec.Unlimited
+}
