@@ -24,23 +24,6 @@ func (u *ue) notifyReleased(s *pduSession, cause ngap.Cause) {
 	})
 }
 
-// notifyFlows tells the AMF about QoS flows of a PDU session that goes on: GBR flows with notification control that are fulfilled no more, or again,
-// and flows that the N3IWF has released. One of the lists may be empty.
-func (u *ue) notifyFlows(s *pduSession, changed ngap.QosFlowNotifyList, released ngap.QosFlowListWithCause) {
-	if len(changed)+len(released) == 0 {
-		return
-	}
-	u.log.Warn("QoS flows changed by the N3IWF", slog.Int("pdu_session", int(s.id)), slog.Int("notified", len(changed)), slog.Int("released", len(released)))
-	transfer, err := ngap.EncodeTransfer(&ngap.PDUSessionResourceNotifyTransfer{QosFlowNotifyList: changed, QosFlowReleasedList: released})
-	if err != nil {
-		u.log.Error("transfer", slog.Any("error", err))
-		return
-	}
-	u.notify(&ngap.PDUSessionResourceNotify{
-		PDUSessionResourceNotifyList: ngap.PDUSessionResourceNotifyList{{PDUSessionID: s.id, PDUSessionResourceNotifyTransfer: transfer}},
-	})
-}
-
 func (u *ue) notify(m *ngap.PDUSessionResourceNotify) {
 	if u.amfID == nil || u.released {
 		return

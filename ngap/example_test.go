@@ -22,8 +22,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	switch m := pdu.Message.(type) {
-	case *ngap.UEContextReleaseRequest:
+	if m, ok := pdu.Message.(*ngap.UEContextReleaseRequest); ok {
 		fmt.Printf("%s: UE %d, %s\n", pdu.Name(), m.RANUENGAPID, m.Cause)
 	}
 	// Output: UEContextReleaseRequest: UE 42, radioNetwork/user-inactivity

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -77,7 +78,7 @@ func TestDist(t *testing.T) {
 	require.NotContains(t, list, "LICENSE")
 	extracted := filepath.Join(dir, "deb")
 	run("--raw-extract", deb, extracted)
-	installed, err := os.ReadFile(filepath.Join(extracted, "usr/bin/n3iwf"))
+	installed, err := os.ReadFile(filepath.Join(extracted, "usr", "bin", "n3iwf"))
 	require.NoError(t, err)
 	require.Equal(t, files[name+"/bin/n3iwf"], installed)
 	check := exec.CommandContext(t.Context(), "md5sum", "--quiet", "-c", "DEBIAN/md5sums")
@@ -85,7 +86,7 @@ func TestDist(t *testing.T) {
 	text, err = check.CombinedOutput()
 	require.NoError(t, err, "%s", text)
 	// The unit starts what the package installs.
-	unit, err := os.ReadFile(filepath.Join(extracted, "lib/systemd/system/n3iwf.service"))
+	unit, err := os.ReadFile(filepath.Join(extracted, "lib", "systemd", "system", "n3iwf.service"))
 	require.NoError(t, err)
 	require.Contains(t, string(unit), "ExecStart=/usr/bin/n3iwf ")
 
@@ -119,7 +120,7 @@ func TestReproducible(t *testing.T) {
 		require.NoError(t, err)
 		deb, err := debian(files, "1", "arm64")
 		require.NoError(t, err)
-		both := append(tarball, deb...)
+		both := slices.Concat(tarball, deb)
 		if first == nil {
 			first = both
 		}

@@ -34,7 +34,7 @@ func pages(t *testing.T) (list []string) {
 	return list
 }
 
-var block = regexp.MustCompile("(?ms)^```sh\n(.*?)^```")
+var block = regexp.MustCompile("(?s)\n```sh\n(.*?)\n```\n")
 
 // elsewhere are commands that other tests run: `make test` runs this one, and each target is checked to exist.
 var elsewhere = regexp.MustCompile(`(?m)^make [a-z-]+.*$`)
@@ -43,7 +43,7 @@ var elsewhere = regexp.MustCompile(`(?m)^make [a-z-]+.*$`)
 func script(text string) string {
 	var b strings.Builder
 	for _, m := range block.FindAllStringSubmatch(text, -1) {
-		b.WriteString(m[1])
+		b.WriteString(m[1] + "\n")
 	}
 	return elsewhere.ReplaceAllString(b.String(), "")
 }

@@ -53,7 +53,7 @@ func (s *secrets) Child(c *ikev2.ChildSA) {
 // writings are how a log may show octets.
 func writings(key []byte) []string {
 	text := hex.EncodeToString(key)
-	decimal := strings.Trim(fmt.Sprint(key), "[]")
+	decimal := strings.Trim(fmt.Sprintf("%d", key), "[]")
 	return []string{text, strings.ToUpper(text), decimal, strings.ReplaceAll(decimal, " ", ","), base64.StdEncoding.EncodeToString(key), string(key)}
 }
 

@@ -170,7 +170,7 @@ func TestUnexpectedMessages(t *testing.T) {
 	messages := unexpected(t, w)
 	messages["the same twice"] = nil
 	lives, whole, at := 0, 0, 0
-	for name, make := range messages {
+	for name, message := range messages {
 		for step := 1; step <= 9; step++ {
 			at = 0
 			w.core.Alter(func(pdu []byte) [][]byte {
@@ -181,10 +181,10 @@ func TestUnexpectedMessages(t *testing.T) {
 				if at++; at != step {
 					return [][]byte{pdu}
 				}
-				if make == nil {
+				if message == nil {
 					return [][]byte{pdu, pdu}
 				}
-				b, err := ngap.Encode(make(amf, ran))
+				b, err := ngap.Encode(message(amf, ran))
 				if err != nil {
 					return [][]byte{pdu}
 				}

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -93,7 +94,10 @@ func TestModulesComeWithTheirNeeds(t *testing.T) {
 func TestChoose(t *testing.T) {
 	all, err := choose(nil, "")
 	require.NoError(t, err)
-	require.Equal(t, suites, all)
+	require.Equal(t, slices.DeleteFunc(slices.Clone(suites), func(s suite) bool { return s.extra }), all)
+	bench, err := choose([]string{"bench"}, "")
+	require.NoError(t, err)
+	require.Len(t, bench, 1, "an extra one, when it is named")
 	one, err := choose([]string{"sctp"}, "TestX")
 	require.NoError(t, err)
 	require.Len(t, one, 1)

@@ -92,7 +92,7 @@ func (c *Core) State() State {
 
 func (r *registration) picture() (list []SessionState) {
 	for _, p := range r.sessions {
-		s := SessionState{ID: p.id, Address: p.upf.Address().String(), UplinkTEID: p.upf.TEID(), DownlinkTEID: p.peerTEID, QFIs: strings.Trim(strings.ReplaceAll(fmt.Sprint(p.qfis()), " ", ","), "[]")}
+		s := SessionState{ID: p.id, Address: p.upf.Address().String(), UplinkTEID: p.upf.TEID(), DownlinkTEID: p.peerTEID, QFIs: strings.Trim(strings.ReplaceAll(fmt.Sprintf("%d", p.qfis()), " ", ","), "[]")}
 		if p.peer.IsValid() {
 			s.N3IWF = p.peer.String()
 		}

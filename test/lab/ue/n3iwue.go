@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -49,7 +50,6 @@ type N3IWUE struct {
 	done        chan struct{}
 	once        sync.Once
 	answers     map[uint32][]byte // to the N3IWF's requests, for their repetition
-	sent        []byte            // NAS that waits for the connection
 	accepted    *nas.EstablishmentAccept
 	echoes      map[uint8][]byte // latest user packet by QFI
 }
@@ -323,7 +323,7 @@ func (u *N3IWUE) authenticate(ctx context.Context) error {
 // parameters are the AN parameters, in the simulator's order.
 func (u *N3IWUE) parameters() []eap5g.Parameter {
 	plmn, _ := nas.NewPLMN(u.o.Subscriber.MCC, u.o.Subscriber.MNC)
-	guami := append(plmn[:], 0xca, 0xfe, 0)
+	guami := append(slices.Clone(plmn[:]), 0xca, 0xfe, 0)
 	selected := plmn[:]
 	if u.o.OldParameters {
 		guami = append([]byte{0}, guami...)
