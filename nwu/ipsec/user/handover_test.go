@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,14 +20,15 @@ import (
 // nodeSink is a sink that hands packets of unknown SPIs to another node.
 type nodeSink struct {
 	*testSink
-	other func(packet []byte)
+	other atomic.Pointer[func(packet []byte)] // nil: there is none
 }
 
 func (s *nodeSink) Forward(_ uint32, packet []byte) bool {
-	if s.other == nil {
+	other := s.other.Load()
+	if other == nil {
 		return false
 	}
-	s.other(bytes.Clone(packet))
+	(*other)(bytes.Clone(packet))
 	return true
 }
 
@@ -154,7 +156,8 @@ func TestForward(t *testing.T) {
 	b := newPlane(t, sinkB, Options{Workers: 1, Node: 1, NodeBits: 1})
 	peer := peerSocket(t, udpbatch.Options{})
 	sa, sealer := install(t, b, 7, 0, netip.AddrPortFrom(loopback4, 9))
-	sinkA.other = b.Inject
+	inject := b.Inject
+	sinkA.other.Store(&inject)
 	inner := innerIPv4(100)
 	packet := sealed(sealer, inner)
 	require.NoError(t, peer.WriteTo(&udpbatch.Address{Remote: a.Sockets()[0].Local}, packet, nil))
