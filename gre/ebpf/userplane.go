@@ -97,11 +97,12 @@ func Open(o Options) (u *UserPlane, err error) {
 	if u.handle, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
 		return nil, err
 	}
+	made := u // the result is nil when a return has an error
 	defer func() {
 		if err != nil {
-			u.handle.Close()
-			if u.objects != nil {
-				err = errors.Join(err, u.objects.Close())
+			made.handle.Close()
+			if made.objects != nil {
+				err = errors.Join(err, made.objects.Close())
 			}
 			u = nil
 		}
