@@ -159,7 +159,8 @@ func TestDemoInNamespaces(t *testing.T) {
 		t.Run(policy, func(t *testing.T) {
 			r := demo(t, t.TempDir(), "--routability", policy)
 			for _, m := range r.Moves {
-				require.Equal(t, policy != "off", m.ReturnRoutability, m.Kind)
+				// A NAT that gives another address is followed by proof only, whatever the policy of updates is.
+				require.True(t, m.ReturnRoutability == (policy != "off") || m.Kind == "nat", m.Kind)
 			}
 		})
 	}

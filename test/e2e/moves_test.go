@@ -82,6 +82,7 @@ func testMoves(t *testing.T, policy string) {
 		checks = moves
 	}
 	w.until("the last return routability check", func() bool { return u.RoutabilityChecks() >= checks })
+	w.until("its answer at the N3IWF", func() bool { return w.nf.Counters().RoutabilityProven.Load() >= checks })
 	require.EqualValues(t, checks, w.nf.Counters().RoutabilityProven.Load())
 	require.EqualValues(t, moves, w.nf.Counters().Moves.Load())
 	require.Zero(t, w.nf.Counters().RoutabilityFailed.Load())
