@@ -39,14 +39,14 @@ func TestKilledNode(t *testing.T) {
 	cfg, err := config.Parse(w.file, []byte(text(1, w.addr(hostOtherNWu), w.addr(hostOtherN3), w.addr(hostN3IWF))))
 	require.NoError(t, err)
 	w.startCore()
-	startA := func() *exec.Cmd {
+	startA := func(text *lockedBuffer) *exec.Cmd {
 		a := exec.Command(filepath.Join(bin, "n3iwf"), "run", "-c", fileA)
-		a.Stdout, a.Stderr = w.text, w.text
+		a.Stdout, a.Stderr = text, text
 		require.NoError(t, a.Start())
 		t.Cleanup(func() { _ = a.Process.Kill(); _ = a.Wait() }) // it is dead already, most times
 		return a
 	}
-	a := startA()
+	a := startA(w.text)
 	w.logged("core", "NG Setup", "node=n3iwf")
 	w.cfg = cfg
 	w.startN3IWF()
@@ -73,9 +73,10 @@ func TestKilledNode(t *testing.T) {
 	})
 	require.Equal(t, 1, w.nf.Status().ChildSAs-w.nf.Status().PDUSessions, "one signalling SA")
 
-	startA()
+	again := &lockedBuffer{}
+	startA(again)
 	w.until("A again, as a further association", func() bool {
-		return len(w.nf.Status().Nodes) == 1 && w.text.has("core", "further TNL association", w.addr(hostN3).String())
+		return len(w.nf.Status().Nodes) == 1 && w.text.has("core", "further TNL association", w.addr(hostN3).String()) && again.has("NG connection is up")
 	})
 	require.Equal(t, 1, w.nf.Status().UEs, "A's NG Setup would have erased it")
 	v := w.ue(1)

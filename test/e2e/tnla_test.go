@@ -69,6 +69,7 @@ func TestTNLAssociations(t *testing.T) {
 
 	// The added one is lost: its UEs go on over the first one, and it comes back.
 	w.core.Drop(amfName, w.addr(hostFurtherN2))
+	w.logged("n3iwf", "TNL association lost") // what is under way as it is lost is lost with it, and NAS says it again only after seconds
 	second := w.ues[1]
 	require.NoError(t, w.within(func(ctx context.Context) error {
 		_, err := second.EstablishSession(ctx, 2, "internet", nil)

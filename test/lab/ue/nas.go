@@ -127,7 +127,7 @@ func (u *UE) downlinkSM(m *nas.DLNASTransport) {
 	case *nas.ReleaseCommand:
 		u.sendSM(sm.SessionID, nil, &nas.ReleaseComplete{SM: sm.SM})
 		delete(u.sessions, sm.SessionID)
-		u.wanted = slices.DeleteFunc(u.wanted, func(w wanted) bool { return w.psi == sm.SessionID })
+		u.wanted = slices.DeleteFunc(u.wanted, func(w SessionRequest) bool { return w.ID == sm.SessionID })
 		u.o.Step(fmt.Sprintf("PDU session %d released", sm.SessionID))
 		if done := u.waiters.released[sm.SessionID]; done != nil {
 			done <- nil

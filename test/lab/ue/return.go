@@ -10,18 +10,10 @@ import (
 
 	"github.com/open-n3iwf/n3iwf/ikev2"
 	"github.com/open-n3iwf/n3iwf/nwu/eap5g"
-	"github.com/open-n3iwf/n3iwf/test/lab/nas"
 )
 
 // A UE comes back by itself when its N3IWF is gone (Options.Return) or sends it to another one (RFC 5685): it registers anew, at the next of the N3IWFs
 // that it knows or at the one that it was told, and asks for its PDU sessions again.
-
-// wanted is a PDU session that the UE asks for again.
-type wanted struct {
-	psi   uint8
-	dnn   string
-	slice *nas.SNSSAI
-}
 
 const (
 	returnPatience = 20 * time.Second
@@ -110,20 +102,20 @@ func (u *UE) returnTo(gateway netip.Addr) {
 		case <-time.After(returnPause):
 		}
 	}
-	list := make(chan []wanted, 1)
+	list := make(chan []SessionRequest, 1)
 	u.post(func() {
 		u.away = false
 		list <- u.wanted
 	})
-	var sessions []wanted
+	var sessions []SessionRequest
 	select {
 	case sessions = <-list:
 	case <-ctx.Done():
 		return
 	}
 	for _, w := range sessions {
-		if _, err := u.EstablishSession(ctx, w.psi, w.dnn, w.slice); err != nil {
-			u.log.Warn("PDU session is not back", slog.Int("pdu_session", int(w.psi)), slog.Any("error", err))
+		if _, err := u.Establish(ctx, w); err != nil {
+			u.log.Warn("PDU session is not back", slog.Int("pdu_session", int(w.ID)), slog.Any("error", err))
 		}
 	}
 	u.returned.Add(1)

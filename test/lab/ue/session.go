@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 
 	"github.com/open-n3iwf/n3iwf/gre"
@@ -215,10 +216,18 @@ func (u *UE) Establish(ctx context.Context, r SessionRequest) (*Session, error) 
 	if err != nil {
 		return nil, err
 	}
+	u.post(func() { u.want(r) })
 	if s := u.Session(r.ID); s != nil {
 		return s, nil
 	}
 	return nil, errors.New("the PDU session ended at once, or the UE was closed")
+}
+
+// want remembers a session, to ask for it again when the UE comes back.
+func (u *UE) want(r SessionRequest) {
+	if !slices.ContainsFunc(u.wanted, func(w SessionRequest) bool { return w.ID == r.ID }) {
+		u.wanted = append(u.wanted, r)
+	}
 }
 
 // Session gives a PDU session that is there, nil otherwise.

@@ -118,7 +118,7 @@ type UE struct {
 	away      bool              // it is coming back
 	leaving   bool              // the UE has deregistered
 	returning bool              // it begins anew, and the end of the former IKE SA is no event
-	wanted    []wanted
+	wanted    []SessionRequest
 	nasUp     bool
 	mobike    bool // the N3IWF supports it
 	// nasWaiting are protected messages that wait for the NAS connection.
