@@ -20,6 +20,9 @@ var bin string // where the programs are built
 
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
+		if os.Getenv(ownNetworkOf) != "" {
+			return m.Run() // a test that runs no program
+		}
 		dir, err := os.MkdirTemp("", "n3iwf-e2e-")
 		if err != nil {
 			panic(err)
