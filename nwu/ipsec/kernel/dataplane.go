@@ -16,6 +16,7 @@ import (
 
 	"github.com/open-n3iwf/n3iwf/internal/udpbatch"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
+	"github.com/open-n3iwf/n3iwf/nwu/ipsec/endpoint"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec/kernel/xfrm"
 )
 
@@ -69,7 +70,7 @@ type DataPlane struct {
 	inner     []*packetConn // one for each worker
 	unknown   *unknown
 	slots     []atomic.Pointer[child] // by the number in marks
-	endpoints atomic.Pointer[[]*endpoint]
+	endpoints endpoint.Table
 	totals    totals
 	wg        sync.WaitGroup
 
@@ -101,7 +102,6 @@ func New(o Options) (d *DataPlane, err error) {
 		opts: o, slots: make([]atomic.Pointer[child], o.MaxChildren),
 		children: map[ipsec.ChildID]*child{}, spis: map[uint32]*generation{}, graces: map[*generation]struct{}{},
 	}
-	d.endpoints.Store(&[]*endpoint{})
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.Close())
@@ -219,10 +219,7 @@ func (d *DataPlane) Close() error {
 		return nil
 	}
 	d.closed = true
-	var errs []error
-	for _, e := range *d.endpoints.Load() {
-		errs = append(errs, e.close())
-	}
+	errs := []error{d.endpoints.Close()}
 	for _, c := range d.inner {
 		errs = append(errs, c.close())
 	}

@@ -42,7 +42,7 @@ func (d *DataPlane) resolve(t ipsec.Target) error {
 	if t.Path.NATT {
 		kind = ipsec.NATT
 	}
-	_, err := d.endpoint(kind, t.Path.Local)
+	_, err := d.endpoints.Find(kind, t.Path.Local)
 	return err
 }
 

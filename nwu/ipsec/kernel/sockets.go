@@ -9,13 +9,13 @@ import (
 	"net"
 	"net/netip"
 	"runtime/debug"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/net/bpf"
 
 	"github.com/open-n3iwf/n3iwf/internal/udpbatch"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
+	"github.com/open-n3iwf/n3iwf/nwu/ipsec/endpoint"
 )
 
 const (
@@ -25,21 +25,6 @@ const (
 )
 
 var nonESPMarker = []byte{0, 0, 0, 0} // RFC 7296 3.1
-
-// endpoint is a Socket in service. One of plain ESP has no sockets: the kernel receives it on all addresses.
-type endpoint struct {
-	ipsec.Socket
-	conns  []*udpbatch.Conn
-	closed atomic.Bool
-}
-
-func (e *endpoint) close() (err error) {
-	e.closed.Store(true)
-	for _, c := range e.conns {
-		err = errors.Join(err, c.Close())
-	}
-	return err
-}
 
 // AddSocket serves another local address from now on; it gives the address with the port that was taken. Moves to paths with that local
 // address are possible then.
@@ -65,17 +50,16 @@ func (d *DataPlane) AddSocket(s ipsec.Socket) (netip.AddrPort, error) {
 	default:
 		return netip.AddrPort{}, fmt.Errorf("%w: socket kind %d", ipsec.ErrInvalid, s.Kind)
 	}
-	e := &endpoint{Socket: s}
+	e := &endpoint.Endpoint{Socket: s}
 	if n > 0 {
 		var err error
-		if e.conns, err = udpbatch.ListenGroup(o, n, steer); err != nil {
+		if e.Conns, err = udpbatch.ListenGroup(o, n, steer); err != nil {
 			return netip.AddrPort{}, fmt.Errorf("%s socket on %s: %w", s.Kind, s.Local, err)
 		}
-		e.Local = e.conns[0].LocalAddr()
+		e.Local = e.Conns[0].LocalAddr()
 	}
-	list := append([]*endpoint{e}, *d.endpoints.Load()...)
-	d.endpoints.Store(&list)
-	for _, c := range e.conns {
+	d.endpoints.Add(e)
+	for _, c := range e.Conns {
 		d.wg.Go(func() { d.serve(e, c) })
 	}
 	return e.Local, nil
@@ -85,51 +69,14 @@ func (d *DataPlane) AddSocket(s ipsec.Socket) (netip.AddrPort, error) {
 func (d *DataPlane) RemoveSocket(s ipsec.Socket) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	var list []*endpoint
-	var found *endpoint
-	for _, e := range *d.endpoints.Load() {
-		if found == nil && e.Socket == s {
-			found = e
-		} else {
-			list = append(list, e)
-		}
-	}
-	if found == nil {
-		return fmt.Errorf("%w: no %s socket on %s", ipsec.ErrPath, s.Kind, s.Local)
-	}
-	d.endpoints.Store(&list)
-	return found.close()
+	return d.endpoints.Remove(s)
 }
 
 // Sockets are the addresses served, with the ports that were taken, newest first.
-func (d *DataPlane) Sockets() []ipsec.Socket {
-	var out []ipsec.Socket
-	for _, e := range *d.endpoints.Load() {
-		out = append(out, e.Socket)
-	}
-	return out
-}
-
-// endpoint finds the socket for a path's local address. Sockets of one address come before wildcards.
-func (d *DataPlane) endpoint(kind ipsec.Kind, local netip.AddrPort) (*endpoint, error) {
-	var wild *endpoint
-	for _, e := range *d.endpoints.Load() {
-		if !e.Serves(kind, local) {
-			continue
-		}
-		if !e.Local.Addr().IsUnspecified() {
-			return e, nil
-		}
-		wild = e
-	}
-	if wild == nil {
-		return nil, fmt.Errorf("%w: no %s socket on %s", ipsec.ErrPath, kind, local)
-	}
-	return wild, nil
-}
+func (d *DataPlane) Sockets() []ipsec.Socket { return d.endpoints.Sockets() }
 
 // serve hands IKE on from one socket.
-func (d *DataPlane) serve(e *endpoint, c *udpbatch.Conn) {
+func (d *DataPlane) serve(e *endpoint.Endpoint, c *udpbatch.Conn) {
 	rx := c.NewReceiver()
 	pause := time.Duration(0)
 	for {
@@ -151,7 +98,7 @@ func (d *DataPlane) serve(e *endpoint, c *udpbatch.Conn) {
 	}
 }
 
-func (d *DataPlane) datagram(e *endpoint, dg udpbatch.Datagram) {
+func (d *DataPlane) datagram(e *endpoint.Endpoint, dg udpbatch.Datagram) {
 	defer func() {
 		if v := recover(); v != nil {
 			d.totals.panics.Add(1)
@@ -196,11 +143,11 @@ func (d *DataPlane) SendKeepalive(path ipsec.Path) error {
 }
 
 func (d *DataPlane) send(kind ipsec.Kind, path ipsec.Path, head, payload []byte) error {
-	e, err := d.endpoint(kind, path.Local)
+	e, err := d.endpoints.Find(kind, path.Local)
 	if err != nil {
 		return err
 	}
-	if err := e.conns[0].WriteTo(&udpbatch.Address{Remote: path.Remote, Local: path.Local.Addr()}, head, payload); err != nil {
+	if err := e.Conns[0].WriteTo(&udpbatch.Address{Remote: path.Remote, Local: path.Local.Addr()}, head, payload); err != nil {
 		return fmt.Errorf("send on %s: %w", path, err)
 	}
 	return nil

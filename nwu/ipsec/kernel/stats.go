@@ -23,13 +23,7 @@ func (d *DataPlane) Totals() ipsec.Totals {
 		Drops:   ipsec.InboundDrops{Malformed: k.malformed.Load(), Selector: k.selector.Load()},
 		Refused: k.refused.Load(), ReceiveErrors: k.receiveErrors.Load(), LostReports: k.lostReports.Load(), Panics: k.panics.Load(),
 	}
-	for _, e := range *d.endpoints.Load() {
-		s := ipsec.SocketStats{Socket: e.Socket}
-		for _, c := range e.conns {
-			s.Stats.Add(c.Stats())
-		}
-		t.Sockets = append(t.Sockets, s)
-	}
+	t.Sockets = d.endpoints.Stats()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, g := range d.spis {

@@ -155,7 +155,7 @@ func (d *DataPlane) serves(path ipsec.Path) bool {
 	if path.NATT {
 		kind = ipsec.NATT
 	}
-	_, err := d.endpoint(kind, path.Local)
+	_, err := d.endpoints.Find(kind, path.Local)
 	return err == nil
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/open-n3iwf/n3iwf/internal/udpbatch"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
+	"github.com/open-n3iwf/n3iwf/nwu/ipsec/endpoint"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec/esp"
 )
 
@@ -39,7 +40,7 @@ func (c *child) ID() ipsec.ChildID { return c.id }
 // outPath is where a child sends, all resolved. It is replaced as a whole and never changed.
 type outPath struct {
 	path     ipsec.Path
-	endpoint *endpoint
+	endpoint *endpoint.Endpoint
 	address  udpbatch.Address
 	limit    int64       // as asked for; ipsec.Unlimited for a proven path
 	room     *ipsec.Room // while unproven, shared by the SAs of one Move

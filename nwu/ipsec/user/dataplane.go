@@ -14,6 +14,7 @@ import (
 
 	"github.com/open-n3iwf/n3iwf/internal/udpbatch"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
+	"github.com/open-n3iwf/n3iwf/nwu/ipsec/endpoint"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec/esp"
 )
 
@@ -45,7 +46,7 @@ type DataPlane struct {
 	forwarder ipsec.Forwarder // the Sink, when it is one
 	injector  injector
 	table     *table
-	endpoints atomic.Pointer[[]*endpoint]
+	endpoints endpoint.Table
 	totals    totals
 	writers   atomic.Uint32
 	unknown   limiter
@@ -88,7 +89,6 @@ func New(o Options) (*DataPlane, error) {
 		children: map[ipsec.ChildID]*child{}, graces: map[*generation]struct{}{},
 	}
 	d.forwarder, _ = o.Sink.(ipsec.Forwarder)
-	d.endpoints.Store(&[]*endpoint{})
 	for _, s := range o.Sockets {
 		if _, err := d.AddSocket(s); err != nil {
 			return nil, errors.Join(err, d.Close())
@@ -98,13 +98,7 @@ func New(o Options) (*DataPlane, error) {
 }
 
 // Sockets are the addresses served, with the ports that were taken, newest first.
-func (d *DataPlane) Sockets() []Socket {
-	var out []Socket
-	for _, e := range *d.endpoints.Load() {
-		out = append(out, e.Socket)
-	}
-	return out
-}
+func (d *DataPlane) Sockets() []Socket { return d.endpoints.Sockets() }
 
 // Workers implements ipsec.DataPlane.
 func (d *DataPlane) Workers() int { return d.opts.Workers }
@@ -208,7 +202,7 @@ func (d *DataPlane) resolve(t ipsec.Target, dscp uint8) (*outPath, error) {
 	if t.Path.NATT {
 		kind = NATT
 	}
-	e, err := d.endpoint(kind, t.Path.Local)
+	e, err := d.endpoints.Find(kind, t.Path.Local)
 	if err != nil {
 		return nil, err
 	}
@@ -411,11 +405,11 @@ func (d *DataPlane) SendKeepalive(path ipsec.Path) error {
 }
 
 func (d *DataPlane) send(kind Kind, path ipsec.Path, head, payload []byte) error {
-	e, err := d.endpoint(kind, path.Local)
+	e, err := d.endpoints.Find(kind, path.Local)
 	if err != nil {
 		return err
 	}
-	if err := e.conns[0].WriteTo(&udpbatch.Address{Remote: path.Remote, Local: path.Local.Addr()}, head, payload); err != nil {
+	if err := e.Conns[0].WriteTo(&udpbatch.Address{Remote: path.Remote, Local: path.Local.Addr()}, head, payload); err != nil {
 		return fmt.Errorf("send on %s: %w", path, err)
 	}
 	return nil
@@ -429,10 +423,7 @@ func (d *DataPlane) Close() error {
 		return nil
 	}
 	d.closed = true
-	var err error
-	for _, e := range *d.endpoints.Load() {
-		err = errors.Join(err, e.close())
-	}
+	err := d.endpoints.Close()
 	for _, c := range d.children {
 		for _, g := range append([]*generation(nil), c.generations...) {
 			d.end(g, 0)

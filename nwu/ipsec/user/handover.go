@@ -8,6 +8,7 @@ import (
 
 	"github.com/open-n3iwf/n3iwf/internal/udpbatch"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
+	"github.com/open-n3iwf/n3iwf/nwu/ipsec/endpoint"
 )
 
 var _ ipsec.Handover = (*DataPlane)(nil)
@@ -53,7 +54,7 @@ func (d *DataPlane) Inject(packet []byte) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.r == nil {
-		i.r = &receiver{d: d, e: &endpoint{Socket: Socket{Kind: ESP}}, injected: true, batch: make([]ipsec.Inbound, 0, 1)}
+		i.r = &receiver{d: d, e: &endpoint.Endpoint{Socket: Socket{Kind: ESP}}, injected: true, batch: make([]ipsec.Inbound, 0, 1)}
 		i.r.sink = d.opts.Sink.NewReceiver()
 	}
 	i.r.handle([]udpbatch.Datagram{{Data: packet}})

@@ -12,6 +12,7 @@ import (
 
 	"github.com/open-n3iwf/n3iwf/internal/udpbatch"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
+	"github.com/open-n3iwf/n3iwf/nwu/ipsec/endpoint"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec/esp"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec/inner"
 )
@@ -26,7 +27,7 @@ const (
 // receiver is one receiving goroutine: one socket of an endpoint.
 type receiver struct {
 	d       *DataPlane
-	e       *endpoint
+	e       *endpoint.Endpoint
 	c       *udpbatch.Conn
 	sink    ipsec.Receiver
 	scratch esp.Scratch
@@ -42,7 +43,7 @@ type receiver struct {
 }
 
 // start runs a receiver for c. The caller holds d.mu.
-func (d *DataPlane) start(e *endpoint, c *udpbatch.Conn) {
+func (d *DataPlane) start(e *endpoint.Endpoint, c *udpbatch.Conn) {
 	r := &receiver{d: d, e: e, c: c, batch: make([]ipsec.Inbound, 0, deliverBatch)}
 	d.wg.Go(r.run)
 }

@@ -3,15 +3,14 @@
 package user
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
-	"sync/atomic"
 
 	"golang.org/x/net/bpf"
 
 	"github.com/open-n3iwf/n3iwf/internal/udpbatch"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
+	"github.com/open-n3iwf/n3iwf/nwu/ipsec/endpoint"
 )
 
 // Kind and Socket are those of package ipsec.
@@ -28,21 +27,6 @@ const (
 )
 
 const protocolESP = 50
-
-// endpoint is a Socket in service: one udpbatch socket for each worker (NATT) or one (others).
-type endpoint struct {
-	Socket
-	conns  []*udpbatch.Conn
-	closed atomic.Bool
-}
-
-func (e *endpoint) close() (err error) {
-	e.closed.Store(true)
-	for _, c := range e.conns {
-		err = errors.Join(err, c.Close())
-	}
-	return err
-}
 
 // AddSocket serves another local address from now on; it gives the address with the port that was taken. Moves to paths with that local
 // address are possible then.
@@ -83,9 +67,8 @@ func (d *DataPlane) AddSocket(s Socket) (netip.AddrPort, error) {
 		return netip.AddrPort{}, fmt.Errorf("%s socket on %s: %w", s.Kind, s.Local, err)
 	}
 	s.Local = conns[0].LocalAddr()
-	e := &endpoint{Socket: s, conns: conns}
-	list := append([]*endpoint{e}, *d.endpoints.Load()...)
-	d.endpoints.Store(&list)
+	e := &endpoint.Endpoint{Socket: s, Conns: conns}
+	d.endpoints.Add(e)
 	for _, c := range conns {
 		d.start(e, c)
 	}
@@ -96,36 +79,5 @@ func (d *DataPlane) AddSocket(s Socket) (netip.AddrPort, error) {
 func (d *DataPlane) RemoveSocket(s Socket) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	var list []*endpoint
-	var found *endpoint
-	for _, e := range *d.endpoints.Load() {
-		if found == nil && e.Socket == s {
-			found = e
-		} else {
-			list = append(list, e)
-		}
-	}
-	if found == nil {
-		return fmt.Errorf("%w: no %s socket on %s", ipsec.ErrPath, s.Kind, s.Local)
-	}
-	d.endpoints.Store(&list)
-	return found.close()
-}
-
-// endpoint finds the socket for a path's local address. Sockets of one address come before wildcards.
-func (d *DataPlane) endpoint(kind Kind, local netip.AddrPort) (*endpoint, error) {
-	var wild *endpoint
-	for _, e := range *d.endpoints.Load() {
-		if !e.Serves(kind, local) {
-			continue
-		}
-		if !e.Local.Addr().IsUnspecified() {
-			return e, nil
-		}
-		wild = e
-	}
-	if wild == nil {
-		return nil, fmt.Errorf("%w: no %s socket on %s", ipsec.ErrPath, kind, local)
-	}
-	return wild, nil
+	return d.endpoints.Remove(s)
 }

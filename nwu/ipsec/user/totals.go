@@ -33,13 +33,7 @@ func (d *DataPlane) Totals() Totals {
 			Malformed: k.malformed.Load(), Old: k.old.Load(), Duplicate: k.duplicate.Load(), Auth: k.auth.Load(), Selector: k.selector.Load(),
 		},
 	}
-	for _, e := range *d.endpoints.Load() {
-		s := SocketStats{Socket: e.Socket}
-		for _, c := range e.conns {
-			s.Stats.Add(c.Stats())
-		}
-		t.Sockets = append(t.Sockets, s)
-	}
+	t.Sockets = d.endpoints.Stats()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, c := range d.children {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/open-n3iwf/n3iwf/internal/udpbatch"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
+	"github.com/open-n3iwf/n3iwf/nwu/ipsec/endpoint"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec/esp"
 )
 
@@ -308,8 +309,10 @@ func TestNoAllocations(t *testing.T) {
 	d := newPlane(t, sink, Options{Workers: 1})
 	c := peerSocket(t, udpbatch.Options{})
 	sa, out := install(t, d, 1, 0, c.LocalAddr())
-	e := (*d.endpoints.Load())[0]
-	r := &receiver{d: d, e: e, c: e.conns[0], sink: sink, batch: make([]ipsec.Inbound, 0, deliverBatch)}
+	served := d.Sockets()[0]
+	e, err := d.endpoints.Find(served.Kind, served.Local)
+	require.NoError(t, err)
+	r := &receiver{d: d, e: e, c: e.Conns[0], sink: sink, batch: make([]ipsec.Inbound, 0, deliverBatch)}
 	const n = 64
 	packets, datagrams := make([][]byte, n), make([]udpbatch.Datagram, n)
 	var sc esp.Scratch
@@ -363,7 +366,7 @@ func FuzzDatagram(f *testing.F) {
 	f.Add(byte(IKE), false, make([]byte, 28))
 	f.Add(byte(ESP), true, genuine[:20])
 	f.Fuzz(func(t *testing.T, kind byte, known bool, b []byte) {
-		e := &endpoint{Socket: Socket{Kind: Kind(kind%3) + NATT, Local: sa.Target.Path.Local}}
+		e := &endpoint.Endpoint{Socket: Socket{Kind: Kind(kind%3) + NATT, Local: sa.Target.Path.Local}}
 		r := &receiver{d: d, e: e, sink: sink, batch: make([]ipsec.Inbound, 0, deliverBatch)}
 		if known && len(b) >= 4 {
 			binary.BigEndian.PutUint32(b, sa.InboundSPI)

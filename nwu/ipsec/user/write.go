@@ -5,6 +5,7 @@ package user
 import (
 	"github.com/open-n3iwf/n3iwf/internal/udpbatch"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
+	"github.com/open-n3iwf/n3iwf/nwu/ipsec/endpoint"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec/esp"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec/inner"
 )
@@ -16,14 +17,14 @@ const maxInner = 65507 - 128
 type writer struct {
 	d       *DataPlane
 	lane    uint32 // which of an endpoint's sockets
-	last    *endpoint
+	last    *endpoint.Endpoint
 	sender  *udpbatch.Sender // of last
 	lanes   []lane
 	scratch esp.Scratch
 }
 
 type lane struct {
-	e *endpoint
+	e *endpoint.Endpoint
 	s *udpbatch.Sender
 }
 
@@ -88,7 +89,7 @@ func (d *DataPlane) expire(g *generation, hard bool) {
 }
 
 // use makes e the endpoint that is written to.
-func (w *writer) use(e *endpoint) {
+func (w *writer) use(e *endpoint.Endpoint) {
 	w.last = e
 	for _, l := range w.lanes {
 		if l.e == e {
@@ -96,7 +97,7 @@ func (w *writer) use(e *endpoint) {
 			return
 		}
 	}
-	w.sender = e.conns[int(w.lane)%len(e.conns)].NewSender()
+	w.sender = e.Conns[int(w.lane)%len(e.Conns)].NewSender()
 	w.lanes = append(w.lanes, lane{e, w.sender})
 }
 
@@ -109,7 +110,7 @@ func (w *writer) Flush() (err error) {
 				err = ferr
 			}
 		}
-		if l.e.closed.Load() {
+		if l.e.Closed() {
 			if w.last == l.e {
 				w.last, w.sender = nil, nil
 			}
