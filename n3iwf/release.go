@@ -99,7 +99,6 @@ func (u *ue) endIKE() {
 // abandon drops a UE whose state cannot be trusted any more.
 func (u *ue) abandon(cause ngap.Cause) {
 	u.requestRelease(cause)
-	u.applying, u.outputs = false, nil
 	u.owner.linger(u.session)
 	u.cleanUp()
 }

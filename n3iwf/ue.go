@@ -87,8 +87,7 @@ type ue struct {
 	deadline  time.Time // the session's
 	heapIndex int
 
-	outputs  []ikev2.Output
-	applying bool
+	outputs ikev2.Outputs
 }
 
 // ueState is how far a UE has come.
@@ -120,28 +119,21 @@ func (o *owner) newUE(session *ikev2.Session, path ikev2.Path) *ue {
 // apply does what the session wants. An event may make the session want more; that is done after what came before. Child SAs are
 // installed before the datagrams of the same output leave (RFC 7296 2.8: the responder must be ready to receive).
 func (u *ue) apply(out ikev2.Output) {
-	u.outputs = append(u.outputs, out)
-	if u.applying {
-		return
-	}
-	u.applying = true
-	defer func() { u.applying = false }()
-	for len(u.outputs) > 0 {
-		out := u.outputs[0]
-		u.outputs = u.outputs[1:]
-		u.deadline = out.Deadline
-		for _, w := range out.Work {
-			u.nf.work(u, w)
-		}
-		for _, ev := range out.Events {
-			u.event(ev)
-		}
-		for _, d := range out.Datagrams {
-			u.nf.sendIKE(d)
-		}
-	}
-	u.outputs = nil
+	u.outputs.Do(out, u.carryOut)
 	u.reschedule()
+}
+
+func (u *ue) carryOut(out ikev2.Output) {
+	u.deadline = out.Deadline
+	for _, w := range out.Work {
+		u.nf.work(u, w)
+	}
+	for _, ev := range out.Events {
+		u.event(ev)
+	}
+	for _, d := range out.Datagrams {
+		u.nf.sendIKE(d)
+	}
 }
 
 // setGuard arms the one guard timer of the procedure that is under way; another call replaces it.

@@ -40,8 +40,7 @@ type UE struct {
 
 	session  *ikev2.Session
 	deadline time.Time
-	outputs  []ikev2.Output
-	applying bool
+	outputs  ikev2.Outputs
 	waiting  chan error
 	what     string
 
@@ -95,7 +94,7 @@ func (u *UE) User() *User { return u.user.Load() }
 
 // reset makes the UE new; its sequence number, which is the USIM's, stays.
 func (u *UE) reset() {
-	u.session, u.deadline, u.outputs, u.waiting = nil, time.Time{}, nil, nil
+	u.session, u.deadline, u.outputs, u.waiting = nil, time.Time{}, ikev2.Outputs{}, nil
 	u.eap, u.security, u.kN3IWF = eap5g.Peer{}, nil, nil
 	u.children = map[ipsec.ChildID]*child{}
 	u.place, u.leaving = 0, false
@@ -188,28 +187,21 @@ func (u *UE) Move(ctx context.Context) error {
 
 // apply does what the session wants. An event may make the session want more, which is done afterwards.
 func (u *UE) apply(out ikev2.Output) {
-	u.outputs = append(u.outputs, out)
-	if u.applying {
-		return
+	u.outputs.Do(out, u.carryOut)
+}
+
+func (u *UE) carryOut(out ikev2.Output) {
+	u.deadline = out.Deadline
+	for _, w := range out.Work {
+		w.Run()
+		u.apply(u.session.Done(time.Now(), w))
 	}
-	u.applying = true
-	defer func() { u.applying = false }()
-	for len(u.outputs) > 0 {
-		out := u.outputs[0]
-		u.outputs = u.outputs[1:]
-		u.deadline = out.Deadline
-		for _, w := range out.Work {
-			w.Run()
-			u.outputs = append(u.outputs, u.session.Done(time.Now(), w))
-		}
-		for _, ev := range out.Events {
-			u.event(ev)
-		}
-		for _, d := range out.Datagrams {
-			_ = u.fleet.dataPlane.SendIKE(ipsec.Path(d.Path), d.Data) // IKE repeats what is lost
-		}
+	for _, ev := range out.Events {
+		u.event(ev)
 	}
-	u.outputs = nil
+	for _, d := range out.Datagrams {
+		_ = u.fleet.dataPlane.SendIKE(ipsec.Path(d.Path), d.Data) // IKE repeats what is lost
+	}
 }
 
 func (u *UE) event(ev ikev2.Event) {

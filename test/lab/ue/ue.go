@@ -103,8 +103,7 @@ type UE struct {
 	// Owned by the run goroutine.
 	session   *ikev2.Session
 	deadline  time.Time
-	outputs   []ikev2.Output
-	applying  bool
+	outputs   ikev2.Outputs
 	eap       eap5g.Peer
 	security  *security.Context
 	kamf      aka.Key
@@ -331,28 +330,21 @@ var (
 
 // apply does what the session wants; see the same method of the N3IWF's UE context for the order.
 func (u *UE) apply(out ikev2.Output) {
-	u.outputs = append(u.outputs, out)
-	if u.applying {
-		return
+	u.outputs.Do(out, u.carryOut)
+}
+
+func (u *UE) carryOut(out ikev2.Output) {
+	u.deadline = out.Deadline
+	for _, w := range out.Work {
+		w.Run()
+		u.apply(u.session.Done(time.Now(), w))
 	}
-	u.applying = true
-	defer func() { u.applying = false }()
-	for len(u.outputs) > 0 {
-		out := u.outputs[0]
-		u.outputs = u.outputs[1:]
-		u.deadline = out.Deadline
-		for _, w := range out.Work {
-			w.Run()
-			u.outputs = append(u.outputs, u.session.Done(time.Now(), w))
-		}
-		for _, ev := range out.Events {
-			u.event(ev)
-		}
-		for _, d := range out.Datagrams {
-			u.send(d)
-		}
+	for _, ev := range out.Events {
+		u.event(ev)
 	}
-	u.outputs = nil
+	for _, d := range out.Datagrams {
+		u.send(d)
+	}
 }
 
 func (u *UE) send(d ikev2.Datagram) {
