@@ -24,12 +24,17 @@ const (
 	maxTokens = 4
 )
 
-// crashToken is the token of an IKE SA (RFC 6290 5.1), with an HMAC as the hash.
-func crashToken(secret []byte, spiI, spiR message.SPI) []byte {
+// crashToken is the token of an IKE SA (RFC 6290 5.1), with an HMAC as the hash. It says which of the two SPIs is ours:
+// else a message that names the peer's SPI as ours, for which no session is found, would be answered with the token of
+// the live SA.
+func crashToken(secret []byte, initiator bool, spiI, spiR message.SPI) []byte {
 	mac := hmac.New(sha256.New, secret)
 	mac.Write([]byte("open-n3iwf QCD token"))
 	mac.Write(spiI.Bytes())
 	mac.Write(spiR.Bytes())
+	if initiator {
+		mac.Write([]byte("initiator"))
+	}
 	return mac.Sum(nil)
 }
 
@@ -38,7 +43,7 @@ func (s *Session) tokenNotify(sa *ikeSA) []*message.Notify {
 	if s.opt.CrashSecret == nil {
 		return nil
 	}
-	return []*message.Notify{{Protocol: message.ProtocolIKE, Type: message.QUICK_CRASH_DETECTION, Data: crashToken(s.opt.CrashSecret, sa.spiI, sa.spiR)}}
+	return []*message.Notify{{Protocol: message.ProtocolIKE, Type: message.QUICK_CRASH_DETECTION, Data: crashToken(s.opt.CrashSecret, sa.initiator, sa.spiI, sa.spiR)}}
 }
 
 // learnToken takes the peer's token of sa from a protected message.
@@ -106,5 +111,5 @@ func (r *Responder) token(h message.Header, data []byte) []*message.Notify {
 	if r.opt.CrashSecret == nil || !protected(data) || local == 0 || (r.opt.Elsewhere != nil && r.opt.Elsewhere(local)) {
 		return nil
 	}
-	return []*message.Notify{{Protocol: message.ProtocolIKE, Type: message.QUICK_CRASH_DETECTION, Data: crashToken(r.opt.CrashSecret, h.InitiatorSPI, h.ResponderSPI)}}
+	return []*message.Notify{{Protocol: message.ProtocolIKE, Type: message.QUICK_CRASH_DETECTION, Data: crashToken(r.opt.CrashSecret, !h.FromInitiator(), h.InitiatorSPI, h.ResponderSPI)}}
 }

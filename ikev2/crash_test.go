@@ -71,7 +71,7 @@ func TestCrashTokenAfterRekey(t *testing.T) {
 		n.take(n.s.RekeyIKE(w.now))
 		w.run(time.Second, nil)
 		require.NotEqual(t, former, ue.s.sa.peerToken)
-		require.Equal(t, crashToken(crashSecret, gw.s.sa.spiI, gw.s.sa.spiR), ue.s.sa.peerToken)
+		require.Equal(t, crashToken(crashSecret, gw.s.sa.initiator, gw.s.sa.spiI, gw.s.sa.spiR), ue.s.sa.peerToken)
 		former = ue.s.sa.peerToken
 	}
 }
