@@ -43,6 +43,7 @@ func (s *Session) succeed(next *ikeSA) {
 		}
 	}
 	s.natReference = nil // the hashes are over the SPIs
+	s.sync.highest = 0   // message IDs begin anew
 	if own := s.ikeRekey; own != nil && !own.sent {
 		s.ikeRekey = nil // the peer did it
 	}
@@ -73,6 +74,10 @@ func (s *Session) restate(old *ikeSA) {
 			}
 		case requestAddresses:
 			s.announce()
+		case requestSwitch:
+			if s.switching.phase == switchAsked {
+				s.enqueueSwitch()
+			}
 		case requestLiveness:
 		default:
 			continue
@@ -116,6 +121,8 @@ func (s *Session) resend(sa *ikeSA) {
 		switch r.kind {
 		case requestOther, requestNotify:
 			s.enqueue(&request{kind: r.kind, exchange: r.exchange, carries: r.carries, build: r.build, done: r.done, failed: r.failed}, false)
+		case requestFollowUp:
+			r.failed(ErrState)
 		case requestRekeyIKE:
 			kept = append(kept, r)
 		}

@@ -18,7 +18,7 @@ import (
 type syncing struct {
 	messageIDs bool   // both sides announced IKEV2_MESSAGE_ID_SYNC_SUPPORTED
 	replay     bool   // both sides announced IPSEC_REPLAY_COUNTER_SYNC_SUPPORTED
-	highest    latest // of the peer's synchronisation requests
+	highest    latest // of the peer's synchronisation requests in the present IKE SA
 }
 
 // skippedIVs is how many IVs of a key for sending are given up by Resync: nobody knows how many were used since the
@@ -71,8 +71,10 @@ func (s *Session) Resync(now time.Time, r Resync) Output {
 		s.close(ErrMessageIDs, false)
 		return s.finish()
 	}
-	if p, ok := sa.out.(*suite.Protector); ok {
-		p.SkipIVs(p.IVs() + skippedIVs)
+	for each := range s.eachIKESA() { // also one that a rekey has left behind may have to answer
+		if p, ok := each.out.(*suite.Protector); ok {
+			p.SkipIVs(p.IVs() + skippedIVs)
+		}
 	}
 	sa.nextSend += r.Margin
 	s.restartRequests()
@@ -203,7 +205,7 @@ func (s *Session) restartRequests() {
 		switch r := outstanding[i]; r.kind {
 		case requestSync:
 			sa.outstanding = append(sa.outstanding, r)
-		case requestToken, requestWindow, requestLiveness, requestRoutability, requestUpdate, requestDeleteChild:
+		case requestToken, requestWindow, requestLiveness, requestRoutability, requestUpdate, requestAddresses, requestSwitch, requestDeleteChild:
 			s.enqueue(&request{kind: r.kind, exchange: r.exchange, build: r.build, done: r.done, failed: r.failed, carries: r.carries}, true)
 		case requestChild:
 			s.failChild(r.carries.(*pendingChild), ErrResync)
