@@ -62,7 +62,7 @@ func (sa *ikeSA) room() bool {
 
 // pumping tells whether requests may be started at all.
 func (s *Session) pumping() bool {
-	return (s.state == stateEstablished || s.state == stateDeleting) && !s.answering && !s.rekeyBlocks() && s.quiet == quietNot
+	return (s.state == stateEstablished || s.state == stateDeleting) && !s.answering && !s.rekeyBlocks()
 }
 
 // rekeyBlocks tells whether our own rekey of the IKE SA keeps all requests back. One that only waits for the additional
@@ -86,7 +86,7 @@ func (s *Session) start(sa *ikeSA, r *request) {
 	if r.datagrams = s.seal(sa, r.exchange, false, r.mid, inner[:len(inner):len(inner)]); r.datagrams == nil {
 		return // seal ended the session
 	}
-	if sa.nextSend++; sa.nextSend == rekeyAtMessageID && sa == s.sa {
+	if sa.nextSend++; sa.nextSend >= rekeyAtMessageID && sa == s.sa {
 		s.rekeyIKE()
 	}
 	if s.splittable(r.datagrams) {

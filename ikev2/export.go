@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/open-n3iwf/n3iwf/ikev2/message"
@@ -167,7 +168,8 @@ const (
 )
 
 // Quiesce makes the session fit for Export: it begins no requests and answers CREATE_CHILD_SA with TEMPORARY_FAILURE,
-// while what is under way comes to its end. Quiescent follows, perhaps at once. Resume takes it back.
+// while what is under way comes to its end. A rekey of the IKE SA that has not begun ends with RekeyFailed. Quiescent
+// follows, perhaps at once. Resume takes it back.
 func (s *Session) Quiesce(now time.Time) Output {
 	s.begin(now)
 	if s.state == stateEstablished && s.quiet == quietNot {
@@ -184,6 +186,15 @@ func (s *Session) Resume(now time.Time) Output {
 }
 
 func (s *Session) tellQuiescent() {
+	if s.quiet == quietNot {
+		return
+	}
+	// A rekey of the IKE SA that waits cannot travel, and need not: it will be due again.
+	waits := func(r *request) bool { return r.kind == requestRekeyIKE }
+	if p := s.ikeRekey; p != nil && slices.ContainsFunc(s.sa.queue, waits) {
+		s.sa.queue = slices.DeleteFunc(s.sa.queue, waits)
+		s.ikeRekeyFailed(p, ErrState)
+	}
 	if s.quiet == quietAsked && s.blocker() == "" {
 		s.quiet = quietTold
 		s.emit(Quiescent{})

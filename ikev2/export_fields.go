@@ -32,7 +32,7 @@ func (s *Session) fields(c *codec) {
 	field(c, "redirectedFrom", &s.redirect.from)
 	list(c, "redirects", &s.redirect.times, maxRedirects, func(c *codec, t *time.Time) { c.time("at", t) })
 	s.ikeSAs(c)
-	list(c, "children", &s.children, maxChildren, func(c *codec, v **child) {
+	list(c, "children", &s.children, 2*maxChildren, func(c *codec, v **child) {
 		if !c.encoding {
 			*v = &child{sa: &ChildSA{}}
 		}

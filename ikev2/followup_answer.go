@@ -85,8 +85,12 @@ func (s *Session) rekeyingPeer() bool {
 }
 
 // mustWait tells whether a request of ours cannot be started yet because additional key exchanges are under way: what
-// concerns Child SAs must not get lost between two IKE SAs (RFC 7296 2.25).
+// concerns Child SAs must not get lost between two IKE SAs (RFC 7296 2.25). A session that shall be quiet begins nothing
+// new; additional key exchanges end what has begun.
 func (s *Session) mustWait(r *request) bool {
+	if s.quiet != quietNot && r.kind != requestFollowUp {
+		return true
+	}
 	switch r.kind {
 	case requestChild, requestDeleteChild:
 		return s.rekeyingPeer()

@@ -161,7 +161,7 @@ func (s *Session) Delete(now time.Time) Output {
 		for _, r := range s.sa.outstanding {
 			r.giveUp = s.now.Sub(r.sent) + deletePatience
 		}
-		s.state = stateDeleting
+		s.state, s.quiet = stateDeleting, quietNot
 		s.enqueue(&request{
 			kind:     requestDeleteIKE,
 			exchange: message.INFORMATIONAL,
