@@ -76,9 +76,9 @@ type Options struct {
 	// RoutabilityTimeout is when RoutabilityFailed is reported, default 10 s. RoutabilityMemory is how long a proof
 	// counts, default 10 min.
 	RoutabilityTimeout, RoutabilityMemory time.Duration
-	// AcceptPath is asked about the path of an UPDATE_SA_ADDRESSES, of a rebinding or of SWITCH_TO_IP_ADDRESS, after
-	// DefaultAcceptPath accepted it. An error
-	// leaves everything as it was and is answered with UNACCEPTABLE_ADDRESSES.
+	// AcceptPath is asked about the path of an UPDATE_SA_ADDRESSES, of a rebinding to another address (ESP, or without
+	// MOBIKE any message) or of SWITCH_TO_IP_ADDRESS, after DefaultAcceptPath accepted it. An error leaves everything as
+	// it was and is answered with UNACCEPTABLE_ADDRESSES where there is a request to be answered.
 	AcceptPath func(s *Session, path Path) error
 
 	// AcceptChild decides about a Child SA that the peer asks for (not a rekey). nil refuses all with NO_ADDITIONAL_SAS.

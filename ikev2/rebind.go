@@ -53,13 +53,27 @@ func (s *Session) rebind(path Path) {
 		return
 	}
 	if path.Remote.Addr() == p.Remote.Addr() && s.opt.Rebind.port() || contains(s.opt.RoutabilityExempt, path.Remote.Addr()) && s.opt.Rebind.proof() {
-		s.followed = path.Remote
-		s.follow(path)
+		if s.mayFollow(path) {
+			s.followed = path.Remote
+			s.follow(path)
+		}
 		return
 	}
 	if s.opt.Rebind.proof() {
 		s.checkRebinding(path)
 	}
+}
+
+// mayFollow asks the policy about another address of the peer. Of another port of the same one it knows nothing new.
+func (s *Session) mayFollow(path Path) bool {
+	if path.Remote.Addr() == s.path.Remote.Addr() {
+		return true
+	}
+	err := s.acceptPath(path)
+	if err != nil {
+		s.emit(MoveRejected{Path: path, Err: err})
+	}
+	return err == nil
 }
 
 // follow goes over to a path that needs no word of the peer.
@@ -151,6 +165,8 @@ func (s *Session) followNAT(path Path) {
 		s.rebind(path)
 		return
 	}
-	s.setPath(path)
-	s.moveChildren(path, false)
+	if s.mayFollow(path) {
+		s.setPath(path)
+		s.moveChildren(path, false)
+	}
 }
