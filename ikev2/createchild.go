@@ -61,16 +61,23 @@ func (s *Session) withKey(p *pendingChild, then func()) {
 		return
 	}
 	group, random := p.group, s.opt.Rand
+	s.computing = append(s.computing, p)
 	s.work(func() (err error) {
 		p.key, err = suite.GenerateKey(group, random)
 		return err
 	}, func(err error) {
+		s.computed(p)
 		if err != nil {
 			s.failChild(p, err)
 			return
 		}
 		then()
 	})
+}
+
+// computed ends the time in which public-key work for p is under way.
+func (s *Session) computed(p *pendingChild) {
+	s.computing = slices.DeleteFunc(s.computing, func(a *pendingChild) bool { return a == p })
 }
 
 func (s *Session) enqueueChild(p *pendingChild, notBefore time.Time) {
@@ -213,9 +220,6 @@ func (s *Session) childResponse(sa *ikeSA, p *pendingChild, in []message.Payload
 	}
 	var secret []byte
 	s.computing = append(s.computing, p)
-	computed := func() {
-		s.computing = slices.DeleteFunc(s.computing, func(a *pendingChild) bool { return a == p })
-	}
 	s.work(func() (err error) {
 		secret, err = p.key.Shared(ke.Data)
 		return err
@@ -223,7 +227,7 @@ func (s *Session) childResponse(sa *ikeSA, p *pendingChild, in []message.Payload
 		switch {
 		case err == nil && len(methods) > 0:
 			s.runFollowUps(sa, methods, in, secret, func(secrets [][]byte, err error) {
-				computed()
+				s.computed(p)
 				p.following = false
 				switch {
 				case err != nil && s.state == stateClosed:
@@ -238,15 +242,15 @@ func (s *Session) childResponse(sa *ikeSA, p *pendingChild, in []message.Payload
 				up(secrets[0], secrets[1:]...)
 			})
 		case err == nil:
-			computed()
+			s.computed(p)
 			up(secret)
 		case len(methods) > 0:
-			computed()
+			s.computed(p)
 			p.following = false
 			s.following--
 			s.failChild(p, err) // the peer will forget it
 		default:
-			computed()
+			s.computed(p)
 			s.failChild(p, err)
 			s.enqueueDelete([]uint32{p.spi})
 		}
@@ -277,7 +281,7 @@ func (s *Session) asked() iter.Seq[*pendingChild] {
 			}
 		}
 		for _, p := range s.computing {
-			if !yield(p) {
+			if p.sent && !yield(p) {
 				return
 			}
 		}

@@ -35,7 +35,7 @@ type Session struct {
 	others        []*ikeSA // those that a rekey has left behind, until they are deleted and forgotten
 	hs            *handshake
 	children      []*child
-	computing     []*pendingChild // whose key exchange is being computed
+	computing     []*pendingChild // for which public-key work is under way
 
 	path    Path // of the IKE SA: our requests go here
 	espPath Path // of the Child SAs; another one while return routability is pending
@@ -178,10 +178,15 @@ func (s *Session) closeWith(reason error, byPeer bool, notifies []*message.Notif
 		}
 		sa.outstanding, sa.queue = nil, nil
 	}
+	for _, p := range s.computing {
+		if p.old == nil {
+			s.emit(ChildFailed{Tag: p.req.Tag, Err: reason})
+		}
+	}
 	for _, spi := range s.reserved {
 		s.releaseSPI(spi)
 	}
-	s.reserved, s.children, s.hs, s.ikeRekey, s.followUps = nil, nil, nil, nil, nil
+	s.reserved, s.children, s.computing, s.hs, s.ikeRekey, s.followUps = nil, nil, nil, nil, nil, nil
 	s.leaveFront()
 	s.expires = s.now.Add(s.opt.Linger)
 	s.emit(Closed{Reason: reason, ByPeer: byPeer, Notifies: notifies})
