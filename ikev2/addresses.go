@@ -18,7 +18,9 @@ func (s *Session) SetAddresses(now time.Time, additional []netip.Addr) Output {
 	s.own = slices.Clone(additional)
 	s.localGone = s.localGone && !slices.Contains(additional, s.path.Local.Addr().Unmap())
 	if s.state == stateEstablished && s.mobike {
-		s.announce()
+		if !s.localGone || s.origInitiator || !s.leaveLocal() {
+			s.announce()
+		}
 	}
 	return s.finish()
 }
@@ -49,16 +51,24 @@ func (s *Session) LocalAddressGone(now time.Time, gone netip.Addr) Output {
 		}
 		return s.finish()
 	}
-	if p, ok := s.otherLocal(gone); ok {
-		if p.Remote == s.espPath.Remote && p.Remote != s.followed && !s.rr.wanted {
-			s.prove(p) // it is in use
-		}
-		s.setPath(p)
-		s.checkRoutability()
-		s.announce()
-		s.retransmitAll()
-	}
+	s.localGone = !s.leaveLocal()
 	return s.finish()
+}
+
+// leaveLocal moves a responder, whose local address has gone, to another one of its addresses; false: there is none.
+func (s *Session) leaveLocal() bool {
+	p, ok := s.otherLocal(s.path.Local.Addr().Unmap())
+	if !ok {
+		return false
+	}
+	if p.Remote == s.espPath.Remote && p.Remote != s.followed && !s.rr.wanted {
+		s.prove(p) // it is in use
+	}
+	s.setPath(p)
+	s.checkRoutability()
+	s.announce()
+	s.retransmitAll()
+	return true
 }
 
 // otherLocal chooses the path that replaces the present one when its local address has gone.

@@ -90,8 +90,8 @@ func TestLocalAddressGone(t *testing.T) {
 	gw.take(gw.s.LocalAddressGone(w.now, gwAddr6))
 	require.Equal(t, reverse(fromTo(ueAddr6, gwAddr6)), gw.s.Path())
 	require.True(t, gw.s.Established())
-	// One that is not in use is only struck from the list.
-	gw.take(gw.s.SetAddresses(w.now, []netip.Addr{gwAddr, gwAddr2}))
+	// It is back. One that is not in use is only struck from the list.
+	gw.take(gw.s.SetAddresses(w.now, []netip.Addr{gwAddr, gwAddr2, gwAddr6}))
 	gw.take(gw.s.LocalAddressGone(w.now, gwAddr))
 	w.run(time.Second, nil)
 	require.Equal(t, []netip.Addr{gwAddr6, gwAddr2}, ue.s.PeerAddresses())
