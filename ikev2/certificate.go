@@ -5,6 +5,7 @@ package ikev2
 import (
 	"crypto"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -69,9 +70,12 @@ func (v *CertificateVerifier) Verify(ctx *AuthContext, method message.AuthMethod
 	}
 	intermediates := x509.NewCertPool()
 	for _, der := range certs[1:] {
-		if c, err := x509.ParseCertificate(der); err == nil {
+		if c, err := x509.ParseCertificate(der); err == nil && affordable(c) == nil {
 			intermediates.AddCert(c)
 		}
+	}
+	if err := affordable(leaf); err != nil {
+		return err
 	}
 	if err := usable(leaf); err != nil {
 		return err
@@ -87,6 +91,18 @@ func (v *CertificateVerifier) Verify(ctx *AuthContext, method message.AuthMethod
 		return fmt.Errorf("the peer's certificate is not for %v", ctx.Prover)
 	}
 	return suite.Verify(leaf.PublicKey, method, data, ctx.Octets, suite.VerifyOptions{SHA1: v.SHA1})
+}
+
+// maxRSABits bounds the RSA keys of peers: trying a signature with a longer one, which anybody can send, would take too
+// long.
+const maxRSABits = 8192
+
+// affordable refuses certificates with keys that are too long.
+func affordable(c *x509.Certificate) error {
+	if key, ok := c.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() > maxRSABits {
+		return fmt.Errorf("the peer's certificate has an RSA key of %d bits; more than %d are not looked at", key.N.BitLen(), maxRSABits)
+	}
+	return nil
 }
 
 // Authorities implements Verifier.

@@ -207,6 +207,9 @@ func (s *Session) open(sa *ikeSA, h message.Header, data []byte) (in []message.P
 		}
 		if sa.fragments == nil {
 			sa.fragments = new(message.Reassembler)
+			if s.state < stateEstablished {
+				sa.fragments.Limit = 1 // a stranger's
+			}
 		}
 		sa.fragments.Expire(s.now)
 		if !sa.fragments.Wanted(h, p) {

@@ -3,6 +3,7 @@
 package message
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -23,6 +24,10 @@ const (
 // value is ready. Use it so: Wanted, then EncryptedFragment.Decrypt, then Add, then
 // DecodePayloads.
 type Reassembler struct {
+	// Limit is how many messages may be incomplete at the same time, 1 to MaxPending; 0 is MaxPending.
+	// Beyond it the oldest one is forgotten.
+	Limit int
+
 	pending []*fragmentSet // oldest first
 }
 
@@ -75,7 +80,7 @@ func (r *Reassembler) Add(now time.Time, h Header, f *EncryptedFragment, plain [
 		s = nil
 	}
 	if s == nil {
-		if len(r.pending) == MaxPending {
+		if len(r.pending) > 0 && len(r.pending) >= cmp.Or(r.Limit, MaxPending) {
 			r.remove(r.pending[0])
 		}
 		s = &fragmentSet{id: id, started: now, parts: make([][]byte, f.Total), missing: int(f.Total)}
