@@ -9,6 +9,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/open-n3iwf/n3iwf/internal/mmsg"
 )
 
 const (
@@ -23,36 +25,27 @@ type Datagram struct {
 	Local, Remote netip.AddrPort
 }
 
-// mmsghdr is struct mmsghdr (recvmmsg(2)).
-type mmsghdr struct {
-	hdr unix.Msghdr
-	len uint32
-}
-
 // Receiver takes datagrams from a Conn in batches. It belongs to one goroutine.
 type Receiver struct {
 	c     *Conn
-	msgs  []mmsghdr
+	call  *mmsg.Call
+	msgs  []mmsg.Header
 	iovs  []unix.Iovec
 	names []unix.RawSockaddrInet6 // large enough for either family
 	ctrls [][controlSize]byte
 	bufs  []byte
 	size  int // of one buffer
 	out   []Datagram
-
-	read func(fd uintptr) bool
-	n    int
-	err  error
 }
 
 // NewReceiver makes a receiver with its own buffers: Options.Batch times 64 KiB with coalescing, else times MaxDatagram.
 func (c *Conn) NewReceiver() *Receiver {
 	n := c.opts.Batch
-	r := &Receiver{c: c, size: c.opts.MaxDatagram}
+	r := &Receiver{c: c, call: mmsg.Receive(c.rc), size: c.opts.MaxDatagram}
 	if c.gro {
 		r.size = 1 << 16
 	}
-	r.msgs = make([]mmsghdr, n)
+	r.msgs = make([]mmsg.Header, n)
 	r.iovs = make([]unix.Iovec, n)
 	r.names = make([]unix.RawSockaddrInet6, n)
 	r.ctrls = make([][controlSize]byte, n)
@@ -61,7 +54,7 @@ func (c *Conn) NewReceiver() *Receiver {
 	for i := range r.msgs {
 		r.iovs[i].Base = &r.bufs[i*r.size]
 		r.iovs[i].SetLen(r.size)
-		h := &r.msgs[i].hdr
+		h := &r.msgs[i].Hdr
 		h.Name = (*byte)(unsafe.Pointer(&r.names[i]))
 		h.Iov = &r.iovs[i]
 		h.SetIovlen(1)
@@ -69,46 +62,29 @@ func (c *Conn) NewReceiver() *Receiver {
 			h.Control = &r.ctrls[i][0]
 		}
 	}
-	r.read = r.recvmmsg // one closure for all calls
 	return r
-}
-
-func (r *Receiver) recvmmsg(fd uintptr) bool {
-	for {
-		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&r.msgs[0])), uintptr(len(r.msgs)), unix.MSG_DONTWAIT, 0, 0)
-		switch errno {
-		case 0:
-			r.n, r.err = int(n), nil
-		case unix.EINTR:
-			continue
-		case unix.EAGAIN:
-			return false
-		default:
-			r.n, r.err = 0, errno
-		}
-		return true
-	}
 }
 
 // Receive waits for datagrams and gives those that are there, up to the batch. The batch may be empty when all were dropped. After Close it
 // returns net.ErrClosed; other errors are of the socket and passing (an ICMP error, say): call again.
 func (r *Receiver) Receive() ([]Datagram, error) {
 	for i := range r.msgs {
-		h := &r.msgs[i].hdr
+		h := &r.msgs[i].Hdr
 		h.Namelen = unix.SizeofSockaddrInet6
 		if h.Control != nil {
 			h.SetControllen(controlSize)
 		}
 	}
-	if err := r.c.rc.Read(r.read); err != nil {
-		return nil, err
+	n, refused, gone := r.call.Do(r.msgs)
+	if gone != nil {
+		return nil, gone
 	}
 	r.out = r.out[:0]
-	if r.err != nil {
-		return nil, r.err
+	if refused != nil {
+		return nil, refused
 	}
 	bytes, before := 0, 0
-	for i := range r.n {
+	for i := range n {
 		before = len(r.out)
 		r.take(i)
 		for _, d := range r.out[before:] {
@@ -124,8 +100,8 @@ func (r *Receiver) Receive() ([]Datagram, error) {
 
 // take appends the datagrams of message i to r.out.
 func (r *Receiver) take(i int) {
-	h := &r.msgs[i].hdr
-	data := r.bufs[i*r.size : i*r.size+int(r.msgs[i].len)]
+	h := &r.msgs[i].Hdr
+	data := r.bufs[i*r.size : i*r.size+int(r.msgs[i].Len)]
 	d := Datagram{Local: r.c.local}
 	var ok bool
 	if d.Remote, ok = r.remote(i); !ok {
@@ -167,13 +143,13 @@ func (r *Receiver) remote(i int) (netip.AddrPort, bool) {
 	switch name.Family {
 	case unix.AF_INET:
 		v4 := (*unix.RawSockaddrInet4)(unsafe.Pointer(name))
-		return netip.AddrPortFrom(netip.AddrFrom4(v4.Addr), hostPort(&v4.Port, r.c.raw)), r.msgs[i].hdr.Namelen >= unix.SizeofSockaddrInet4
+		return netip.AddrPortFrom(netip.AddrFrom4(v4.Addr), hostPort(&v4.Port, r.c.raw)), r.msgs[i].Hdr.Namelen >= unix.SizeofSockaddrInet4
 	case unix.AF_INET6:
 		a := netip.AddrFrom16(name.Addr)
 		if name.Scope_id != 0 {
 			a = a.WithZone(strconv.Itoa(int(name.Scope_id))) // link-local only
 		}
-		return netip.AddrPortFrom(a, hostPort(&name.Port, r.c.raw)), r.msgs[i].hdr.Namelen >= unix.SizeofSockaddrInet6
+		return netip.AddrPortFrom(a, hostPort(&name.Port, r.c.raw)), r.msgs[i].Hdr.Namelen >= unix.SizeofSockaddrInet6
 	}
 	return netip.AddrPort{}, false
 }

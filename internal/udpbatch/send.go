@@ -9,6 +9,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/open-n3iwf/n3iwf/internal/mmsg"
 )
 
 // Address says where a datagram goes and how.
@@ -56,15 +58,11 @@ type Sender struct {
 	packets []packet
 	runs    []run
 
-	msgs  []mmsghdr
+	call  *mmsg.Call
+	msgs  []mmsg.Header
 	iovs  []unix.Iovec
 	names []unix.RawSockaddrInet6
 	ctrls [][controlSize]byte
-
-	write      func(fd uintptr) bool
-	from, upto int // messages that write sends
-	n          int
-	err        error
 }
 
 // NewSender makes a sender with its own buffers (about Options.SendSlab and a sixth).
@@ -73,13 +71,11 @@ func (c *Conn) NewSender() *Sender {
 }
 
 func (c *Conn) newSender(slab, maxPackets, maxRuns int) *Sender {
-	s := &Sender{
-		c: c, slab: make([]byte, slab), packets: make([]packet, 0, maxPackets), runs: make([]run, 0, maxRuns),
-		msgs: make([]mmsghdr, maxRuns), iovs: make([]unix.Iovec, maxPackets),
+	return &Sender{
+		c: c, call: mmsg.Send(c.rc), slab: make([]byte, slab), packets: make([]packet, 0, maxPackets), runs: make([]run, 0, maxRuns),
+		msgs: make([]mmsg.Header, maxRuns), iovs: make([]unix.Iovec, maxPackets),
 		names: make([]unix.RawSockaddrInet6, maxRuns), ctrls: make([][controlSize]byte, maxRuns),
 	}
-	s.write = s.sendmmsg
-	return s
 }
 
 // Reserve gives n octets to build a datagram in, good until the next Commit, Append or Flush. It flushes when the batch is full (errors
@@ -156,39 +152,38 @@ func (s *Sender) Flush() (sent int, err error) {
 	}
 	k := &s.c.counters
 	var bytes int
-	for s.from = 0; s.from < len(s.runs); {
-		s.upto = len(s.runs)
+	for next := 0; next < len(s.runs); {
 		k.txCalls.Add(1)
-		if werr := s.c.rc.Write(s.write); werr != nil {
-			err = werr // closed
+		n, refused, gone := s.call.Do(s.msgs[next:len(s.runs)])
+		if gone != nil {
+			err = gone
 			break
 		}
-		for _, r := range s.runs[s.from : s.from+s.n] {
+		for _, r := range s.runs[next : next+n] {
 			sent += r.count
 			bytes += r.bytes
 		}
-		s.from += s.n
-		if s.err == nil {
+		next += n
+		if refused == nil {
 			continue
 		}
-		// The message at s.from was refused.
-		r := &s.runs[s.from]
+		r := &s.runs[next]
 		if r.count == 1 {
-			err = s.err
+			err = refused
 			k.txErrors.Add(1)
-			s.from++
+			next++
 			continue
 		}
-		if errors.Is(s.err, unix.EIO) {
+		if errors.Is(refused, unix.EIO) {
 			s.c.gso.Store(false) // the device cannot checksum segments
 		}
 		k.txUnsegmented.Add(1)
-		n, b, serr := s.single(s.from, r)
-		sent, bytes = sent+n, bytes+b
+		m, b, serr := s.single(next, r)
+		sent, bytes = sent+m, bytes+b
 		if serr != nil {
 			err = serr
 		}
-		s.from++
+		next++
 	}
 	k.txDatagrams.Add(uint64(sent))
 	k.txBytes.Add(uint64(bytes))
@@ -198,19 +193,19 @@ func (s *Sender) Flush() (sent int, err error) {
 
 // single sends the datagrams of run r, whose message is i, one by one.
 func (s *Sender) single(i int, r *run) (sent, bytes int, err error) {
-	h := &s.msgs[i].hdr
+	h := &s.msgs[i].Hdr
 	h.SetControllen(s.controlFor(i, &r.to, 0))
 	h.Iov = &s.iovs[0] // of run 0, which is this one or has been sent
 	for p := r.head; p >= 0; p = s.packets[p].next {
 		s.vector(0, int(s.packets[p].off), int(s.packets[p].len))
 		h.SetIovlen(1)
-		s.from, s.upto = i, i+1
 		s.c.counters.txCalls.Add(1)
-		if werr := s.c.rc.Write(s.write); werr != nil {
-			return sent, bytes, werr
+		_, refused, gone := s.call.Do(s.msgs[i : i+1])
+		if gone != nil {
+			return sent, bytes, gone
 		}
-		if s.err != nil {
-			err = s.err
+		if refused != nil {
+			err = refused
 			s.c.counters.txErrors.Add(1)
 			continue
 		}
@@ -222,7 +217,7 @@ func (s *Sender) single(i int, r *run) (sent, bytes int, err error) {
 
 // message fills message i for run r, with io vectors from iov on, and gives the next free one.
 func (s *Sender) message(i int, r *run, iov int) int {
-	h := &s.msgs[i].hdr
+	h := &s.msgs[i].Hdr
 	first := iov
 	end := -1
 	for p := r.head; p >= 0; p = s.packets[p].next {
@@ -309,21 +304,4 @@ func cmsg(b []byte, level, kind int32, body []byte) int {
 	h.SetLen(unix.CmsgLen(len(body)))
 	copy(b[unix.CmsgLen(0):], body)
 	return unix.CmsgSpace(len(body))
-}
-
-func (s *Sender) sendmmsg(fd uintptr) bool {
-	for {
-		n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&s.msgs[s.from])), uintptr(s.upto-s.from), unix.MSG_DONTWAIT, 0, 0)
-		switch errno {
-		case 0:
-			s.n, s.err = int(n), nil
-		case unix.EINTR:
-			continue
-		case unix.EAGAIN:
-			return false
-		default:
-			s.n, s.err = 0, errno
-		}
-		return true
-	}
 }

@@ -11,6 +11,8 @@ import (
 
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
+
+	"github.com/open-n3iwf/n3iwf/internal/mmsg"
 )
 
 // packetConn is a packet socket on the xfrm interface: decrypted packets come from it, packets to encrypt go to it, both as whole IP packets with a
@@ -27,12 +29,6 @@ const (
 	markSpace   = 24 // a control message of 4 octets
 	packetQueue = 8 << 20
 )
-
-// mmsghdr is struct mmsghdr (recvmmsg(2)).
-type mmsghdr struct {
-	hdr unix.Msghdr
-	len uint32
-}
 
 // openPackets opens a socket for each worker and address family; child SAs of slot s come to worker s mod n. Sockets of one protocol, and not of all,
 // get what the interface's filters at the ingress of tc have left: see gre/ebpf.
@@ -147,83 +143,63 @@ type marked struct {
 
 // packetReceiver takes packets from a packetConn in batches. It belongs to one goroutine.
 type packetReceiver struct {
-	c     *packetConn
-	msgs  []mmsghdr
+	call  *mmsg.Call
+	msgs  []mmsg.Header
 	iovs  []unix.Iovec
 	ctrls [][markSpace]byte
 	bufs  []byte
 	out   []marked
-	read  func(fd uintptr) bool
-	n     int
-	err   error
 }
 
 func (c *packetConn) newReceiver() *packetReceiver {
 	r := &packetReceiver{
-		c: c, msgs: make([]mmsghdr, c.batch), iovs: make([]unix.Iovec, c.batch), ctrls: make([][markSpace]byte, c.batch),
+		call: mmsg.Receive(c.rc), msgs: make([]mmsg.Header, c.batch), iovs: make([]unix.Iovec, c.batch), ctrls: make([][markSpace]byte, c.batch),
 		bufs: make([]byte, c.batch*maxPacket), out: make([]marked, 0, c.batch),
 	}
 	for i := range r.msgs {
 		r.iovs[i].Base = &r.bufs[i*maxPacket]
 		r.iovs[i].SetLen(maxPacket)
-		h := &r.msgs[i].hdr
+		h := &r.msgs[i].Hdr
 		h.Iov = &r.iovs[i]
 		h.SetIovlen(1)
 		h.Control = &r.ctrls[i][0]
 	}
-	r.read = r.recvmmsg
 	return r
-}
-
-func (r *packetReceiver) recvmmsg(fd uintptr) bool {
-	for {
-		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&r.msgs[0])), uintptr(len(r.msgs)), unix.MSG_DONTWAIT, 0, 0)
-		switch errno {
-		case 0:
-			r.n, r.err = int(n), nil
-		case unix.EINTR:
-			continue
-		case unix.EAGAIN:
-			return false
-		default:
-			r.n, r.err = 0, errno
-		}
-		return true
-	}
 }
 
 // receive waits for packets. They are good until the next call. After close it returns os.ErrClosed.
 func (r *packetReceiver) receive() ([]marked, error) {
 	for i := range r.msgs {
-		r.msgs[i].hdr.SetControllen(markSpace)
+		r.msgs[i].Hdr.SetControllen(markSpace)
 	}
-	if r.c.rc.Read(r.read) != nil {
+	n, refused, gone := r.call.Do(r.msgs)
+	if gone != nil {
 		return nil, os.ErrClosed // it has no other reason
 	}
-	if r.err != nil {
-		return nil, r.err
+	if refused != nil {
+		return nil, refused
 	}
 	r.out = r.out[:0]
-	for i := range r.n {
+	for i := range n {
 		h := &r.msgs[i]
-		if h.hdr.Flags&unix.MSG_TRUNC != 0 {
+		if h.Hdr.Flags&unix.MSG_TRUNC != 0 {
 			continue
 		}
 		ctrl := &r.ctrls[i]
 		c := (*unix.Cmsghdr)(unsafe.Pointer(ctrl))
-		if h.hdr.Controllen < unix.SizeofCmsghdr+4 || c.Level != unix.SOL_SOCKET || c.Type != unix.SO_MARK {
+		if h.Hdr.Controllen < unix.SizeofCmsghdr+4 || c.Level != unix.SOL_SOCKET || c.Type != unix.SO_MARK {
 			continue // not through one of our states
 		}
 		mark := *(*uint32)(unsafe.Pointer(&ctrl[unix.SizeofCmsghdr]))
-		r.out = append(r.out, marked{r.bufs[i*maxPacket : i*maxPacket+int(h.len)], mark})
+		r.out = append(r.out, marked{r.bufs[i*maxPacket : i*maxPacket+int(h.Len)], mark})
 	}
 	return r.out, nil
 }
 
 // packetSender puts packets into batches. It belongs to one goroutine.
 type packetSender struct {
-	c      *packetConn
-	msgs   []mmsghdr
+	call   *mmsg.Call
+	msgs   []mmsg.Header
 	iovs   []unix.Iovec
 	ctrls  [][markSpace]byte
 	slab   []byte
@@ -231,10 +207,6 @@ type packetSender struct {
 	n      int
 	owners []*child // of the packets
 	v4, v6 unix.RawSockaddrLinklayer
-	write  func(fd uintptr) bool
-	next   int // to send
-	sent   int
-	err    error
 }
 
 const (
@@ -244,13 +216,13 @@ const (
 
 func (c *packetConn) newSender() *packetSender {
 	s := &packetSender{
-		c: c, msgs: make([]mmsghdr, sendBatch), iovs: make([]unix.Iovec, sendBatch), ctrls: make([][markSpace]byte, sendBatch), slab: make([]byte, sendSlab),
+		call: mmsg.Send(c.rc), msgs: make([]mmsg.Header, sendBatch), iovs: make([]unix.Iovec, sendBatch), ctrls: make([][markSpace]byte, sendBatch), slab: make([]byte, sendSlab),
 		owners: make([]*child, sendBatch),
 	}
 	s.v4 = unix.RawSockaddrLinklayer{Family: unix.AF_PACKET, Protocol: networkOrder(unix.ETH_P_IP), Ifindex: int32(c.link)}
 	s.v6 = unix.RawSockaddrLinklayer{Family: unix.AF_PACKET, Protocol: networkOrder(unix.ETH_P_IPV6), Ifindex: int32(c.link)}
 	for i := range s.msgs {
-		h := &s.msgs[i].hdr
+		h := &s.msgs[i].Hdr
 		h.Namelen = unix.SizeofSockaddrLinklayer
 		h.Iov = &s.iovs[i]
 		h.SetIovlen(1)
@@ -260,7 +232,6 @@ func (c *packetConn) newSender() *packetSender {
 		cm.Level, cm.Type = unix.SOL_SOCKET, unix.SO_MARK
 		cm.SetLen(unix.SizeofCmsghdr + 4)
 	}
-	s.write = s.sendmmsg
 	return s
 }
 
@@ -272,7 +243,7 @@ func (s *packetSender) put(c *child, head, payload []byte) []byte {
 	b := s.slab[s.used : s.used+len(head)+len(payload)]
 	copy(b[copy(b, head):], payload)
 	s.used += len(b)
-	h := &s.msgs[s.n].hdr
+	h := &s.msgs[s.n].Hdr
 	name := &s.v4
 	if b[0]>>4 == 6 {
 		name = &s.v6
@@ -286,34 +257,18 @@ func (s *packetSender) put(c *child, head, payload []byte) []byte {
 	return b
 }
 
-func (s *packetSender) sendmmsg(fd uintptr) bool {
-	for {
-		n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&s.msgs[s.next])), uintptr(s.n-s.next), unix.MSG_DONTWAIT, 0, 0)
-		switch errno {
-		case 0:
-			s.sent, s.err = int(n), nil
-		case unix.EINTR:
-			continue
-		case unix.EAGAIN:
-			return false
-		default:
-			s.sent, s.err = 0, errno
-		}
-		return true
-	}
-}
-
 // flush sends what was put. A packet that the system refuses is passed over; refused counts them, err is the last refusal.
 func (s *packetSender) flush() (refused int, err error) {
-	for s.next = 0; s.next < s.n; {
-		if werr := s.c.rc.Write(s.write); werr != nil {
-			refused, err = refused+s.n-s.next, werr
+	for next := 0; next < s.n; {
+		n, serr, gone := s.call.Do(s.msgs[next:s.n])
+		if gone != nil {
+			refused, err = refused+s.n-next, gone
 			break
 		}
-		s.next += s.sent
-		if s.err != nil {
-			refused, err = refused+1, s.err
-			s.next++
+		next += n
+		if serr != nil {
+			refused, err = refused+1, serr
+			next++
 		}
 	}
 	clear(s.owners[:s.n])
