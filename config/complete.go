@@ -70,6 +70,7 @@ func (n NWu) Files() []string {
 func (m *Management) relativeTo(dir string) {
 	m.Socket = inFolder(dir, m.Socket)
 	m.TLS.relativeTo(dir)
+	m.Traces.CA = inFolder(dir, m.Traces.CA)
 }
 
 func (m *ManagementTLS) relativeTo(dir string) {

@@ -92,7 +92,7 @@ func Default() *Config {
 			UEBackOffMax:  10 * time.Minute,
 		},
 		DataPlane:  DataPlane{Kind: "user", InterfaceID: 1, UserPlane: "auto"},
-		Management: Management{Socket: DefaultSocket},
+		Management: Management{Socket: DefaultSocket, Traces: Traces{Ratio: 1}},
 		Log:        Log{Level: "info", Format: "text", LinesPerSecond: 100},
 	}
 }

@@ -19,6 +19,21 @@ type Management struct {
 	Observe string `yaml:"observe"`
 	// PProf adds Go's profiling endpoints below /debug/pprof to the management API.
 	PProf bool `yaml:"pprof"`
+	// Traces sends OpenTelemetry traces of registrations to a collector.
+	Traces Traces `yaml:"traces"`
+}
+
+// Traces says where OpenTelemetry traces go. A registration is one trace: its spans tell how long the UE, the AMF and this N3IWF took for each step,
+// and each PDU session and each move that follows. They have addresses of UEs, and neither identities of subscribers nor keys.
+type Traces struct {
+	// Endpoint is the URL of a collector that takes OTLP over HTTP, such as http://127.0.0.1:4318; /v1/traces is added when it has no path. Empty: off.
+	Endpoint string `yaml:"endpoint"`
+	// Ratio is the share of registrations that are traced.
+	Ratio float64 `yaml:"ratio" range:"0,1"`
+	// CA is a PEM file with the CAs that an https collector is checked against. Empty: those of the system.
+	CA string `yaml:"ca"`
+	// Token is sent to the collector as bearer token. Environment variable N3IWF_MANAGEMENT_TRACES_TOKEN.
+	Token Secret `yaml:"token"`
 }
 
 // ManagementTLS is the certificate of the management API and whose certificates it accepts.

@@ -26,6 +26,14 @@ func TestManagement(t *testing.T) {
 		`{listen: "192.0.2.1:8080", tls: {chain: n3iwf.pem, key: n3iwf.key, clientCA: n3iwf.pem}}`:       "",
 		`{listen: "192.0.2.1:8080", tls: {chain: n3iwf.pem, key: n3iwf.key, clientCA: n3iwf.key}}`:       "no certificate",
 		`{listen: "192.0.2.1:8080", token: 0123456789abcdef, tls: {chain: n3iwf.pem, key: nothing.key}}`: "does not load",
+		`{traces: {endpoint: "http://127.0.0.1:4318"}}`:                                                  "",
+		`{traces: {endpoint: "https://[2001:db8::1]:4318/x", ca: n3iwf.pem, token: t, ratio: 0.01}}`:     "",
+		`{traces: {endpoint: "127.0.0.1:4318"}}`:                                                         "no URL of a collector",
+		`{traces: {endpoint: "grpc://127.0.0.1:4317"}}`:                                                  "no URL of a collector",
+		`{traces: {endpoint: "http://me:secret@127.0.0.1"}}`:                                             "a password in it",
+		`{traces: {endpoint: "http://127.0.0.1:4318", ca: n3iwf.pem}}`:                                   "is for https",
+		`{traces: {endpoint: "https://127.0.0.1:4318", ca: nothing.pem}}`:                                "no certificate",
+		`{traces: {endpoint: "http://127.0.0.1:4318", ratio: 2}}`:                                        "out of range",
 		`{socket: "/` + strings.Repeat("s", 200) + `"}`:                                                  "too long",
 	} {
 		_, err := Parse(file, []byte(minimal+"management: "+text+"\n"))

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"net/netip"
+	"net/url"
 	"os"
 )
 
@@ -19,6 +20,7 @@ func (d *decoder) management(m *Management) {
 	d.require(len(m.Socket) <= maxSocketPath, "management.socket", "is too long for a unix socket", "choose a shorter path")
 	d.require(m.Token == "" || len(m.Token) >= tokenLength, "management.token", "is too short", "make one with: openssl rand -hex 32")
 	d.listenAddress(m.Observe, "management.observe")
+	d.traces(&m.Traces)
 	listen, ok := d.listenAddress(m.Listen, "management.listen")
 	if !ok {
 		return
@@ -31,10 +33,30 @@ func (d *decoder) management(m *Management) {
 		_, err := tls.LoadX509KeyPair(m.TLS.Chain, string(m.TLS.Key))
 		d.require(err == nil, "management.tls.chain", "does not load with its key: "+message(err), "name PEM files of a certificate and its key")
 	}
-	if m.TLS.ClientCA != "" {
-		text, err := os.ReadFile(m.TLS.ClientCA)
-		d.require(err == nil && x509.NewCertPool().AppendCertsFromPEM(text), "management.tls.clientCA", "has no certificate that can be read", "name a PEM file of CAs")
+	d.authorities(m.TLS.ClientCA, "management.tls.clientCA")
+}
+
+// authorities checks a file of CAs, if one is named.
+func (d *decoder) authorities(file, key string) {
+	if file == "" {
+		return
 	}
+	text, err := os.ReadFile(file)
+	d.require(err == nil && x509.NewCertPool().AppendCertsFromPEM(text), key, "has no certificate that can be read", "name a PEM file of CAs")
+}
+
+func (d *decoder) traces(t *Traces) {
+	if t.Endpoint == "" {
+		return
+	}
+	const key = "management.traces.endpoint"
+	u, err := url.Parse(t.Endpoint)
+	if d.require(err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https"), key, t.Endpoint+" is no URL of a collector",
+		"write one such as http://127.0.0.1:4318 or https://collector.example:4318/v1/traces") {
+		d.require(u.User == nil, key, "has a password in it", "use management.traces.token")
+		d.require(t.CA == "" || u.Scheme == "https", "management.traces.ca", "is for https, and the collector is reached by http", "write https in management.traces.endpoint, or remove the key")
+	}
+	d.authorities(t.CA, "management.traces.ca")
 }
 
 // listenAddress checks address:port; ok is false for an empty one as well.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"strings"
 	"time"
 )
 
@@ -32,6 +33,7 @@ func Warnings(file string, c *Config, now time.Time) Problems {
 	d.warn(c.Debug.KeyLog != "", "debug.keylog", "whoever reads that directory can decrypt all traffic", "remove the key outside of a laboratory")
 	d.warn(c.Management.PProf, "management.pprof", "profiles show the memory of this process to those who may use the API", "take false when you are done")
 	d.warn(c.Management.Listen != "" && c.Management.TLS.Chain == "", "management.listen", "the token travels in clear on this machine", "set management.tls")
+	d.warn(c.Management.Traces.Token != "" && strings.HasPrefix(c.Management.Traces.Endpoint, "http:"), "management.traces.endpoint", "the token travels in clear", "use https")
 	for i, ta := range c.N3IWF.SupportedTAs {
 		for j, p := range ta.PLMNs {
 			d.warn(p.PLMN.MCC == "001", fmt.Sprintf("n3iwf.supportedTAs[%d].plmns[%d].plmn", i, j), p.PLMN.String()+" is a test network", "write your own network's codes outside of a laboratory")

@@ -71,6 +71,7 @@ func (u *ue) childUp(ev ikev2.ChildUp) {
 		return
 	}
 	u.signalling = c.id
+	u.trace.end(spanSignalling, "")
 	if h, err := u.nf.dataPlane.Handle(c.id); err == nil {
 		u.signallingHandle.Store(&h)
 	}
@@ -191,6 +192,8 @@ func (u *ue) signallingUp() {
 				ngap.PDUSessionResourceFailedToSetupItemCxtRes{PDUSessionID: bad.id, PDUSessionResourceSetupUnsuccessfulTransfer: bad.transfer})
 		}
 		u.send(response)
+		u.trace.end(spanContextSetup, "")
+		u.trace.registered(u)
 	})
 }
 

@@ -143,6 +143,7 @@ func (ng *ngConnection) unsupported(pdu *ngap.PDU, via *tnla) {
 
 // receiveNGAP handles a PDU about this UE.
 func (u *ue) receiveNGAP(pdu *ngap.PDU, via *tnla) {
+	u.traceAnswer(pdu)
 	switch m := pdu.Message.(type) {
 	case *ngap.DownlinkNASTransport:
 		if u.state == stateEAP && u.guardFor != "" && u.eap != nil && u.eap.CanSend() {
@@ -192,6 +193,7 @@ func (u *ue) initialContextSetup(m *ngap.InitialContextSetupRequest) {
 		return
 	}
 	u.setup, u.guami, u.initial = m, &m.GUAMI, nil
+	u.trace.begin(spanContextSetup, spanContextSetup, spanRegistration)
 	u.setAggregateRate(m.UEAggregateMaximumBitRate)
 	if u.state == stateUp {
 		u.downlinkNAS(m.NASPDU)

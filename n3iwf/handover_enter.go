@@ -319,6 +319,7 @@ func (u *ue) settle(c *ueContext, back *departed, out ikev2.Output) {
 	u.nasQueue = append(u.nasQueue, c.NAS...)
 	if back == nil {
 		nf.counters.TakenOver.Add(1)
+		u.resumeTrace()
 		u.notePath(u.session.ChildPath(), "node")
 		u.noteProof(u.session.ChildPath())
 		u.log.Info("UE taken over from another node", slog.String("path", u.path.String()), slog.Int("pdu_sessions", len(u.sessions)))

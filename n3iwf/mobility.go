@@ -20,11 +20,13 @@ func (u *ue) pathChanged(ev ikev2.PathChanged) {
 	u.prepare(ev.New)
 	u.path, u.movedAt, u.heldBefore = ev.New, time.Now(), u.heldPackets()
 	u.notePath(ev.New, "update")
+	u.traceMove(ev.Old, ev.New)
 	u.log.Info("UE moved", slog.String("from", ev.Old.String()), slog.String("to", ev.New.String()))
 }
 
 // childrenMoved switches what is sent to the UE in one step.
 func (u *ue) childrenMoved(ev ikev2.ChildrenMoved) {
+	u.trace.end(spanMove, "")
 	if _, elsewhere := u.nf.nodes.at(ev.Path.Local); elsewhere {
 		u.moves++
 		u.nf.counters.Moves.Add(1)
@@ -82,6 +84,7 @@ func (u *ue) routabilityProven(ev ikev2.RoutabilityProven) {
 // routabilityFailed: user data must not go on to an address that does not answer.
 func (u *ue) routabilityFailed(ev ikev2.RoutabilityFailed) {
 	u.nf.counters.RoutabilityFailed.Add(1)
+	u.trace.end(spanMove, "the new address does not answer")
 	u.log.Warn("the UE does not answer at its new address; user data is held until it moves again or answers", slog.String("path", ev.Path.String()))
 	if ev.Path == u.session.ChildPath() {
 		u.movePath(held(ev.Path))

@@ -16,6 +16,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/open-n3iwf/n3iwf/config"
 	"github.com/open-n3iwf/n3iwf/gre/relay"
 	"github.com/open-n3iwf/n3iwf/ikev2"
@@ -59,6 +61,7 @@ type N3IWF struct {
 	plmns  []ngap.PLMNIdentity
 	tai    *ngap.TAI
 	keys   *keyLog
+	tracer trace.Tracer // nil: no traces
 	prover *ikev2.ReloadableProver
 	ppks   atomic.Pointer[map[string]config.Secret] // nil: none
 

@@ -22,9 +22,11 @@ func (u *ue) uplinkNAS(pdu []byte) {
 		u.log.Warn("uplink NAS dropped: the AMF has not answered the UE's first message", slog.Int("octets", len(pdu)))
 		return
 	}
-	u.send(&ngap.UplinkNASTransport{
+	m := &ngap.UplinkNASTransport{
 		AMFUENGAPID: *u.amfID, RANUENGAPID: ngap.RANUENGAPID(u.ranID), NASPDU: pdu, UserLocationInformation: u.location(),
-	})
+	}
+	u.traceNAS(m)
+	u.send(m)
 }
 
 // downlinkNAS passes a NAS message of the AMF to the UE, now or when there is a way.
@@ -79,6 +81,8 @@ func (u *ue) nasConnected(from netip.Addr) {
 	if u.state == stateUp {
 		u.clearGuard()
 	}
+	u.trace.end(spanNASConnection, "")
+	u.trace.registered(u)
 	queue := u.nasQueue
 	u.nasQueue = nil
 	for _, pdu := range queue {

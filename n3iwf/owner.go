@@ -103,6 +103,7 @@ func (o *owner) forUE(u *ue, task func()) bool {
 // forget removes the UE from the tables.
 func (o *owner) forget(u *ue) {
 	u.gone = true
+	u.endTrace()
 	if u.admitted {
 		u.admitted = false
 		o.nf.admitted.Add(-1)

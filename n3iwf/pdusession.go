@@ -101,6 +101,7 @@ func (u *ue) nextSession() {
 		}
 		request := b.pending[0]
 		b.pending = b.pending[1:]
+		u.traceSession(int(request.id))
 		if cause, ok := u.startSession(b, request); !ok {
 			u.sessionFailed(b, request.id, cause)
 		}
@@ -110,6 +111,7 @@ func (u *ue) nextSession() {
 func (u *ue) sessionFailed(b *setupBatch, id ngap.PDUSessionID, cause ngap.Cause) {
 	u.nf.counters.SessionsFailed.Add(1)
 	u.nf.counters.SessionsLost.Add(cause.String())
+	u.trace.end(spanSession, cause.String())
 	u.log.Warn("PDU session not set up", slog.Int("pdu_session", int(id)), slog.String("cause", cause.String()))
 	transfer, err := ngap.EncodeTransfer(&ngap.PDUSessionResourceSetupUnsuccessfulTransfer{Cause: cause})
 	if err != nil {
@@ -259,6 +261,7 @@ func (u *ue) requestChild(c *childSA) {
 	if err != nil {
 		u.log.Error("5G_QOS_INFO", slog.Any("error", err))
 	}
+	u.traceChild(c)
 	u.apply(u.session.CreateChild(time.Now(), ikev2.ChildRequest{
 		LocalTS: []message.TrafficSelector{hostSelector(c.up)}, RemoteTS: []message.TrafficSelector{hostSelector(u.innerFor(c.up.Is4()))},
 		Notifies: []*message.Notify{{Type: nwu.Notify5GQoSInfo, Data: info}, {Type: notify, Data: c.up.AsSlice()}},
@@ -288,6 +291,7 @@ func (u *ue) currentSetup(c *childSA) *sessionSetup {
 }
 
 func (u *ue) sessionChildUp(c *childSA) {
+	u.trace.end(c, "")
 	if c.remake && c.session.active {
 		c.remake = false
 		if err := c.session.relay.Update(c.session.relayConfig()); err != nil {
@@ -307,6 +311,7 @@ func (u *ue) sessionChildUp(c *childSA) {
 }
 
 func (u *ue) sessionChildFailed(c *childSA) {
+	u.trace.end(c, "the UE did not take it")
 	if c.remake {
 		c.remake = false
 		u.sessionChildDown(c)
@@ -350,6 +355,7 @@ func (u *ue) childSettled(setup *sessionSetup) {
 	b.current = nil
 	b.done = append(b.done, sessionResult{s.id, transfer})
 	u.nf.counters.Sessions.Add(1)
+	u.trace.end(spanSession, "")
 	u.nf.publish(LiveEvent{Kind: LiveSessionUp, UE: u.ranID, Session: int(s.id)})
 	u.log.Info("PDU session is up", slog.Int("pdu_session", int(s.id)), slog.Int("flows", len(s.flows)), slog.Int("child_sas", len(s.children)), slog.String("upf", s.upf.String()))
 	b.nas = append(b.nas, setup.nas)

@@ -27,6 +27,7 @@ func (u *ue) awaitAuth() {
 
 // startEAP answers the first IKE_AUTH request, which has no AUTH payload.
 func (u *ue) startEAP(ikev2.EAPStart) {
+	u.trace.begin(spanEAP, spanEAP, spanRegistration)
 	u.eap = eap5g.NewServer(uint8(rand.N(256)))
 	packet, err := u.eap.Start()
 	if err != nil {
@@ -41,6 +42,7 @@ func (u *ue) sendEAP(packet []byte) {
 		u.requestRelease(ngap.CauseRadioNetworkRadioConnectionWithUeLost.Cause())
 		u.endIKE()
 	})
+	u.trace.begin(spanEAPRound, spanEAPRound, spanEAP)
 	u.apply(u.session.SendEAP(time.Now(), packet))
 }
 
@@ -48,6 +50,7 @@ func (u *ue) receiveEAP(packet []byte) {
 	if u.eap == nil {
 		return
 	}
+	u.trace.end(spanEAPRound, "")
 	ev, err := u.eap.Receive(packet)
 	switch ev := ev.(type) {
 	case eap5g.NASReceived:
@@ -116,6 +119,7 @@ func (u *ue) initialUEMessage(ev eap5g.NASReceived) {
 		RANUENGAPID: ngap.RANUENGAPID(u.ranID), NASPDU: ev.PDU, UserLocationInformation: u.location(), RRCEstablishmentCause: cause,
 		FiveGSTMSI: temporaryIdentity(ev.PDU), UEContextRequest: &requested, SelectedPLMNIdentity: plmn, SelectedNID: request.nid,
 	}
+	u.traceNAS(u.initial)
 	u.send(u.initial)
 }
 
@@ -168,6 +172,8 @@ func (u *ue) succeedEAP() {
 		return
 	}
 	u.setupSent = true
+	u.trace.end(spanEAP, "")
+	u.trace.begin(spanSignalling, spanSignalling, spanContextSetup)
 	u.state = stateKeyed
 	u.setGuard(u.nf.live().Timers.ContextSetup, "the UE's AUTH after EAP-Success", func() {
 		u.contextSetupFailed(ngap.CauseRadioNetworkRadioConnectionWithUeLost.Cause())
@@ -190,6 +196,8 @@ func (u *ue) refuse(why string) {
 // failEAP ends EAP-5G without access; the session closes with it.
 func (u *ue) failEAP(why string, err error, notifies ...*message.Notify) {
 	u.nf.counters.RefusedFor.Add(why)
+	u.trace.fail(why)
+	u.trace.end(spanEAP, why)
 	u.log.Warn("UE refused: "+why, slog.String("path", u.path.String()), slog.Any("error", err))
 	u.state = stateReleasing
 	if u.releaseTry == 0 || u.released {
@@ -209,6 +217,7 @@ func (u *ue) authorize(ev ikev2.AuthRequest) {
 		auth.Refuse = &ikev2.NotifyError{Type: t}
 		u.apply(u.session.AuthorizeChild(now, auth))
 		u.log.Warn("UE gets no signalling SA", slog.String("notify", t.String()))
+		u.trace.fail(t.String())
 		u.contextSetupFailed(ngap.CauseRadioNetworkFailureInRadioInterfaceProcedure.Cause())
 	}
 	if ev.Config == nil {
@@ -285,6 +294,7 @@ func (u *ue) established(ev ikev2.Established) {
 	u.noteProof(ev.Path)
 	u.state = stateUp
 	u.eap = nil
+	u.trace.begin(spanNASConnection, spanNASConnection, spanRegistration)
 	u.nf.counters.Registered.Add(1)
 	u.nf.counters.Handshakes.Observe(time.Since(u.since))
 	u.nf.publish(LiveEvent{Kind: LiveRegistered, UE: u.ranID, AMF: u.amfName(), To: u.path.Remote.String()})
@@ -299,6 +309,8 @@ func (u *ue) established(ev ikev2.Established) {
 
 // contextSetupFailed tells the AMF and ends the IKE SA.
 func (u *ue) contextSetupFailed(cause ngap.Cause) {
+	u.trace.fail(cause.String())
+	u.trace.end(spanContextSetup, cause.String())
 	if u.setup != nil && u.amfID != nil && !u.released {
 		u.send(&ngap.InitialContextSetupFailure{AMFUENGAPID: *u.amfID, RANUENGAPID: ngap.RANUENGAPID(u.ranID), Cause: cause})
 		u.setup = nil

@@ -3,6 +3,7 @@
 package n3iwf
 
 import (
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"time"
@@ -107,6 +108,7 @@ func (u *ue) abandon(cause ngap.Cause) {
 func (u *ue) closed(ev ikev2.Closed) {
 	u.log.Info("IKE SA ended", slog.Any("reason", ev.Reason), slog.Bool("by_peer", ev.ByPeer), slog.String("path", u.path.String()))
 	u.nf.counters.IKEClosed.Add(1)
+	u.trace.fail(fmt.Sprintf("IKE SA ended: %v", ev.Reason))
 	u.relocationClosed()
 	sessions := u.sessions
 	if !u.released && u.setup != nil && u.amfID != nil {

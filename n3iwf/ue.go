@@ -88,6 +88,7 @@ type ue struct {
 	heapIndex int
 
 	outputs ikev2.Outputs
+	trace   *ueTrace
 }
 
 // ueState is how far a UE has come.
@@ -113,6 +114,7 @@ func (o *owner) newUE(session *ikev2.Session, path ikev2.Path) *ue {
 	o.ues[u.spi] = u
 	o.byRANID[u.ranID] = u
 	o.nf.counters.UEs.Add(1)
+	u.beginTrace()
 	return u
 }
 
@@ -133,6 +135,7 @@ func (u *ue) carryOut(out ikev2.Output) {
 	}
 	for _, d := range out.Datagrams {
 		u.nf.sendIKE(d)
+		u.trace.end(spanInit, "")
 	}
 }
 
@@ -166,6 +169,7 @@ func (u *ue) timeout(now time.Time) {
 	if !u.guardAt.IsZero() && !u.guardAt.After(now) {
 		action := u.guard
 		u.log.Warn("gave up waiting", slog.String("for", u.guardFor), slog.String("state", u.state.String()), slog.String("path", u.path.String()))
+		u.trace.fail("gave up waiting for " + u.guardFor)
 		u.guardAt, u.guard = time.Time{}, nil
 		action()
 	}
@@ -228,6 +232,7 @@ func (u *ue) event(ev ikev2.Event) {
 		u.switchDone(ev)
 	case ikev2.MoveRejected:
 		u.nf.counters.MovesRejected.Add(1)
+		u.trace.end(spanMove, "refused")
 		u.log.Warn("move refused; the UE stays where it was", slog.String("to", ev.Path.String()), slog.Any("error", ev.Err))
 	case ikev2.RekeyFailed:
 		u.rekeyFailed(ev)

@@ -4,11 +4,13 @@ package main
 
 import (
 	"context"
+	"errors"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/open-n3iwf/n3iwf/n3iwf"
 	"github.com/open-n3iwf/n3iwf/n3iwf/api"
+	"github.com/open-n3iwf/n3iwf/n3iwf/tracing"
 )
 
 // serve runs the network function with its management API until ctx ends, and follows its configuration. The API goes on while UEs
@@ -18,12 +20,14 @@ func serve(ctx context.Context, p program) error {
 	if err != nil {
 		return err
 	}
+	stopTraces, err := traces(nf, p)
+	if err != nil {
+		return errors.Join(err, discard(ctx, nf))
+	}
+	defer stopTraces()
 	server, err := api.New(nf, p.cfg, api.Options{Version: version(), Level: p.level, Log: p.log})
 	if err != nil {
-		ended, end := context.WithCancel(ctx)
-		end()
-		_ = nf.Serve(ended) // closes what New has opened
-		return err
+		return errors.Join(err, discard(ctx, nf))
 	}
 	ended, end := context.WithCancel(context.Background())
 	defer end()
@@ -38,4 +42,25 @@ func serve(ctx context.Context, p program) error {
 		return nf.Serve(ctx)
 	})
 	return all.Wait()
+}
+
+// discard closes what n3iwf.New has opened.
+func discard(ctx context.Context, nf *n3iwf.N3IWF) error {
+	ended, end := context.WithCancel(ctx)
+	end()
+	return nf.Serve(ended)
+}
+
+// traces lets the network function make spans, if somebody wants them.
+func traces(nf *n3iwf.N3IWF, p program) (stop func(), err error) {
+	c := p.cfg.Management.Traces
+	if c.Endpoint == "" {
+		return func() {}, nil
+	}
+	provider, err := tracing.Open(c, tracing.Options{Name: p.cfg.N3IWF.Name, Version: version(), Log: p.log})
+	if err != nil {
+		return nil, err
+	}
+	nf.Trace(provider.Tracer())
+	return provider.Close, nil
 }

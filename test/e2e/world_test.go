@@ -50,7 +50,8 @@ type world struct {
 	stop    context.CancelFunc
 	stopped chan error
 
-	file, yaml string // of the configuration; the file is not written
+	file, yaml string             // of the configuration; the file is not written
+	before     func(*n3iwf.N3IWF) // Serve, if any
 
 	ues      []*ue.UE
 	coreFile string
@@ -194,6 +195,9 @@ func (w *world) startN3IWF() {
 	w.t.Helper()
 	nf, err := n3iwf.New(w.cfg, w.log.With("who", "n3iwf"))
 	require.NoError(w.t, err)
+	if w.before != nil {
+		w.before(nf)
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	w.nf, w.stop, w.stopped = nf, stop, make(chan error, 1)
 	go func() { w.stopped <- nf.Serve(ctx) }()

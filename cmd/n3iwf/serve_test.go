@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/open-n3iwf/n3iwf/config"
+	"github.com/open-n3iwf/n3iwf/ikev2"
+	"github.com/open-n3iwf/n3iwf/ikev2/message"
+	"github.com/open-n3iwf/n3iwf/ikev2/suite"
+)
+
+// initRequest is the IKE_SA_INIT request of a UE.
+func initRequest(path ikev2.Path) []byte {
+	profile := suite.Default()
+	all := []message.TrafficSelector{message.AnyIPv4}
+	session, out := ikev2.NewInitiator(time.Now(), ikev2.Options{IKE: profile.IKE, ESP: profile.ESP},
+		ikev2.InitiatorOptions{Child: ikev2.ChildRequest{LocalTS: all, RemoteTS: all}}, path)
+	out.Work[0].Run() // its key pair
+	return session.Done(time.Now(), out.Work[0]).Datagrams[0].Data
+}
+
+// TestServeTraces: management.traces alone makes a running N3IWF send spans, also those of a UE that it ends with.
+func TestServeTraces(t *testing.T) {
+	got := make(chan string, 10)
+	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got <- r.URL.Path }))
+	t.Cleanup(collector.Close)
+	ports := freePorts(t, 4)
+	file := good(t, fmt.Sprintf("n3: {addresses: [127.0.0.1], port: %d}\nmanagement: {socket: \"\", traces: {endpoint: %q}}\n", ports[0], collector.URL))
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	replaced := strings.Replace(string(text), "nwu: {", fmt.Sprintf("nwu: {addresses: [127.0.0.1], ikePort: %d, nattPort: %d, ", ports[1], ports[2]), 1)
+	replaced = strings.Replace(replaced, "n2: {", fmt.Sprintf("n2: {transport: udp, udpPort: %d, ", ports[3]), 1)
+	require.NoError(t, os.WriteFile(file, []byte(replaced), 0o600))
+	cfg, err := config.Load(file)
+	require.NoError(t, err)
+
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- serve(ctx, program{file, cfg, slog.New(slog.NewTextHandler(t.Output(), nil)), new(slog.LevelVar)})
+	}()
+	t.Cleanup(stop)
+	to := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(ports[1].(int)))
+	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(to))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close() })
+	request := initRequest(ikev2.Path{Local: conn.LocalAddr().(*net.UDPAddr).AddrPort(), Remote: to})
+	answer := make([]byte, 2000)
+	require.Eventually(t, func() bool { // until its socket is there
+		_, err := conn.Write(request)
+		if err == nil {
+			_ = conn.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+			_, err = conn.Read(answer)
+		}
+		return err == nil
+	}, 30*time.Second, 10*time.Millisecond)
+	stop()
+	require.NoError(t, <-ended)
+	require.Len(t, got, 1)
+	require.Equal(t, "/v1/traces", <-got)
+}
