@@ -28,8 +28,10 @@ func (s *Session) SetAddresses(now time.Time, additional []netip.Addr) Output {
 // LocalAddressGone says that we can send from one of our addresses no more. The peer gets the list without it. If it
 // was the address of the session, a responder sends from another one of its addresses from now on, the Child SAs too
 // (RFC 4555 3.6 allows that where the old address cannot be used): to the peer's address if that is of the same IP
-// version, else to another one that the peer has told. An initiator tests its other paths and moves. Without another
-// address nothing changes until SetAddresses or Move.
+// version, else to another one that the peer has told. A peer behind a NAT, which may let in nobody but the old address,
+// is asked to move if it knows how, also from the old address: the data plane sends from there as long as it can; that
+// ends with SwitchDone, and the list follows. An initiator tests its other paths and moves. Without another address
+// nothing changes until SetAddresses or Move.
 func (s *Session) LocalAddressGone(now time.Time, gone netip.Addr) Output {
 	s.begin(now)
 	gone = gone.Unmap()
@@ -64,9 +66,12 @@ func (s *Session) leaveLocal() bool {
 	if p.Remote == s.espPath.Remote && p.Remote != s.followed && !s.rr.wanted {
 		s.prove(p) // it is in use
 	}
+	former := s.path
 	s.setPath(p)
 	s.checkRoutability()
-	s.announce()
+	if !s.switchFrom(former) {
+		s.announce()
+	}
 	s.retransmitAll()
 	return true
 }

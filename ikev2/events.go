@@ -141,7 +141,7 @@ type PathTested struct {
 	Tested []Path
 }
 
-// SwitchDone (responder) is the outcome of SwitchTo.
+// SwitchDone (responder) is the outcome of SwitchTo, or of what LocalAddressGone has asked a peer behind a NAT.
 type SwitchDone struct {
 	To      netip.AddrPort
 	Outcome SwitchOutcome

@@ -136,6 +136,7 @@ func (m *mobility) fields(c *codec) {
 	field(c, "canSwitch", &m.canSwitch)
 	field(c, "switchPhase", &m.switching.phase)
 	field(c, "switchTo", &m.switching.to)
+	field(c, "switchFormer", &m.switching.former)
 	field(c, "switchAgain", &m.switching.again)
 	c.time("switchDeadline", &m.switching.deadline)
 	c.check(len(m.peerAddrs) <= maxAddresses, "too many peer addresses")

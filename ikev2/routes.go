@@ -13,6 +13,7 @@ const elsewhereAfter = 2
 // routes are the paths that a request goes on now. It is the present one, but for
 //   - a check of another path,
 //   - an initiator's test of several, during which whatever is outstanding is the probe, so that the window is kept,
+//   - a responder's wish that the peer leaves an address that has gone, which a NAT may let in from there only,
 //   - the news of a responder's addresses, which also tries the peer's other ones (RFC 4555 3.6).
 func (s *Session) routes(r *request) []Path {
 	switch {
@@ -20,6 +21,8 @@ func (s *Session) routes(r *request) []Path {
 		return []Path{*r.only}
 	case s.test != nil:
 		return s.test.round(r, len(s.sa.outstanding))
+	case r.kind == requestSwitch && s.switching.former.Local.IsValid():
+		return []Path{s.switching.former, s.path}
 	case !s.origInitiator && r.tries >= elsewhereAfter && s.announcing():
 		all := s.peerPaths()
 		return []Path{all[(r.tries-elsewhereAfter)%len(all)]}

@@ -67,6 +67,7 @@ const (
 type switching struct {
 	phase    switchPhase
 	to       netip.AddrPort
+	former   Path // which the request leaves by as well, when the local address of it has gone; zero: it has not
 	again    bool // this is the second request
 	deadline time.Time
 }
@@ -89,6 +90,21 @@ func (s *Session) SwitchTo(now time.Time, to netip.AddrPort) Output {
 		s.enqueueSwitch()
 	}
 	return s.finish()
+}
+
+// switchFrom asks a peer behind a NAT to follow us to the present path from another one, whose local address is not ours
+// any more; false: it does not know how, or needs not be asked. The list of addresses must wait for it: it would take the
+// place in the window, and a NAT that lets in known addresses only would keep it out.
+func (s *Session) switchFrom(former Path) bool {
+	if !s.CanSwitch() || !s.nat.PeerBehindNAT {
+		return false
+	}
+	if s.switching.former.Local.IsValid() {
+		former = s.switching.former // the NAT has never seen those between
+	}
+	s.switching = switching{phase: switchAsked, to: s.path.Local, former: former, deadline: s.now.Add(switchAnswerTime)}
+	s.enqueueSwitch()
+	return true
 }
 
 func (s *Session) enqueueSwitch() { s.enqueue(s.switchRequest(s.switching.to), true) }
@@ -127,15 +143,23 @@ func (s *Session) switchAnswered(r *request, in []message.Payload, to netip.Addr
 }
 
 func (s *Session) endSwitch(o SwitchOutcome) {
-	to := s.switching.to
+	done := s.switching
 	s.switching = switching{}
-	s.emit(SwitchDone{To: to, Outcome: o})
+	if done.former.Local.IsValid() {
+		s.announce()
+	}
+	s.emit(SwitchDone{To: done.to, Outcome: o})
 }
 
 // switchMoved looks whether the peer's update is the one that we asked for. One to another address is the peer's own
-// and changes nothing about our wish: what is outstanding follows it.
+// and changes nothing about our wish: what is outstanding follows it. But where the wish was only that it leaves an
+// address that has gone, any other one will do.
 func (s *Session) switchMoved(path Path) {
-	if s.switching.phase != switchIdle && path.Local == s.switching.to {
+	w := &s.switching
+	if w.former.Local.IsValid() && path.Local != w.former.Local {
+		w.to = path.Local
+	}
+	if w.phase != switchIdle && path.Local == w.to {
 		s.endSwitch(Switched)
 	}
 }

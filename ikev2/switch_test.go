@@ -236,3 +236,96 @@ func TestSwitchAndOwnMove(t *testing.T) {
 	require.Equal(t, fromTo(ueAddr2, gwAddr2), ue.s.ChildPath())
 	require.Equal(t, []SwitchDone{{To: ap(gwAddr2, 4500), Outcome: Switched}}, got[SwitchDone](gw))
 }
+
+// The address in use goes, and the UE is behind a NAT that lets in no other: the UE is asked to come, from the address
+// that has gone, and does so in two round trips, long before it misses anything.
+func TestAddressGoneBehindRestrictedNAT(t *testing.T) {
+	for lost := range 4 {
+		for _, outstanding := range []bool{false, true} {
+			w := newWorld(t, 466)
+			ue, gw, _ := multihomed(w, func(o, g *Options) {
+				o.Switch, g.Switch = DefaultSwitch(), DefaultSwitch()
+				o.AdditionalAddresses, g.AdditionalAddresses = nil, []netip.Addr{gwAddr, gwAddr2}
+			})
+			open, dropped := map[netip.Addr]bool{gwAddr: true}, 0
+			gone := false
+			w.translate = func(fromUE bool, p Path) (Path, bool) {
+				if fromUE {
+					open[p.Remote.Addr()] = true
+					return p, !gone || p.Remote.Addr() != gwAddr // but what leaves from there is still on its way
+				}
+				if !open[p.Local.Addr()] {
+					return p, false
+				}
+				if gone && dropped < lost {
+					dropped++
+					return p, false
+				}
+				return p, true
+			}
+			if outstanding {
+				ue.take(ue.s.Probe(w.now)) // its answer gets lost
+			}
+			gone = true
+			start := w.now
+			gw.take(gw.s.LocalAddressGone(w.now, gwAddr))
+			w.run(30*time.Second, func() bool { return len(got[SwitchDone](gw)) > 0 })
+			require.Equal(t, []SwitchDone{{To: ap(gwAddr2, 4500), Outcome: Switched}}, got[SwitchDone](gw))
+			if lost == 0 {
+				require.Less(t, w.now.Sub(start), 100*time.Millisecond)
+			}
+			w.run(time.Minute, nil)
+			require.Equal(t, gwAddr2, ue.s.ChildPath().Remote.Addr())
+			require.Equal(t, reverse(ue.s.ChildPath()), gw.s.ChildPath())
+			require.Equal(t, []netip.Addr{gwAddr2}, ue.s.PeerAddresses(), "the list comes when the way is open")
+			require.Empty(t, gw.s.sa.outstanding)
+			require.Empty(t, ue.s.sa.outstanding)
+			require.Len(t, got[SwitchDone](gw), 1)
+			sameKeys(t, ue.s, gw.s)
+		}
+	}
+}
+
+// The UE does not hear it: the list comes after a while, as it does without the extension; and when the UE leaves the
+// address that has gone by itself, that is all that was wanted.
+func TestAddressGoneUnheard(t *testing.T) {
+	for _, moves := range []bool{false, true} {
+		w := newWorld(t, 467)
+		ue, gw, _ := multihomed(w, func(o, g *Options) {
+			o.Switch, g.Switch = DefaultSwitch(), DefaultSwitch()
+			g.AdditionalAddresses = []netip.Addr{gwAddr, gwAddr2, gwAddr6}
+		})
+		w.translate = func(fromUE bool, p Path) (Path, bool) { return p, fromUE }
+		gw.take(gw.s.LocalAddressGone(w.now, gwAddr))
+		w.run(time.Second, nil)
+		w.translate = nil
+		if moves {
+			ue.take(ue.s.Move(w.now, fromTo(ueAddr6, gwAddr6)))
+			w.run(time.Second, nil)
+			require.Equal(t, []SwitchDone{{To: ap(gwAddr6, 4500), Outcome: Switched}}, got[SwitchDone](gw))
+		} else {
+			ue.s.canSwitch = false
+			w.run(40*time.Second, nil)
+			require.Equal(t, SwitchUnsupported, got[SwitchDone](gw)[0].Outcome)
+			require.NotContains(t, ue.s.PeerAddresses(), gwAddr)
+		}
+		require.Contains(t, ue.s.PeerAddresses(), gwAddr2)
+	}
+}
+
+// Two addresses go one after the other: the NAT still knows the first one only.
+func TestTwoAddressesGoneBehindRestrictedNAT(t *testing.T) {
+	w := newWorld(t, 468)
+	ue, gw, _ := multihomed(w, func(o, g *Options) {
+		o.Switch, g.Switch = DefaultSwitch(), DefaultSwitch()
+		g.AdditionalAddresses = []netip.Addr{gwAddr, gwAddr2, gwAddr6}
+	})
+	nat := restrictedNAT()
+	nat(true, ue.s.Path())
+	w.translate = nat
+	gw.take(gw.s.LocalAddressGone(w.now, gwAddr))
+	gw.take(gw.s.LocalAddressGone(w.now, gwAddr2))
+	w.run(10*time.Second, nil)
+	require.Equal(t, gwAddr6, ue.s.ChildPath().Remote.Addr())
+	require.Equal(t, reverse(ue.s.ChildPath()), gw.s.ChildPath())
+}

@@ -182,10 +182,12 @@ func (g *gateway) loseAddress(a netip.Addr, d time.Duration) {
 		return
 	}
 	w.net.detach(g.host, l)
+	g.host.gone = map[netip.Addr]*link{a: l}
 	for _, e := range g.established() {
 		e.take(e.s.LocalAddressGone(w.time(), a))
 	}
 	w.after(d, func() {
+		g.host.gone = nil
 		w.net.attach(g.host, l)
 		for _, e := range g.established() {
 			e.take(e.s.SetAddresses(w.time(), g.own))

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"net/netip"
 	"time"
@@ -53,6 +54,7 @@ type host struct {
 	name     string
 	up       bool
 	links    map[netip.Addr]*link
+	gone     map[netip.Addr]*link   // a gateway's, which it can still send from (IP_TRANSPARENT)
 	inbound  map[uint32]*generation // of its data plane, by SPI
 	retired  map[uint32]*generation // that were inbound once
 	receive  func(p *packet)
@@ -100,9 +102,10 @@ func (n *network) detach(h *host, l *link) {
 	}
 }
 
-// send puts a packet of h on the network. Hosts cannot send from an address that they do not have.
+// send puts a packet of h on the network. Hosts cannot send from an address that they do not have; a gateway can from one
+// that it had.
 func (n *network) send(h *host, p packet) {
-	l := h.links[p.src.Addr()]
+	l := cmp.Or(h.links[p.src.Addr()], h.gone[p.src.Addr()])
 	if !h.up || l == nil || l.addr.Is4() != p.dst.Addr().Is4() {
 		return
 	}

@@ -54,9 +54,10 @@ func (e *end) leave() {
 	if err != nil {
 		return
 	}
-	w.log.print("%-10s exported, %d octets", e.name, len(blob))
+	w.log.print("%-10s exported", e.name)
 	e.up, e.away, e.timer = false, true, never
-	w.after(time.Duration(len(blob)*7919%int(maxAway)), func() {
+	// The length of the blob would do for this, but for ML-KEM, which has a randomness of its own.
+	w.after(time.Duration(w.random("away "+e.name+w.now.String()).Int64N(int64(maxAway))), func() {
 		if e.gone {
 			return
 		}
