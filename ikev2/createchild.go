@@ -119,6 +119,13 @@ func (s *Session) failChild(p *pendingChild, err error) {
 	s.emit(ChildFailed{Tag: p.req.Tag, Err: err})
 }
 
+// deleteUnused deletes the pair that the peer has made for p and that we never take up. Its SPI stays reserved until the
+// peer has answered: the Delete can wait for long, and must not meet another pair that has got the same SPI meanwhile.
+func (s *Session) deleteUnused(p *pendingChild) {
+	s.enqueueDelete([]uint32{p.spi})
+	p.spi = 0
+}
+
 func (s *Session) childProposal(p *pendingChild) []message.Payload {
 	if p.spi == 0 {
 		spi, err := s.newChildSPI()
@@ -182,10 +189,10 @@ func (s *Session) childResponse(sa *ikeSA, p *pendingChild, in []message.Payload
 		}
 	}
 	if err != nil {
-		s.failChild(p, err)
 		if _, accepted := message.Get[*message.SecurityAssociation](in); accepted {
-			s.enqueueDelete([]uint32{p.spi}) // the peer believes that it is up
+			s.deleteUnused(p) // the peer believes that it is up
 		}
+		s.failChild(p, err)
 		return
 	}
 	c.InboundSPI, c.Tag = p.spi, p.req.Tag
@@ -251,8 +258,8 @@ func (s *Session) childResponse(sa *ikeSA, p *pendingChild, in []message.Payload
 			s.failChild(p, err) // the peer will forget it
 		default:
 			s.computed(p)
+			s.deleteUnused(p)
 			s.failChild(p, err)
-			s.enqueueDelete([]uint32{p.spi})
 		}
 	})
 }

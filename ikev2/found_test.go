@@ -134,3 +134,24 @@ func TestPathTestWithLongRequestIsBounded(t *testing.T) {
 		require.LessOrEqual(t, n, 2*testDatagrams, "%v", at) // the first time it goes out twice
 	}
 }
+
+// The owner deletes a pair while our rekey of it is under way, so that the pair which the peer makes for that is deleted
+// as well. Our SPI of it is given back when the peer has answered this Delete, and not before: another pair that gets
+// the SPI while the Delete waits would be deleted in its place.
+func TestSPIOfUnwantedPairIsKeptUntilItIsDeleted(t *testing.T) {
+	w := newWorld(t, 16)
+	ue, gw := w.up(pskOptions(w.rng, "ue"), pskOptions(w.rng, "gw"))
+	var released []uint32
+	ue.s.opt.ReleaseChildSPI = func(spi uint32) { released = append(released, spi) }
+	old := ue.s.Children()[0].InboundSPI
+	ue.take(ue.s.RekeyChild(w.now, old))
+	ue.take(ue.s.DeleteChild(w.now, old))
+	w.run(time.Second, func() bool { return len(gw.s.Children()) == 2 })
+	unwanted := gw.s.Children()[1].OutboundSPI
+	w.run(time.Second, func() bool { return len(gw.s.Children()) == 0 })
+	require.Empty(t, released)
+	require.Equal(t, []uint32{unwanted}, ue.s.ReservedSPIs())
+	w.run(time.Second, nil)
+	require.Equal(t, []uint32{unwanted}, released)
+	require.Empty(t, ue.s.ReservedSPIs())
+}

@@ -223,6 +223,8 @@ func (s *Session) deleteChildRequest(spis []uint32) *request {
 			for _, spi := range spis {
 				if c := s.childByInbound(spi); c != nil {
 					s.removeChild(c, ChildDown{})
+				} else {
+					s.dropSPI(spi) // of a pair that only the peer had
 				}
 			}
 		},

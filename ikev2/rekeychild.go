@@ -137,8 +137,7 @@ func (s *Session) rekeyed(p *pendingChild, up ChildUp, nr []byte) {
 		old.rekey = nil
 	}
 	if p.unwanted || p.peer == nil && !s.alive(old) {
-		s.dropSPI(p.spi)
-		s.enqueueDelete([]uint32{p.spi}) // nobody needs it any more
+		s.deleteUnused(p) // nobody needs it any more
 		return
 	}
 	c := s.addChild(up.Child, p.inherit, old.line)
