@@ -11,14 +11,20 @@ import (
 )
 
 // SetAddresses tells the peer our whole list of addresses, without the one that we use, which the source of the message
-// tells (RFC 4555 3.6). It replaces Options.AdditionalAddresses for this session. At most 15 are told. A responder whose peer does not answer at
-// its present address tries the peer's other ones.
+// tells (RFC 4555 3.6). It replaces Options.AdditionalAddresses for this session. At most 15 are told. A responder whose
+// peer does not answer at its present address tries the peer's other ones; one that has had to leave an address goes
+// back to it with the list that has it again, unless the peer has moved meanwhile.
 func (s *Session) SetAddresses(now time.Time, additional []netip.Addr) Output {
 	s.begin(now)
 	s.own = slices.Clone(additional)
 	s.localGone = s.localGone && !slices.Contains(additional, s.path.Local.Addr().Unmap())
 	if s.state == stateEstablished && s.mobike {
-		if !s.localGone || s.origInitiator || !s.leaveLocal() {
+		back := s.left.Local.IsValid() && slices.Contains(additional, s.left.Local.Addr().Unmap())
+		switch {
+		case back:
+			s.goTo(s.left)
+		case s.localGone && !s.origInitiator && s.leaveLocal():
+		default:
 			s.announce()
 		}
 	}
@@ -63,6 +69,17 @@ func (s *Session) leaveLocal() bool {
 	if !ok {
 		return false
 	}
+	left := s.left
+	if !left.Local.IsValid() {
+		left = s.path
+	}
+	s.goTo(p)
+	s.left = left
+	return true
+}
+
+// goTo lets a responder send on p, from another address of its own.
+func (s *Session) goTo(p Path) {
 	if p.Remote == s.espPath.Remote && p.Remote != s.followed && !s.rr.wanted {
 		s.prove(p) // it is in use
 	}
@@ -73,7 +90,6 @@ func (s *Session) leaveLocal() bool {
 		s.announce()
 	}
 	s.retransmitAll()
-	return true
 }
 
 // otherLocal chooses the path that replaces the present one when its local address has gone.

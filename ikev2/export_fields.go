@@ -125,6 +125,7 @@ func (m *mobility) fields(c *codec) {
 	})
 	field(c, "ownAddresses", &m.own)
 	field(c, "localGone", &m.localGone)
+	field(c, "left", &m.left)
 	field(c, "natRetries", &m.natRetries)
 	field(c, "rebindingTarget", &m.rebinding.target)
 	c.time("rebindingDeadline", &m.rebinding.deadline)

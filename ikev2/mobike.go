@@ -26,6 +26,7 @@ type mobility struct {
 
 	own        []netip.Addr // our further addresses
 	localGone  bool         // the local address of the path is not ours any more
+	left       Path         // a responder's: the last path of the peer's choice, when its local address went away
 	test       *pathTest
 	natRetries int
 	rebinding  rebinding
@@ -68,6 +69,7 @@ func (s *Session) update(in []message.Payload, path Path) {
 	before := s.nat
 	s.detectNAT(in, s.sa.spiI, s.sa.spiR, path)
 	s.setPath(path)
+	s.left = Path{}
 	if s.nat != before {
 		s.emit(NATChanged{NAT: s.nat})
 	}
@@ -84,7 +86,7 @@ func (s *Session) setPath(path Path) {
 	old := s.path
 	s.path = path
 	s.natReference = nil
-	s.small, s.localGone = false, false
+	s.small, s.localGone, s.left = false, false, Path{}
 	s.endRebinding()
 	s.emit(PathChanged{Old: old, New: path, NAT: s.nat})
 }

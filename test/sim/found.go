@@ -11,5 +11,6 @@ var found = []uint64{
 	65569,  // a pair at the end of its hard lifetime was sent on until the Delete was answered
 	105422, // a test of paths with a request in many fragments sent hundreds of datagrams at once
 	119185, // not one: public-key work for a rekey by age at the moment of the last look
+	427535, // a responder stayed at the address that it had fled to, which a NAT shut out, when the initiator's choice was back
 	460434, // a pair that nobody wanted gave its SPI back before its Delete was sent, which then met another pair
 }
