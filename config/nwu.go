@@ -24,6 +24,9 @@ type NWu struct {
 	// moves between networks with and without NAT need no change of form; "auto" only where NAT detection finds one,
 	// and needs the right to open raw sockets for ESP (IP protocol 50).
 	UDPEncapsulation string `yaml:"udpEncapsulation" enum:"always,auto"`
+	// ForbiddenNetworks are networks that no UE may come from nor move to: IKE_SA_INIT from there gets no answer, a move to there
+	// is answered with UNACCEPTABLE_ADDRESSES. What they are changes for UEs that come or move after a reload.
+	ForbiddenNetworks []netip.Prefix `yaml:"forbiddenNetworks"`
 	// UEPools are the ranges of inner addresses given to UEs. One of them is required.
 	UEPools UEPools `yaml:"uePools"`
 	// NAS is the inner TCP endpoint of NAS signalling (TS 24.502 8.2).

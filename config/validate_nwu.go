@@ -28,6 +28,7 @@ func (d *decoder) nwu(n *NWu) {
 	d.lifetime("nwu.esp.lifetime", n.ESP.Lifetime)
 	d.volume(n.ESP.Volume)
 	d.prefixes(n.MOBIKE.VerifiedNetworks, "nwu.mobike.verifiedNetworks")
+	d.prefixes(n.ForbiddenNetworks, "nwu.forbiddenNetworks")
 	if d.given("nwu.mobike.additionalAddresses") {
 		d.addresses(n.MOBIKE.AdditionalAddresses, "nwu.mobike.additionalAddresses", false)
 	}

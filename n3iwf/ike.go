@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/open-n3iwf/n3iwf/config"
@@ -146,8 +147,17 @@ func espProposals(list []message.Proposal, esn bool) []message.Proposal {
 	return out
 }
 
-// acceptPath refuses a move into the N3IWF's own inner networks: packets would go round in their own tunnel.
+// forbidden tells whether an outer address is in nwu.forbiddenNetworks.
+func (nf *N3IWF) forbidden(a netip.Addr) bool {
+	a = a.Unmap().WithZone("")
+	return slices.ContainsFunc(nf.live().NWu.ForbiddenNetworks, func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
+// acceptPath refuses a move into a forbidden network, and into the N3IWF's own inner networks: packets would go round in their own tunnel.
 func (nf *N3IWF) acceptPath(_ *ikev2.Session, path ikev2.Path) error {
+	if nf.forbidden(path.Remote.Addr()) {
+		return fmt.Errorf("%s is in nwu.forbiddenNetworks", path.Remote.Addr())
+	}
 	for _, p := range nf.prefixes {
 		if p.Contains(path.Remote.Addr()) {
 			return fmt.Errorf("%s is inside nwu.uePools", path.Remote.Addr())

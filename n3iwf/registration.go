@@ -34,6 +34,10 @@ func (u *ue) startEAP(ikev2.EAPStart) {
 		u.failEAP("EAP-5G cannot start", err)
 		return
 	}
+	if path := u.session.Path(); u.nf.forbidden(path.Remote.Addr()) { // the one of IKE_SA_INIT was not
+		u.failEAP("it comes from nwu.forbiddenNetworks", nil)
+		return
+	}
 	u.sendEAP(packet)
 }
 

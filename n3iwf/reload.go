@@ -15,7 +15,7 @@ import (
 
 // reloadable are the keys that Reload can change while UEs are connected, by their beginnings. New values hold for what begins
 // after it: timers that run and UEs that are in keep theirs.
-var reloadable = []string{"timers.", "limits.", "nwu.userPlane.childSAs", "nwu.certificate.", "n2.amfs"}
+var reloadable = []string{"timers.", "limits.", "nwu.userPlane.childSAs", "nwu.certificate.", "nwu.forbiddenNetworks", "n2.amfs"}
 
 // live is the configuration in force, for the keys that Reload can change.
 func (nf *N3IWF) live() *config.Config {
@@ -39,7 +39,7 @@ func (nf *N3IWF) Reload(c *config.Config) (changed, later []string, err error) {
 	}
 	next := *old
 	next.Timers, next.Limits, next.NWu.UserPlane.ChildSAs, next.NWu.Certificate = c.Timers, c.Limits, c.NWu.UserPlane.ChildSAs, c.NWu.Certificate
-	next.N2.AMFs = c.N2.AMFs
+	next.NWu.ForbiddenNetworks, next.N2.AMFs = c.NWu.ForbiddenNetworks, c.N2.AMFs
 	nf.reloaded.Store(&next)
 	nf.setAMFs(c.N2.AMFs)
 	return changed, later, nf.ReloadCertificates()

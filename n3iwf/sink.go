@@ -140,6 +140,11 @@ func (o *owner) receiveIKE(path ikev2.Path, spi message.SPI, data []byte, hops u
 
 // initIKE handles IKE_SA_INIT.
 func (o *owner) initIKE(now time.Time, path ikev2.Path, data []byte) {
+	if o.nf.forbidden(path.Remote.Addr()) {
+		o.nf.counters.IKERefused.Add(1)
+		o.nf.log.Debug("IKE_SA_INIT from nwu.forbiddenNetworks dropped", slog.String("path", path.String()))
+		return
+	}
 	session, out, err := o.responder.Init(now, path, data)
 	if err != nil {
 		o.nf.counters.IKERefused.Add(1)

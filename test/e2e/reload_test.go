@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -47,4 +48,46 @@ func TestReloadAMFs(t *testing.T) {
 	require.NoError(t, w.within(func(ctx context.Context) error { return u.Deregister(ctx) }))
 	w.until("the first AMF to leave", func() bool { list := w.nf.AMFs(w.ctx); return len(list) == 1 && list[0].Name == "lab-amf-2" })
 	require.NoError(t, w.within(func(ctx context.Context) error { return v.Deregister(ctx) }))
+}
+
+// TestForbiddenNetworks takes a network from UEs while the N3IWF runs: nobody moves to it, nobody registers from it, and a UE that is in it already
+// stays until it leaves.
+func TestForbiddenNetworks(t *testing.T) {
+	w := newWorld(t, nil)
+	u, ping := w.online(0)
+	home, free, taken, late := w.addr(10), w.addr(30), w.addr(31), w.addr(11)
+	forbid := func(networks ...netip.Addr) {
+		next := *w.cfg
+		for _, a := range networks {
+			next.NWu.ForbiddenNetworks = append(next.NWu.ForbiddenNetworks, netip.PrefixFrom(a, 32))
+		}
+		changed, later, err := w.nf.Reload(&next)
+		require.NoError(t, err)
+		require.NotEmpty(t, changed)
+		require.Empty(t, later)
+	}
+	move := func(to netip.Addr) error {
+		return w.within(func(ctx context.Context) error { return u.Move(ctx, to, w.addr(hostN3IWF)) })
+	}
+	forbid(taken, home, late)
+	finish := w.traffic(ping, 200)
+	w.answered(ping, 10) // it is in one of them, and stays
+	require.ErrorContains(t, move(taken), "UNACCEPTABLE_ADDRESSES")
+	require.EqualValues(t, 1, w.nf.Counters().MovesRejected.Load())
+	require.NoError(t, move(free))
+	require.ErrorContains(t, move(home), "UNACCEPTABLE_ADDRESSES")
+	require.NoError(t, move(free))
+	w.answered(ping, 10)
+
+	v := w.ue(1)
+	ctx, cancel := context.WithTimeout(w.ctx, 300*time.Millisecond)
+	defer cancel()
+	require.ErrorIs(t, v.Register(ctx), context.DeadlineExceeded)
+	require.Positive(t, w.nf.Counters().IKERefused.Load())
+	require.Equal(t, 1, w.nf.Status().UEs)
+	forbid(taken)
+	w.register(w.ue(2))
+	require.NoError(t, move(home))
+	w.answered(ping, 10)
+	finish()
 }
