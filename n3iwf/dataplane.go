@@ -3,6 +3,7 @@
 package n3iwf
 
 import (
+	"log/slog"
 	"net/netip"
 
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
@@ -40,6 +41,7 @@ func (nf *N3IWF) openDataPlane(workers int) error {
 	}
 	d, err := user.New(user.Options{
 		Sink: sink{nf}, Sockets: nf.sockets(), Workers: workers, Node: nf.nodes.node, NodeBits: nf.nodes.bits, Log: nf.log,
+		LogAttrs: func(id ipsec.ChildID) []slog.Attr { return []slog.Attr{slog.Uint64("ue", uint64(id>>32))} },
 	})
 	if err != nil {
 		return err

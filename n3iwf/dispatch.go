@@ -99,15 +99,22 @@ func (u *ue) takenOver(ng *ngConnection, amfID *ngap.AMFUENGAPID) bool {
 	return (u.held != nil || withdrawn) && ng.match(*u.guami) != guamiOther
 }
 
+// ueAttr names the UE of an NGAP message in the log as every other line about it does; it is left out of a line about none.
+func ueAttr(ranID *ngap.RANUENGAPID) slog.Attr {
+	if ranID == nil {
+		return slog.Attr{}
+	}
+	return slog.Uint64("ue", uint64(*ranID))
+}
+
 func (ng *ngConnection) unknownUE(amfID *ngap.AMFUENGAPID, ranID *ngap.RANUENGAPID, why ngap.CauseRadioNetwork, via *tnla) {
 	cause := why.Cause()
-	ng.amf.log.Warn("NGAP message for a UE that is not here", slog.Any("ran_ue_ngap_id", ranID), slog.String("cause", cause.String()))
+	ng.amf.log.Warn("NGAP message for a UE that is not here", ueAttr(ranID), slog.String("cause", cause.String()))
 	ng.answer(via, &ngap.ErrorIndication{AMFUENGAPID: amfID, RANUENGAPID: ranID, Cause: &cause})
 }
 
 // errorIndication: the AMF did not understand something. What is about a UE goes to it.
 func (ng *ngConnection) errorIndication(m *ngap.ErrorIndication, via *tnla) {
-	ng.amf.log.Warn("ERROR INDICATION from the AMF", slog.String("message", ngap.String(m)))
 	ranID, known := uint32(0), m.RANUENGAPID != nil
 	switch {
 	case known:
@@ -115,6 +122,11 @@ func (ng *ngConnection) errorIndication(m *ngap.ErrorIndication, via *tnla) {
 	case m.AMFUENGAPID != nil:
 		ranID, known = ng.ranID(*m.AMFUENGAPID)
 	}
+	var ue slog.Attr
+	if known {
+		ue = slog.Uint64("ue", uint64(ranID))
+	}
+	ng.amf.log.Warn("ERROR INDICATION from the AMF", ue, slog.String("message", ngap.String(m)))
 	if known {
 		ng.toUE(ranID, m.AMFUENGAPID, &ngap.PDU{ProcedureCode: ngap.ProcedureErrorIndication, Criticality: aper.Ignore, Message: m}, via, 0)
 	}
@@ -129,7 +141,8 @@ func (u *ue) errorIndication(m *ngap.ErrorIndication) {
 
 // unsupported answers a procedure that this N3IWF does not run, by the criticality that the AMF gave it (TS 38.413 10.3.4.1).
 func (ng *ngConnection) unsupported(pdu *ngap.PDU, via *tnla) {
-	ng.amf.log.Warn("NGAP procedure is not supported", slog.String("procedure", pdu.ProcedureCode.String()))
+	_, ranID := ngap.UEIDs(pdu.Message)
+	ng.amf.log.Warn("NGAP procedure is not supported", ueAttr(ranID), slog.String("procedure", pdu.ProcedureCode.String()))
 	if pdu.Criticality == aper.Ignore || pdu.Kind != ngap.InitiatingMessage {
 		return
 	}

@@ -123,7 +123,7 @@ func (nf *N3IWF) open() error {
 		return fmt.Errorf("n3.addresses %v: %w", n3, err)
 	}
 	nf.nas, err = nas.NewServer(nas.Options{
-		Addresses: nf.nasAddresses(), Port: nf.cfg.NWu.NAS.Port, Out: nf.nasOut(), Events: nasEvents{nf}, Logger: nf.log,
+		Addresses: nf.nasAddresses(), Port: nf.cfg.NWu.NAS.Port, Out: nf.nasOut(), Events: nasEvents{nf}, Logger: nf.log, LogAttrs: nf.logAttrsOf,
 	})
 	if err != nil {
 		return fmt.Errorf("nwu.nas: %w", err)

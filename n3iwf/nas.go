@@ -152,6 +152,14 @@ func (e nasEvents) OnClosed(from netip.Addr, reason error) {
 	e.post(from, func(u *ue) { u.nasClosed(from, reason) })
 }
 
+// logAttrsOf tells logs which UE has an inner address.
+func (nf *N3IWF) logAttrsOf(inner netip.Addr) []slog.Attr {
+	if u := nf.byInner.find(inner); u != nil {
+		return []slog.Attr{slog.Uint64("ue", uint64(u.ranID))}
+	}
+	return nil
+}
+
 func (e nasEvents) post(from netip.Addr, task func(u *ue)) {
 	if u := e.nf.byInner.find(from); u != nil {
 		u.owner.forUE(u, func() { task(u) })

@@ -86,8 +86,13 @@ func (ng *ngConnection) receive(via *tnla, m transport.Message) {
 	pdu, err := ngap.Decode(m.Data)
 	if err != nil {
 		ng.amf.nf.counters.NGAPErrors.Add(1)
-		ng.amf.log.Warn("NGAP message with an error", slog.Any("error", err), slog.Int("octets", len(m.Data)))
-		if reply := ngap.Answer(err); reply != nil {
+		reply := ngap.Answer(err)
+		var ranID *ngap.RANUENGAPID
+		if reply != nil {
+			_, ranID = ngap.UEIDs(reply)
+		}
+		ng.amf.log.Warn("NGAP message with an error", ueAttr(ranID), slog.Any("error", err), slog.Int("octets", len(m.Data)))
+		if reply != nil {
 			ng.answer(via, reply)
 		}
 		return
@@ -167,7 +172,7 @@ func (ng *ngConnection) answer(via *tnla, message ngap.Message) {
 	}
 	if via == nil || !via.write(id, ran != nil, message) {
 		if t := ng.anyTNLA(ran != nil); t == nil || !t.write(id, ran != nil, message) {
-			ng.amf.log.Warn("NGAP message not sent: no association", slog.String("message", ngap.Name(message)))
+			ng.amf.log.Warn("NGAP message not sent: no association", ueAttr(ran), slog.String("message", ngap.Name(message)))
 		}
 	}
 }

@@ -109,7 +109,7 @@ func (n *nodes) sendFor(body []byte) error {
 	if _, foreign := n.at(m.path.Local); foreign {
 		return errNodeMessage
 	}
-	n.nf.sendIKE(ikev2.Datagram{Path: m.path, Data: m.data, Keepalive: m.keepalive})
+	n.nf.sendIKE(ikev2.Datagram{Path: m.path, Data: m.data, Keepalive: m.keepalive}, n.nf.log)
 	return nil
 }
 
@@ -135,7 +135,7 @@ func (n *nodes) forwardNGAP(ng *ngConnection, ranID uint32, pdu *ngap.PDU, hops 
 	}
 	b, err := ngap.Encode(pdu.Message)
 	if err != nil {
-		ng.amf.log.Error("NGAP message cannot be sent on", slog.Any("error", err))
+		ng.amf.log.Error("NGAP message cannot be sent on", slog.Uint64("ue", uint64(ranID)), slog.Any("error", err))
 		return false
 	}
 	n.nf.counters.Forwarded.Add(1)

@@ -200,7 +200,8 @@ func (s *pduSession) openTunnel(tunnel *ngap.GTPTunnel) error {
 func (s *pduSession) relayConfig() relay.Config {
 	c := relay.Config{
 		Name: fmt.Sprintf("ue %d session %d", s.ue.ranID, s.id), PDUType: pduTypes[s.pduType],
-		UPF: netip.AddrPortFrom(s.upf, 0), UplinkTEID: s.ulTEID,
+		LogAttrs: []slog.Attr{slog.Uint64("ue", uint64(s.ue.ranID)), slog.Int("pdu_session", int(s.id))},
+		UPF:      netip.AddrPortFrom(s.upf, 0), UplinkTEID: s.ulTEID,
 	}
 	enforce := s.ue.nf.cfg.NWu.UserPlane.EnforceRates
 	if enforce {

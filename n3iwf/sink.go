@@ -72,7 +72,7 @@ func (s sink) Event(ev ipsec.Event) {
 		s.nf.forChild(ev.ID, func(u *ue) { u.expired(ev) })
 	case ipsec.Fault:
 		s.nf.counters.Panics.Add(1)
-		s.nf.log.Error("defect in the data plane; the SA has ended", slog.Any("error", ev.Err))
+		s.nf.log.Error("defect in the data plane; the SA has ended", slog.Uint64("ue", uint64(ev.ID>>32)), slog.Any("error", ev.Err))
 	case ipsec.UnknownSPI:
 		s.nf.counters.UnknownSPI.Add(1)
 	}
@@ -101,7 +101,7 @@ func (o *owner) challenge(path ikev2.Path, data []byte) bool {
 	defer challenges.Put(buf)
 	answer, done := o.responder.Challenge(time.Now(), path.Remote, data, buf[:0])
 	if done && len(answer) > 0 {
-		o.nf.sendIKE(ikev2.Datagram{Path: path, Data: answer})
+		o.nf.sendIKE(ikev2.Datagram{Path: path, Data: answer}, o.nf.log)
 	}
 	return done
 }
@@ -125,7 +125,7 @@ func (o *owner) receiveIKE(path ikev2.Path, spi message.SPI, data []byte, hops u
 	}
 	if session := o.lingering[spi]; session != nil {
 		for _, d := range session.Receive(now, path, data).Datagrams {
-			o.nf.sendIKE(d)
+			o.nf.sendIKE(d, o.nf.log)
 		}
 		return
 	}
@@ -134,7 +134,7 @@ func (o *owner) receiveIKE(path ikev2.Path, spi message.SPI, data []byte, hops u
 	}
 	o.nf.counters.IKEUnknownSPI.Add(1)
 	if d := o.responder.Unknown(now, path, data); d != nil {
-		o.nf.sendIKE(*d)
+		o.nf.sendIKE(*d, o.nf.log)
 	}
 }
 
@@ -152,7 +152,7 @@ func (o *owner) initIKE(now time.Time, path ikev2.Path, data []byte) {
 	}
 	if session == nil {
 		for _, d := range out.Datagrams {
-			o.nf.sendIKE(d)
+			o.nf.sendIKE(d, o.nf.log)
 		}
 		return
 	}
@@ -161,7 +161,8 @@ func (o *owner) initIKE(now time.Time, path ikev2.Path, data []byte) {
 	o.guarded(u, func() { u.apply(out) })
 }
 
-func (nf *N3IWF) sendIKE(d ikev2.Datagram) {
+// sendIKE sends a message of the UE that log is about, if any.
+func (nf *N3IWF) sendIKE(d ikev2.Datagram, log *slog.Logger) {
 	if nf.nodes.sendFrom(d) {
 		return
 	}
@@ -173,7 +174,7 @@ func (nf *N3IWF) sendIKE(d ikev2.Datagram) {
 	}
 	if err != nil {
 		nf.counters.IKENotSent.Add(1)
-		nf.log.Debug("IKE message not sent", slog.String("path", d.Path.String()), slog.Any("error", err))
+		log.Debug("IKE message not sent", slog.String("path", d.Path.String()), slog.Any("error", err))
 	}
 }
 

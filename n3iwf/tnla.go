@@ -247,7 +247,8 @@ func (l *tnlaLink) stream(m outgoing) uint16 {
 func (t *tnla) write(ranID uint32, ofUE bool, message ngap.Message) bool {
 	b, err := ngap.Encode(message)
 	if err != nil {
-		t.ng.amf.log.Error("NGAP message cannot be encoded; not sent", slog.Any("error", err))
+		_, ran := ngap.UEIDs(message)
+		t.ng.amf.log.Error("NGAP message cannot be encoded; not sent", ueAttr(ran), slog.Any("error", err))
 		return true
 	}
 	if !t.post(outgoing{ranID, ofUE, b}) {

@@ -134,7 +134,7 @@ func (u *ue) carryOut(out ikev2.Output) {
 		u.event(ev)
 	}
 	for _, d := range out.Datagrams {
-		u.nf.sendIKE(d)
+		u.nf.sendIKE(d, u.log)
 		u.trace.end(spanInit, "")
 	}
 }

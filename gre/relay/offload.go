@@ -47,7 +47,7 @@ func (r *Relay) offloadSession(s *Session, c Config, v *view) {
 		}
 	}
 	if err != nil {
-		r.log.Debug("a session is forwarded in user space", "session", c.Name, "reason", err)
+		r.about(v).Debug("a session is forwarded in user space", "reason", err)
 	}
 }
 

@@ -82,9 +82,11 @@ func (Fault) event()           {}
 
 // Config is what a PDU session is to the relay. It is replaced as a whole by Update.
 type Config struct {
-	// Name is how logs call the session.
-	Name    string
-	PDUType gre.PDUType
+	// Name is how errors call the session.
+	Name string
+	// LogAttrs tell whose session it is in every line of the log about it.
+	LogAttrs []slog.Attr
+	PDUType  gre.PDUType
 	// UPF is where uplink packets go (port 0: 2152), UplinkTEID the UPF's tunnel.
 	UPF        netip.AddrPort
 	UplinkTEID uint32

@@ -213,7 +213,7 @@ func (r *Relay) errorIndication(report gtpu.ErrorReport) {
 	if s == nil || s.reported.Swap(true) {
 		return // of a session that has just been released, or not ours, or one of the many for packets in flight
 	}
-	r.log.Warn("the UPF does not know the uplink tunnel of a session", "upf", report.Peer, "teid", fmt.Sprintf("%#x", report.TEID))
+	r.about(s.view.Load()).Warn("the UPF does not know the uplink tunnel of a session", "upf", report.Peer, "teid", fmt.Sprintf("%#x", report.TEID))
 	r.event(ErrorIndication{Session: s, TEID: report.TEID, Peer: report.Peer})
 }
 
@@ -221,17 +221,23 @@ func (r *Relay) errorIndication(report gtpu.ErrorReport) {
 func (r *Relay) fault(s *Session, p any) {
 	r.faults.Add(1)
 	r.count.drops[Panicked].Add(1)
-	name := ""
+	log := r.log
 	if s != nil {
-		if v := s.view.Load(); v != nil {
-			name = v.name
-		}
+		log = r.about(s.view.Load())
 	}
-	r.log.Error("defect while relaying a packet; its session is removed", "session", name, "panic", p, "stack", string(debug.Stack()))
+	log.Error("defect while relaying a packet; its session is removed", "panic", p, "stack", string(debug.Stack()))
 	if s != nil {
 		s.Remove()
 		r.event(Fault{Session: s, Err: fmt.Errorf("relay: panic: %v", p)})
 	}
+}
+
+// about is the log for a session; v is nil when it has just been removed.
+func (r *Relay) about(v *view) *slog.Logger {
+	if v == nil {
+		return r.log
+	}
+	return slog.New(r.log.Handler().WithAttrs(v.logAttrs))
 }
 
 func (r *Relay) event(e Event) {

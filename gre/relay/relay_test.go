@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -448,9 +449,11 @@ func TestEchoPathDownAndUp(t *testing.T) {
 }
 
 func TestPanicEndsOneSession(t *testing.T) {
-	r := newRig(t, nil)
+	var log strings.Builder
+	r := newRig(t, func(o *Options) { o.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
 	good := r.add(t, twoChildren(r.upf.addr))
 	c := twoChildren(r.upf.addr)
+	c.LogAttrs = []slog.Attr{slog.Int("ue", 4711)}
 	c.Name, c.Flows, c.Children, c.Default = "bad", []Flow{{QFI: 1, Child: 13}}, []Child{{ID: 13, UE: ueAddr, UP: upAddr}}, 13
 	bad, err := r.Add(c)
 	require.NoError(t, err)
@@ -459,6 +462,7 @@ func TestPanicEndsOneSession(t *testing.T) {
 	fault, ok := r.event(t).(Fault)
 	require.True(t, ok)
 	require.Same(t, bad, fault.Session)
+	require.Contains(t, log.String(), " ue=4711 ", "whose session it was")
 	r.upf.send(downlinkPDU(good.TEID(), 1, false, []byte{0x45}))
 	r.dp.next(t)
 	require.ErrorIs(t, bad.Update(c), ErrRemoved)

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -34,7 +35,7 @@ const none = 0xff
 
 // view is all that the packet path needs of a session. It is never changed.
 type view struct {
-	name       string
+	logAttrs   []slog.Attr
 	pduType    gre.PDUType
 	to         udpbatch.Address // the UPF
 	family     int              // index of the relay's sockets
@@ -88,7 +89,7 @@ func (r *Relay) compile(c Config) (*view, error) {
 	}
 	upf := c.UPF.Addr().Unmap()
 	v := &view{
-		name: c.Name, pduType: c.PDUType, uplinkTEID: c.UplinkTEID, only: none, fallback: none,
+		logAttrs: c.LogAttrs, pduType: c.PDUType, uplinkTEID: c.UplinkTEID, only: none, fallback: none,
 		to: udpbatch.Address{Remote: netip.AddrPortFrom(upf, port)},
 	}
 	if !upf.IsValid() || upf.IsUnspecified() {

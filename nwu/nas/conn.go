@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"runtime/debug"
 	"sync"
@@ -119,6 +120,15 @@ type conn struct {
 	pending []byte     // what TCP has not taken yet
 }
 
+// log is the log for this UE.
+func (c *conn) log() *slog.Logger {
+	about := []slog.Attr{slog.Any("inner", c.ue)}
+	if c.t.options.LogAttrs != nil {
+		about = append(about, c.t.options.LogAttrs(c.ue)...)
+	}
+	return slog.New(c.t.log.Handler().WithAttrs(about))
+}
+
 // start hands a new connection to its worker.
 func (c *conn) start() {
 	c.entry.Init(c, waiter.ReadableEvents|waiter.WritableEvents|waiter.EventHUp|waiter.EventErr|waiter.EventRdHUp)
@@ -138,7 +148,7 @@ func (c *conn) serve(w *worker) {
 	defer func() {
 		if r := recover(); r != nil {
 			c.t.count.panics.Add(1)
-			c.t.log.Error("defect while handling NAS of a UE, its connection is closed", "inner", c.ue, "panic", r, "stack", string(debug.Stack()))
+			c.log().Error("defect while handling NAS of a UE, its connection is closed", "panic", r, "stack", string(debug.Stack()))
 			c.end(w, fmt.Errorf("%w: %v", ErrPanic, r), true)
 		}
 	}()
@@ -312,7 +322,7 @@ func (c *conn) finish() {
 	c.usable.Store(false)
 	c.t.count.open.Add(^uint64(0))
 	if err := c.ep.Shutdown(tcpip.ShutdownWrite); err != nil {
-		c.t.log.Debug("shutdown", "inner", c.ue, "error", err.String())
+		c.log().Debug("shutdown", "error", err.String())
 	}
 }
 
@@ -346,7 +356,7 @@ func (c *conn) end(w *worker, reason error, hard bool) {
 	defer func() {
 		if r := recover(); r != nil {
 			c.t.count.panics.Add(1)
-			c.t.log.Error("defect while closing the NAS connection of a UE", "inner", c.ue, "panic", r, "stack", string(debug.Stack()))
+			c.log().Error("defect while closing the NAS connection of a UE", "panic", r, "stack", string(debug.Stack()))
 		}
 	}()
 	c.t.options.Events.OnClosed(c.ue, reason)

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -238,7 +239,11 @@ func TestProtocolErrorEndsOnlyThatConnection(t *testing.T) {
 }
 
 func TestPanicEndsOnlyThatConnection(t *testing.T) {
-	server, sr, client, cr := pair(t, nil, nil)
+	var log strings.Builder
+	server, sr, client, cr := pair(t, nil, func(o, _ *Options) {
+		o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		o.LogAttrs = func(ue netip.Addr) []slog.Attr { return []slog.Attr{slog.String("ue", "the one at "+ue.String())} }
+	})
 	sr.onNAS = func(_ netip.Addr, pdu []byte) {
 		if string(pdu) == "boom" {
 			panic("boom")
@@ -252,6 +257,7 @@ func TestPanicEndsOnlyThatConnection(t *testing.T) {
 	}
 	require.NoError(t, client.Send(bad, []byte("boom")))
 	require.ErrorIs(t, sr.next(t, "closed").reason, ErrPanic)
+	require.Contains(t, log.String(), `ue="the one at 10.0.0.3"`)
 	cr.next(t, "closed")
 	require.NoError(t, client.Send(good, []byte("fine")))
 	require.Equal(t, "fine", string(sr.next(t, "nas").pdu))

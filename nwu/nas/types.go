@@ -61,6 +61,8 @@ type Options struct {
 	// UserTimeout is how long sent octets may stay unacknowledged before the connection ends (2 min).
 	UserTimeout time.Duration
 	Logger      *slog.Logger
+	// LogAttrs tell which UE it is in every line of the log about the one with an inner address. nil: nothing beside the address.
+	LogAttrs func(ue netip.Addr) []slog.Attr
 }
 
 // Stats are counts since the transport was made.

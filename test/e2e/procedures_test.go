@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -186,6 +187,8 @@ func testErrorIndication(t *testing.T) {
 	})
 	w.until("the UE's child SA gone", func() bool { return len(u.State().Children) == 1 })
 	require.EqualValues(t, 1, w.nf.Status().N3.ErrorIndicationsIn)
+	number := fmt.Sprintf(" ue=%d pdu_session=1 ", w.core.State().UEs[0].RANID)
+	w.logged("who=n3iwf", "the UPF does not know the uplink tunnel", number)
 }
 
 func testPool(t *testing.T) {

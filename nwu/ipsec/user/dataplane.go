@@ -31,8 +31,10 @@ type Options struct {
 	Node, NodeBits int
 	// UDP is what all sockets have in common: batch, buffers, offloads. Its Local and Protocol are ignored.
 	UDP udpbatch.Options
-	Log *slog.Logger     // default: slog.Default
-	Now func() time.Time // default: time.Now
+	Log *slog.Logger // default: slog.Default
+	// LogAttrs tell whose child SA it is in every line of the log about it. nil: nothing beside its id.
+	LogAttrs func(ipsec.ChildID) []slog.Attr
+	Now      func() time.Time // default: time.Now
 }
 
 const (

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"runtime/debug"
 	"time"
@@ -111,6 +112,9 @@ func (r *receiver) recovered() {
 	if g == nil {
 		log.Error("packet handling failed outside any SA; what was in work is lost")
 		return
+	}
+	if about := r.d.opts.LogAttrs; about != nil {
+		log = slog.New(log.Handler().WithAttrs(about(g.child.id)))
 	}
 	log.Error("packet handling failed; the SA ends", "child", g.child.id, "spi", fmt.Sprintf("%08x", g.spi))
 	r.d.fault(g)

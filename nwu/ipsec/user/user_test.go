@@ -173,7 +173,10 @@ func TestPeerStaysWithWorker(t *testing.T) {
 func TestPanicEndsOneSA(t *testing.T) {
 	sink := newTestSink()
 	var log bytes.Buffer
-	d := newPlane(t, sink, Options{Workers: 1, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	d := newPlane(t, sink, Options{
+		Workers: 1, Log: slog.New(slog.NewTextHandler(&log, nil)),
+		LogAttrs: func(id ipsec.ChildID) []slog.Attr { return []slog.Attr{slog.Uint64("owner", uint64(id))} },
+	})
 	c := peerSocket(t, udpbatch.Options{})
 	bad, badOut := install(t, d, 1, 0, c.LocalAddr())
 	defective := d.table.lookup(bad.InboundSPI)
@@ -226,6 +229,7 @@ func TestPanicEndsOneSA(t *testing.T) {
 	require.NoError(t, d.Close()) // the log is ours after it
 	require.Equal(t, 2, strings.Count(log.String(), "level=ERROR"))
 	require.Contains(t, log.String(), "receive.go")
+	require.Contains(t, log.String(), fmt.Sprintf(" owner=%d ", bad.ID), "whose SA it was")
 }
 
 // A UE gets a new address while it runs: another socket, a move to it, and the old one goes.
