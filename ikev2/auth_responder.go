@@ -4,7 +4,6 @@ package ikev2
 
 import (
 	"bytes"
-	"crypto/hmac"
 	"slices"
 	"time"
 
@@ -38,7 +37,7 @@ func (s *Session) authRequest(in []message.Payload) {
 		if ok {
 			auth, ok = s.takePPK(auth, in)
 		}
-		if !ok || auth.Method != message.AuthSharedKey || !hmac.Equal(auth.Data, s.mskAuth(false, s.sa.keys)) {
+		if !ok || !s.knowsMSK(auth) {
 			s.failAuthentication()
 			return
 		}
@@ -153,8 +152,12 @@ func (s *Session) failAuthentication() {
 func (s *Session) verifyPeer(auth *message.Authentication, then func()) {
 	ctx := s.authContext(false, s.sa.keys)
 	v, certs := s.opt.Verify, s.hs.peerCerts
+	var others [][]byte
+	for _, b := range s.otherRequests() {
+		others = append(others, s.octetsOf(b))
+	}
 	s.inlineOrWork(v.Inline(), func() error {
-		return v.Verify(ctx, auth.Method, auth.Data, certs)
+		return verifyPeer(v, ctx, others, auth, certs)
 	}, func(err error) {
 		if err != nil {
 			s.refusePeer(err)

@@ -44,6 +44,7 @@ type handshake struct {
 	notifies  []*message.Notify
 
 	// Of a responder.
+	origin     initOrigin
 	mobike     bool // MOBIKE_SUPPORTED came
 	mobikeData []byte
 	proofReady bool
@@ -57,6 +58,7 @@ type handshake struct {
 	group    suite.GroupID
 	key      *suite.KeyExchange
 	cookie   []byte
+	baked    suite.GroupID // group of the request that cookie came for
 	restarts int
 	busy     bool // work is under way on a response
 	childSPI uint32

@@ -14,6 +14,7 @@ import (
 func (s *Session) initRequest(m *message.Message, data []byte, choice suite.Choice, ke *message.KeyExchange, ni *message.Nonce) {
 	s.sa = &ikeSA{spiI: m.InitiatorSPI, spiR: s.newSPI(), suite: choice.IKE, window: 1, receiving: receiving{nextRecv: 1}}
 	s.hs = &handshake{initReq: bytes.Clone(data), ni: bytes.Clone(ni.Data), nr: s.nonce()}
+	s.hs.origin = initOrigin{&s.front.cookies, s.path.Remote.Addr()}
 	s.state = stateInit
 	s.expires = s.now.Add(s.opt.HalfOpenTime)
 	s.learnInit(m.Payloads)

@@ -119,10 +119,10 @@ func (s *Session) initResponse(path Path, data []byte) {
 		return
 	}
 	if c := message.GetNotify(m.Payloads, message.COOKIE); c != nil && m.ResponderSPI == 0 {
-		if len(c.Data) == 0 || len(c.Data) > 64 || !s.restart() {
+		if len(c.Data) == 0 || len(c.Data) > 64 || s.lateCookie(c.Data) || !s.restart() {
 			return
 		}
-		hs.cookie = bytes.Clone(c.Data)
+		hs.cookie, hs.baked = bytes.Clone(c.Data), hs.group
 		s.sendInit()
 		return
 	}
@@ -189,6 +189,14 @@ func (s *Session) initResponse(path Path, data []byte) {
 		s.state = stateAuth
 		s.nextExchange()
 	})
+}
+
+// lateCookie tells whether a cookie is the answer to another copy of the request that has brought us the one we have.
+// That one counts until it has been refused, as the silence about a repeated request shows: two requests with different
+// cookies would have two responses, and none says which request it answers.
+func (s *Session) lateCookie(cookie []byte) bool {
+	hs := s.hs
+	return hs.cookie != nil && hs.baked == hs.group && (bytes.Equal(cookie, hs.cookie) || s.sa.outstanding[0].tries == 0)
 }
 
 // restart counts the times that unprotected answers make us start over.
