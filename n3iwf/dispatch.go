@@ -217,7 +217,7 @@ func (u *ue) initialContextSetup(m *ngap.InitialContextSetupRequest) {
 	u.key = append([]byte(nil), m.SecurityKey[:]...)
 	u.clearGuard()
 	if len(m.NASPDU) > 0 {
-		u.nasQueue = append(u.nasQueue, m.NASPDU)
+		u.waitForNAS(m.NASPDU)
 	}
 	u.continueEAP()
 }

@@ -325,7 +325,7 @@ func (u *ue) settle(c *ueContext, back *departed, out ikev2.Output) {
 		u.log.Info("UE taken over from another node", slog.String("path", u.path.String()), slog.Int("pdu_sessions", len(u.sessions)))
 		u.moveTunnels()
 	}
-	u.setGuard(nf.live().Timers.NASConnection, "the UE's TCP connection for NAS, after it came from another node", func() {
+	u.setGuard(nf.live().Timers.NASConnection, guardNAS, func() {
 		u.requestRelease(ngap.CauseRadioNetworkRadioConnectionWithUeLost.Cause())
 		u.endIKE()
 	})

@@ -45,7 +45,7 @@ func (u *ue) leave(node int) {
 	}
 	u.departure = &departure{node: node, until: time.Now().Add(leavePatience)}
 	u.log.Info("UE goes to another node", slog.Int("node", node))
-	if u.connected {
+	if u.nasConn != nil {
 		u.nf.nas.Leave(u.nasFrom)
 	} else {
 		u.departure.nas = true
@@ -210,6 +210,10 @@ func (u *ue) takeOut(d *departed, session []byte) *ueContext {
 	c := &ueContext{
 		RANID: u.ranID, AMFID: uint64(*u.amfID), AMF: u.ng.name(), Since: u.since, Emergency: u.emergency, Session: session, Inner: u.inner, NextChild: u.nextChild,
 		Moves: u.moves, Paths: u.paths, AMBR: [2]uint64{u.rates.downlink, u.rates.uplink},
+	}
+	if u.nasConn != nil { // the UE has not closed its side in time
+		u.takeBack(u.nasConn.Undelivered(), true)
+		u.nasConn = nil
 	}
 	c.NAS = append(c.NAS, u.nasQueue...)
 	for id, child := range u.children {

@@ -4,6 +4,7 @@ package n3iwf
 
 import (
 	"encoding/binary"
+	"errors"
 	"log/slog"
 	"net/netip"
 	"sync"
@@ -14,6 +15,9 @@ import (
 
 // NAS is carried, never read: during EAP-5G in its packets, then in envelopes over TCP inside the signalling SA (TS 24.502 8.2). What
 // the AMF sends before that TCP connection exists waits in order.
+
+// guardNAS is what the guard of a UE waits for that has no NAS connection yet.
+const guardNAS = "the UE's TCP connection for NAS"
 
 // uplinkNAS passes a NAS message of the UE to its AMF.
 func (u *ue) uplinkNAS(pdu []byte) {
@@ -34,34 +38,26 @@ func (u *ue) downlinkNAS(pdu []byte) {
 	if len(pdu) == 0 {
 		return
 	}
-	if u.connected && len(u.nasQueue) == 0 {
+	if u.nasConn != nil && len(u.nasQueue) == 0 {
 		u.writeNAS(pdu)
 		return
 	}
-	if len(u.nasQueue) >= u.nf.live().Limits.NASQueue || u.state == stateReleasing {
-		u.nonDelivery(pdu)
-		return
-	}
-	u.nasQueue = append(u.nasQueue, pdu)
+	u.waitForNAS(pdu)
 	u.continueEAP()
 }
 
+// writeNAS sends on the connection that the owner knows of, and on no other: one that has just taken its place has to wait for what this one has left.
 func (u *ue) writeNAS(pdu []byte) {
 	u.idle.nas = true
-	if err := u.nf.nas.Send(u.nasAddr(), pdu); err != nil {
+	err := u.nasConn.Send(pdu)
+	switch {
+	case err == nil:
+	case errors.Is(err, nas.ErrNotConnected):
+		u.waitForNAS(pdu) // nasClosed follows, with what is to be sent before this
+	default:
 		u.log.Warn("downlink NAS not delivered", slog.Any("error", err))
 		u.nonDelivery(pdu)
 	}
-}
-
-// nonDelivery tells the AMF that a NAS message did not reach the UE (TS 38.413 8.6.4).
-func (u *ue) nonDelivery(pdu []byte) {
-	if u.amfID == nil || u.released {
-		return
-	}
-	u.send(&ngap.NASNonDeliveryIndication{
-		AMFUENGAPID: *u.amfID, RANUENGAPID: ngap.RANUENGAPID(u.ranID), NASPDU: pdu, Cause: ngap.CauseRadioNetworkRadioConnectionWithUeLost.Cause(),
-	})
 }
 
 // nasAddr is the inner address that the UE's NAS connection comes from.
@@ -76,31 +72,25 @@ func (u *ue) nasAddr() netip.Addr {
 }
 
 // nasConnected: the UE's TCP connection is there; what waited goes first.
-func (u *ue) nasConnected(from netip.Addr) {
-	u.connected, u.nasFrom = true, from
-	if u.state == stateUp {
-		u.clearGuard()
+func (u *ue) nasConnected(from netip.Addr, c *nas.Conn) {
+	if u.nasConn != nil && u.nasFrom != from {
+		u.nf.nas.Disconnect(u.nasFrom) // a UE has one, of either family
+	}
+	u.nasConn, u.nasFrom = c, from
+	if u.state == stateUp && u.guardFor == guardNAS {
+		u.clearGuard() // and not that of a PDU session, when the connection is another one
 	}
 	u.trace.end(spanNASConnection, "")
 	u.trace.registered(u)
 	queue := u.nasQueue
 	u.nasQueue = nil
 	for _, pdu := range queue {
+		if len(u.nasQueue) > 0 { // it is broken already
+			u.waitForNAS(pdu)
+			continue
+		}
 		u.writeNAS(pdu)
 	}
-}
-
-// nasClosed: the connection is gone; the UE opens a new one while the IKE SA lives.
-func (u *ue) nasClosed(from netip.Addr, reason error) {
-	if u.nasFrom != from {
-		return
-	}
-	u.connected = false
-	if u.departure != nil {
-		u.departure.nas = true
-		u.leaveLater(0)
-	}
-	u.log.Info("NAS connection closed", slog.Any("reason", reason))
 }
 
 // maxUplinkPending is how many NAS messages of one UE may wait for its owner.
@@ -112,7 +102,7 @@ type nasEvents struct{ nf *N3IWF }
 var _ nas.Events = nasEvents{}
 
 // OnConnected may come when the UE has just gone: then nobody else would close the connection.
-func (e nasEvents) OnConnected(from netip.Addr) {
+func (e nasEvents) OnConnected(from netip.Addr, c *nas.Conn) {
 	u := e.nf.byInner.find(from)
 	if u == nil {
 		e.nf.nas.Disconnect(from)
@@ -123,7 +113,7 @@ func (e nasEvents) OnConnected(from netip.Addr) {
 		case now == nil:
 			e.nf.nas.Disconnect(from)
 		case now == u && !u.gone:
-			u.owner.guarded(u, func() { u.nasConnected(from) })
+			u.owner.guarded(u, func() { u.nasConnected(from, c) })
 		}
 	})
 }
@@ -148,10 +138,6 @@ func (e nasEvents) OnNAS(from netip.Addr, pdu []byte) {
 	u.owner.mail.post(func() { u.uplinkPending.Add(-1) })
 }
 
-func (e nasEvents) OnClosed(from netip.Addr, reason error) {
-	e.post(from, func(u *ue) { u.nasClosed(from, reason) })
-}
-
 // logAttrsOf tells logs which UE has an inner address.
 func (nf *N3IWF) logAttrsOf(inner netip.Addr) []slog.Attr {
 	if u := nf.byInner.find(inner); u != nil {
@@ -160,9 +146,9 @@ func (nf *N3IWF) logAttrsOf(inner netip.Addr) []slog.Attr {
 	return nil
 }
 
-func (e nasEvents) post(from netip.Addr, task func(u *ue)) {
+func (e nasEvents) OnClosed(from netip.Addr, c *nas.Conn, ended nas.Ended) {
 	if u := e.nf.byInner.find(from); u != nil {
-		u.owner.forUE(u, func() { task(u) })
+		u.owner.forUE(u, func() { u.nasClosed(c, ended) })
 	}
 }
 

@@ -154,12 +154,35 @@ func (ng *ngConnection) withNotice(message ngap.Message) {
 
 // send sends a message of one UE through the association that the UE is bound to, on the UE's stream there. It tells false when there is none.
 func (ng *ngConnection) send(ranID uint32, message ngap.Message) bool {
-	t := ng.route(ranID)
-	if t == nil {
-		return false
+	ng.mu.Lock()
+	up := ng.routeLocked(ranID) != nil
+	ng.mu.Unlock()
+	if !up {
+		return false // and what is to be reported with the message waits too
 	}
 	ng.withNotice(message)
-	return t.write(ranID, true, message)
+	pdu, ok := ng.encode(message)
+	if !ok {
+		return true
+	}
+	ng.mu.Lock() // the association may have been lost meanwhile, and another one be there
+	t := ng.routeLocked(ranID)
+	ok = t != nil && t.postLocked(outgoing{ranID, true, pdu}, false)
+	ng.mu.Unlock()
+	if ok {
+		ng.amf.nf.counters.NGAPSent.Add(ngap.Name(message))
+	}
+	return ok
+}
+
+// encode gives false for a message that is never sent.
+func (ng *ngConnection) encode(message ngap.Message) ([]byte, bool) {
+	b, err := ngap.Encode(message)
+	if err != nil {
+		_, ran := ngap.UEIDs(message)
+		ng.amf.log.Error("NGAP message cannot be encoded; not sent", ueAttr(ran), slog.Any("error", err))
+	}
+	return b, err == nil
 }
 
 // answer sends a message on the association where the cause of it came, on the stream of the UE that it names, if any.

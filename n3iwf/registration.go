@@ -305,7 +305,7 @@ func (u *ue) established(ev ikev2.Established) {
 	u.log.Info("UE authenticated", slog.String("path", u.path.String()), slog.Bool("mobike", ev.MOBIKE), slog.Duration("after", time.Since(u.since)))
 	u.correctAddresses()
 	u.watchInactivity()
-	u.setGuard(u.nf.live().Timers.NASConnection, "the UE's TCP connection for NAS", func() {
+	u.setGuard(u.nf.live().Timers.NASConnection, guardNAS, func() {
 		u.requestRelease(ngap.CauseRadioNetworkRadioConnectionWithUeLost.Cause())
 		u.endIKE()
 	})

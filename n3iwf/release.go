@@ -25,6 +25,7 @@ func (u *ue) requestRelease(cause ngap.Cause) {
 		u.released = true
 		return
 	}
+	u.giveUpNAS()
 	request := &ngap.UEContextReleaseRequest{AMFUENGAPID: *u.amfID, RANUENGAPID: ngap.RANUENGAPID(u.ranID), Cause: cause}
 	for id := range u.sessions {
 		request.PDUSessionResourceListCxtRelReq = append(request.PDUSessionResourceListCxtRelReq, ngap.PDUSessionResourceItemCxtRelReq{PDUSessionID: id})
@@ -160,8 +161,8 @@ func (u *ue) freeNWu() {
 	}
 	clear(u.children)
 	u.signallingHandle.Store(nil)
-	if u.connected {
-		u.connected = false
+	if u.nasConn != nil {
+		u.nasConn = nil
 		u.nf.nas.Disconnect(u.nasFrom)
 	}
 	u.nf.byInner.remove(u)

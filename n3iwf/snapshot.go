@@ -310,7 +310,7 @@ func (s *UESummary) matches(filter string) bool {
 }
 
 func (u *ue) detail() UEDetail {
-	d := UEDetail{UESummary: u.summary(), NAS: u.connected, SAs: []SAView{}, Sessions: []SessionView{}, Paths: slices.Clone(u.paths)}
+	d := UEDetail{UESummary: u.summary(), NAS: u.nasConn != nil, SAs: []SAView{}, Sessions: []SessionView{}, Paths: slices.Clone(u.paths)}
 	if u.amfID != nil {
 		id := uint64(*u.amfID)
 		d.AMFUENGAPID = &id

@@ -34,7 +34,10 @@ type tnla struct {
 // tnlaLink is one life of the association.
 type tnlaLink struct {
 	association transport.Association
-	outbox      chan outgoing
+	wake        chan struct{} // there is something in outbox
+	outbox      []outgoing    // oldest first; under ng.mu
+	moved       int           // of those, that came from an association that was lost; likewise
+	aborting    bool          // likewise
 }
 
 // outgoing is one NGAP message on its way to the association.
@@ -47,7 +50,7 @@ type outgoing struct {
 const (
 	// firstWeight is the weight factor of an association that the AMF has not said one of.
 	firstWeight = 255
-	// outboxSize is how many messages may wait for the association: owners must never wait for an AMF that takes nothing.
+	// outboxSize is how many messages may wait for the association before it is aborted: owners must never wait for an AMF that takes nothing.
 	outboxSize = 4096
 	// maxTNLAs is maxnoofTNLAssociations of TS 38.413 9.4.7.
 	maxTNLAs = 32
@@ -80,12 +83,15 @@ func (ng *ngConnection) tnlaTo(addresses []netip.Addr, port uint16) *tnla {
 // attach begins a life of the association.
 func (t *tnla) attach(association transport.Association) {
 	t.ng.mu.Lock()
-	t.link = &tnlaLink{association: association, outbox: make(chan outgoing, outboxSize)}
+	t.link = &tnlaLink{association: association, wake: make(chan struct{}, 1)}
 	t.ng.mu.Unlock()
 }
 
-// detach ends it: UEs that were bound to it use another one with their next message, and so does what was not sent. It tells false when there is
-// no other.
+// detach ends it: UEs that were bound to it use another one with their next message, and so does what was not handed to SCTP, before anything that comes
+// later. It tells false when there is no other association.
+//
+// What SCTP has taken and the AMF has not acknowledged may have arrived or not: neither the kernel nor the AMF can say which. It is not repeated, since
+// NAS and NGAP procedures that come twice do more harm than those that get no answer, which have their timers.
 func (t *tnla) detach() bool {
 	ng := t.ng
 	ng.mu.Lock()
@@ -97,23 +103,19 @@ func (t *tnla) detach() bool {
 		}
 	}
 	left := slices.ContainsFunc(ng.tnlas, func(other *tnla) bool { return other.link != nil })
-	ng.mu.Unlock()
-	var unsent []outgoing
-	for {
-		select {
-		case m := <-old.outbox:
-			to := ng.anyTNLA(m.ofUE)
-			if m.ofUE {
-				to = ng.route(m.ranID)
-			}
-			if to == nil || !to.post(m) {
-				unsent = append(unsent, m)
-			}
-		default:
-			ng.giveBack(unsent)
-			return left
+	var waiting []outgoing
+	for _, m := range old.outbox {
+		to := ng.anyTNLALocked(m.ofUE)
+		if m.ofUE {
+			to = ng.routeLocked(m.ranID)
+		}
+		if to == nil || !to.postLocked(m, true) {
+			waiting = append(waiting, m)
 		}
 	}
+	ng.mu.Unlock()
+	ng.giveBack(waiting)
+	return left
 }
 
 // giveBack lets UEs keep what the last association has not sent, until their AMF is back.
@@ -202,7 +204,7 @@ func (t *tnla) run(association transport.Association) error {
 	sent := make(chan struct{})
 	go func() {
 		defer close(sent)
-		link.sendAll(ctx, t.ng.amf.log)
+		t.ng.sendAll(ctx, link)
 	}()
 	defer func() {
 		cancel()
@@ -221,17 +223,48 @@ func (t *tnla) run(association transport.Association) error {
 	}
 }
 
-// sendAll sends what the owners have put out, in order.
-func (l *tnlaLink) sendAll(ctx context.Context, log *slog.Logger) {
+// sendAll sends what the owners have put out, in order. What the association does not take stays in front.
+func (ng *ngConnection) sendAll(ctx context.Context, l *tnlaLink) {
+	log := ng.amf.log
 	for {
-		select {
-		case <-ctx.Done():
-			return
-		case m := <-l.outbox:
-			if err := l.association.Send(ctx, l.stream(m), m.pdu); err != nil {
-				log.Warn("NGAP message not sent", slog.Any("error", err))
-			}
+		ng.mu.Lock()
+		var m outgoing
+		some := len(l.outbox) > 0
+		if some {
+			m = l.outbox[0]
 		}
+		ng.mu.Unlock()
+		if !some {
+			select {
+			case <-ctx.Done():
+				return
+			case <-l.wake:
+			}
+			continue
+		}
+		err := l.association.Send(ctx, l.stream(m), m.pdu)
+		switch {
+		case err == nil:
+		case errors.Is(err, transport.ErrStream), errors.Is(err, transport.ErrMessageSize):
+			log.Error("NGAP message not sent", slog.Any("error", err))
+		case ctx.Err() != nil:
+			return
+		default:
+			log.Warn("NGAP message not sent; the association is aborted", slog.Any("error", err))
+			l.abort(log)
+			return
+		}
+		ng.mu.Lock()
+		if l.outbox = l.outbox[1:]; len(l.outbox) == 0 {
+			l.outbox, l.moved = nil, 0
+		}
+		ng.mu.Unlock()
+	}
+}
+
+func (l *tnlaLink) abort(log *slog.Logger) {
+	if err := l.association.Abort("no progress"); err != nil {
+		log.Warn("abort", slog.Any("error", err))
 	}
 }
 
@@ -245,10 +278,8 @@ func (l *tnlaLink) stream(m outgoing) uint16 {
 
 // write sends a message; false when the association is down.
 func (t *tnla) write(ranID uint32, ofUE bool, message ngap.Message) bool {
-	b, err := ngap.Encode(message)
-	if err != nil {
-		_, ran := ngap.UEIDs(message)
-		t.ng.amf.log.Error("NGAP message cannot be encoded; not sent", ueAttr(ran), slog.Any("error", err))
+	b, ok := t.ng.encode(message)
+	if !ok {
 		return true
 	}
 	if !t.post(outgoing{ranID, ofUE, b}) {
@@ -261,20 +292,31 @@ func (t *tnla) write(ranID uint32, ofUE bool, message ngap.Message) bool {
 func (t *tnla) post(m outgoing) bool {
 	t.ng.mu.Lock()
 	defer t.ng.mu.Unlock() // a link takes nothing any more once it is detached
-	if t.link == nil {
+	return t.postLocked(m, false)
+}
+
+// postLocked puts a message out. Those of an association that was lost find room in any case.
+func (t *tnla) postLocked(m outgoing, moved bool) bool {
+	l := t.link
+	if l == nil {
 		return false
 	}
-	select {
-	case t.link.outbox <- m:
-	default:
+	n := len(l.outbox) - l.moved
+	switch {
+	case moved:
+		l.moved++
+	case n >= 2*outboxSize:
+		return false
+	case n >= outboxSize && !l.aborting:
+		l.aborting = true
 		log := t.ng.amf.log
-		log.Error("the AMF takes no messages; the association is aborted", slog.Int("waiting", outboxSize))
-		association := t.link.association
-		go func() {
-			if err := association.Abort("no progress"); err != nil {
-				log.Warn("abort", slog.Any("error", err))
-			}
-		}()
+		log.Error("the AMF takes no messages; the association is aborted", slog.Int("waiting", len(l.outbox)))
+		go l.abort(log)
+	}
+	l.outbox = append(l.outbox, m)
+	select {
+	case l.wake <- struct{}{}:
+	default:
 	}
 	return true
 }
@@ -293,11 +335,9 @@ func (ng *ngConnection) unbindTNLA(ranID uint32) {
 	ng.mu.Unlock()
 }
 
-// route gives the association of a UE: the one that it is bound to, else one by the weights, to which it is bound from then on. Those of weight 0 are
+// routeLocked gives the association of a UE: the one that it is bound to, else one by the weights, to which it is bound from then on. Those of weight 0 are
 // not for the first message of a UE, so that they come last.
-func (ng *ngConnection) route(ranID uint32) *tnla {
-	ng.mu.Lock()
-	defer ng.mu.Unlock()
+func (ng *ngConnection) routeLocked(ranID uint32) *tnla {
 	if t := ng.bound[ranID]; t != nil && t.link != nil {
 		return t
 	}
@@ -342,6 +382,10 @@ func byWeight(all []*tnla, draw func(int) int) *tnla {
 func (ng *ngConnection) anyTNLA(ofUE bool) *tnla {
 	ng.mu.Lock()
 	defer ng.mu.Unlock()
+	return ng.anyTNLALocked(ofUE)
+}
+
+func (ng *ngConnection) anyTNLALocked(ofUE bool) *tnla {
 	against := ngap.TNLAssociationUsageUe
 	if ofUE {
 		against = ngap.TNLAssociationUsageNonUe

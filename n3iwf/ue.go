@@ -15,6 +15,7 @@ import (
 	"github.com/open-n3iwf/n3iwf/ngap"
 	"github.com/open-n3iwf/n3iwf/nwu/eap5g"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
+	"github.com/open-n3iwf/n3iwf/nwu/nas"
 )
 
 // ue is one UE context: the IKE session towards the UE, the NGAP association towards its AMF, and what lies between. It belongs to one
@@ -44,7 +45,8 @@ type ue struct {
 	nextChild        uint32
 	inner            [2]netip.Addr // IPv4 and IPv6; zero when not assigned
 	nasFrom          netip.Addr    // where the NAS connection comes from
-	connected        bool          // NAS over TCP
+	nasConn          *nas.Conn     // NAS over TCP; nil while there is none
+	nasPatience      bool          // a timer limits what waits for one
 	nasQueue         [][]byte      // downlink NAS that waits for EAP or TCP
 	moves            uint64
 	movedAt          time.Time    // when the IKE SA last took another path

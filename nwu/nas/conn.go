@@ -32,7 +32,7 @@ type worker struct {
 	jobs     []job // each connection is in it once at most
 	spare    []job
 	stopping bool
-	conns    map[netip.Addr]*conn
+	conns    map[netip.Addr]*Conn
 }
 
 func (w *worker) push(j job) {
@@ -50,7 +50,7 @@ func (w *worker) stop() {
 }
 
 // lookup gives the connection of a UE on which messages can be sent.
-func (w *worker) lookup(ue netip.Addr) *conn {
+func (w *worker) lookup(ue netip.Addr) *Conn {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if c := w.conns[ue]; c != nil && c.usable.Load() {
@@ -80,14 +80,14 @@ func (w *worker) run() {
 		w.spare = jobs[:0]
 	}
 	w.mu.Lock()
-	left := make([]*conn, 0, len(w.conns))
+	left := make([]*Conn, 0, len(w.conns))
 	for _, c := range w.conns {
 		left = append(left, c)
 	}
 	jobs := w.jobs
 	w.mu.Unlock()
 	for _, j := range jobs {
-		if c, ok := j.(*conn); ok && !c.registered {
+		if c, ok := j.(*Conn); ok && !c.registered {
 			c.ep.Abort() // accepted, never told of
 		}
 	}
@@ -96,8 +96,8 @@ func (w *worker) run() {
 	}
 }
 
-// conn is one TCP connection of a UE.
-type conn struct {
+// Conn is one TCP connection of a UE.
+type Conn struct {
 	t         *transport
 	ue        netip.Addr
 	ep        tcpip.Endpoint
@@ -108,6 +108,7 @@ type conn struct {
 	usable    atomic.Bool       // may be sent on
 	closing   atomic.Bool       // Disconnect was called
 	leaving   atomic.Bool       // Leave was called
+	broken    atomic.Pointer[error]
 
 	// Of the worker.
 	dialing    bool // TCP handshake of our own not done
@@ -116,12 +117,14 @@ type conn struct {
 	finished   bool // our FIN is on its way, the peer's is awaited
 	splitter   Splitter
 
+	key     flightKey
+	flight  *flight
 	sendMu  sync.Mutex // orders Send of several goroutines
 	pending []byte     // what TCP has not taken yet
 }
 
 // log is the log for this UE.
-func (c *conn) log() *slog.Logger {
+func (c *Conn) log() *slog.Logger {
 	about := []slog.Attr{slog.Any("inner", c.ue)}
 	if c.t.options.LogAttrs != nil {
 		about = append(about, c.t.options.LogAttrs(c.ue)...)
@@ -130,21 +133,21 @@ func (c *conn) log() *slog.Logger {
 }
 
 // start hands a new connection to its worker.
-func (c *conn) start() {
+func (c *Conn) start() {
 	c.entry.Init(c, waiter.ReadableEvents|waiter.WritableEvents|waiter.EventHUp|waiter.EventErr|waiter.EventRdHUp)
 	c.queue.EventRegister(&c.entry)
 	c.NotifyEvent(0)
 }
 
 // NotifyEvent is called by the stack, with its locks held, when the connection can be read or written or has ended.
-func (c *conn) NotifyEvent(waiter.EventMask) {
+func (c *Conn) NotifyEvent(waiter.EventMask) {
 	if !c.scheduled.Swap(true) {
 		c.t.worker(c.ue).push(c)
 	}
 }
 
 // serve does what there is to do for the connection. A panic ends it and nothing else.
-func (c *conn) serve(w *worker) {
+func (c *Conn) serve(w *worker) {
 	defer func() {
 		if r := recover(); r != nil {
 			c.t.count.panics.Add(1)
@@ -166,18 +169,20 @@ func (c *conn) serve(w *worker) {
 	if c.dialing && !c.connected(w) {
 		return
 	}
-	if err := c.flush(); err != nil {
-		c.end(w, err, true)
-		return
-	}
+	c.flush()
 	c.finish()
-	if err := c.read(w); err != nil {
+	// What has come is read also from a connection that is broken: the peer has been told that it arrived.
+	err := c.read(w)
+	if broken := c.broken.Load(); broken != nil && !errors.Is(err, ErrProtocol) {
+		err = fmt.Errorf("%w: %w", ErrReset, *broken) // the stack tells it only once
+	}
+	if err != nil {
 		c.end(w, err, errors.Is(err, ErrProtocol) || errors.Is(err, ErrReset))
 	}
 }
 
 // register makes c the connection of its UE, in place of an older one.
-func (c *conn) register(w *worker) bool {
+func (c *Conn) register(w *worker) bool {
 	w.mu.Lock()
 	old := w.conns[c.ue]
 	w.conns[c.ue] = c
@@ -185,6 +190,9 @@ func (c *conn) register(w *worker) bool {
 	w.mu.Unlock()
 	if old != nil {
 		c.t.count.replaced.Add(1)
+		if old.usable.Load() {
+			_ = old.read(w) // what it has acknowledged; the reason of its end is another one
+		}
 		old.end(w, ErrReplaced, true)
 	}
 	if c.dialing {
@@ -201,7 +209,7 @@ func (c *conn) register(w *worker) bool {
 }
 
 // connected finds out how the handshake of a dialled connection stands.
-func (c *conn) connected(w *worker) bool {
+func (c *Conn) connected(w *worker) bool {
 	if c.ep.Readiness(waiter.WritableEvents|waiter.EventErr|waiter.EventHUp) == 0 {
 		return false
 	}
@@ -218,15 +226,15 @@ func (c *conn) connected(w *worker) bool {
 	return true
 }
 
-func (c *conn) up() {
+func (c *Conn) up() {
 	c.usable.Store(true)
 	c.t.count.open.Add(1)
 	c.t.count.connected.Add(1)
-	c.t.options.Events.OnConnected(c.ue)
+	c.t.options.Events.OnConnected(c.ue, c)
 }
 
 // read takes what has come. The error is the reason why the connection has ended.
-func (c *conn) read(w *worker) error {
+func (c *Conn) read(w *worker) error {
 	for range readsPerTurn {
 		dst := tcpip.SliceWriter(w.scratch)
 		n, err := c.ep.Read(&dst, tcpip.ReadOptions{})
@@ -248,13 +256,17 @@ func (c *conn) read(w *worker) error {
 	return nil
 }
 
-func (c *conn) received(pdu []byte) {
+func (c *Conn) received(pdu []byte) {
 	c.t.count.nasIn.Add(1)
 	c.t.options.Events.OnNAS(c.ue, pdu)
 }
 
-// send gives one envelope to TCP, or puts it behind what waits.
-func (c *conn) send(pdu []byte) error {
+// Send gives a NAS message (1 to 65535 octets, copied) to TCP, after all those sent before. ErrNotConnected when the connection has ended,
+// ErrOverflow when too much waits already; the message is not sent then. What becomes of one that is sent on a connection that ends, OnClosed tells.
+func (c *Conn) Send(pdu []byte) error {
+	if len(pdu) == 0 || len(pdu) > 65535 {
+		return fmt.Errorf("%w: NAS message of %d octets", ErrProtocol, len(pdu))
+	}
 	c.sendMu.Lock()
 	defer c.sendMu.Unlock()
 	if !c.usable.Load() {
@@ -264,16 +276,19 @@ func (c *conn) send(pdu []byte) error {
 		c.t.count.overflow.Add(1)
 		return fmt.Errorf("%w: UE %s, %d octets", ErrOverflow, c.ue, len(c.pending))
 	}
-	c.t.count.nasOut.Add(1)
+	c.flight.give(pdu)
 	if len(c.pending) > 0 {
+		c.t.count.nasOut.Add(1)
 		c.pending = AppendEnvelope(c.pending, pdu)
 		return nil
 	}
 	envelope := AppendEnvelope(make([]byte, 0, envelopeHeader+len(pdu)), pdu)
 	n, err := c.write(envelope)
 	if err != nil {
+		c.flight.giveBack()
 		return err
 	}
+	c.t.count.nasOut.Add(1)
 	if n < len(envelope) {
 		c.pending = envelope[n:]
 		// Room may have come while pending was empty, and its event been served before.
@@ -282,37 +297,43 @@ func (c *conn) send(pdu []byte) error {
 	return nil
 }
 
+// Undelivered takes what the peer has not acknowledged, from a connection that its user gives up before it ends: OnClosed does not tell of it again.
+func (c *Conn) Undelivered() Undelivered {
+	c.sendMu.Lock()
+	defer c.sendMu.Unlock()
+	return c.flight.land(len(c.pending), true)
+}
+
 // write gives octets to TCP, in one segment if it can, and tells how many it took.
-func (c *conn) write(b []byte) (int, error) {
+func (c *Conn) write(b []byte) (int, error) {
 	n, err := c.ep.Write(bytes.NewReader(b), tcpip.WriteOptions{})
 	switch err.(type) {
 	case nil, *tcpip.ErrWouldBlock:
 		return int(n), nil
 	}
-	return int(n), fmt.Errorf("%w: UE %s: %s", ErrNotConnected, c.ue, err)
+	broken := fmt.Errorf("%w: UE %s: %s", ErrNotConnected, c.ue, err)
+	c.broken.Store(&broken)
+	c.NotifyEvent(0)
+	return int(n), broken
 }
 
 // flush gives TCP what waits.
-func (c *conn) flush() error {
+func (c *Conn) flush() {
 	c.sendMu.Lock()
 	defer c.sendMu.Unlock()
 	for len(c.pending) > 0 {
 		n, err := c.write(c.pending)
-		if err != nil {
-			return fmt.Errorf("%w: %w", ErrReset, err)
-		}
-		if n == 0 {
-			return nil
+		if err != nil || n == 0 {
+			return
 		}
 		if c.pending = c.pending[n:]; len(c.pending) == 0 {
 			c.pending = nil
 		}
 	}
-	return nil
 }
 
 // finish sends FIN behind all that was sent, once, when the UE is leaving.
-func (c *conn) finish() {
+func (c *Conn) finish() {
 	c.sendMu.Lock()
 	defer c.sendMu.Unlock()
 	if !c.leaving.Load() || c.finished || len(c.pending) > 0 {
@@ -327,7 +348,7 @@ func (c *conn) finish() {
 }
 
 // end ends the connection once and tells why. hard resets it at once, otherwise what was sent is still delivered.
-func (c *conn) end(w *worker, reason error, hard bool) {
+func (c *Conn) end(w *worker, reason error, hard bool) {
 	if c.ended {
 		return
 	}
@@ -345,8 +366,10 @@ func (c *conn) end(w *worker, reason error, hard bool) {
 		c.ep.Close()
 	}
 	c.sendMu.Lock()
+	lost := c.flight.land(len(c.pending), !hard)
 	c.pending = nil
 	c.sendMu.Unlock()
+	c.t.link.flights.end(c.key, c.flight)
 	if was {
 		c.t.count.open.Add(^uint64(0))
 	}
@@ -359,5 +382,5 @@ func (c *conn) end(w *worker, reason error, hard bool) {
 			c.log().Error("defect while closing the NAS connection of a UE", "panic", r, "stack", string(debug.Stack()))
 		}
 	}()
-	c.t.options.Events.OnClosed(c.ue, reason)
+	c.t.options.Events.OnClosed(c.ue, c, Ended{Reason: reason, Undelivered: lost})
 }

@@ -21,6 +21,7 @@ type link struct {
 	ueIsSource bool // of outbound packets: this is the UE's end
 	scratch    sync.Pool
 	held       sync.Map // netip.Addr -> *heldUE of UEs whose new connections are ignored
+	flights    flights
 
 	packetsIn, packetsOut, rejected atomic.Uint64
 }
@@ -57,6 +58,7 @@ func (l *link) input(packet []byte) {
 			return
 		}
 	}
+	l.flights.incoming(packet, !l.ueIsSource)
 	p := stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: buffer.MakeWithData(packet)})
 	(*d).DeliverNetworkPacket(protocol, p)
 	p.DecRef()
@@ -90,6 +92,7 @@ func (l *link) WritePackets(list stack.PacketBufferList) (int, tcpip.Error) {
 		*b = packet
 		if ue, ok := l.ue(packet); ok {
 			l.packetsOut.Add(1)
+			l.flights.outgoing(packet, l.ueIsSource)
 			l.out(ue, packet)
 		}
 	}

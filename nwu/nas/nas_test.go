@@ -31,6 +31,8 @@ type event struct {
 	ue     netip.Addr
 	pdu    []byte
 	reason error
+	lost   Undelivered
+	conn   *Conn
 }
 
 type recorder struct {
@@ -38,10 +40,12 @@ type recorder struct {
 	onNAS  func(ue netip.Addr, pdu []byte)
 }
 
-func newRecorder() *recorder                  { return &recorder{events: make(chan event, 4096)} }
-func (r *recorder) OnConnected(ue netip.Addr) { r.events <- event{kind: "connected", ue: ue} }
-func (r *recorder) OnClosed(ue netip.Addr, e error) {
-	r.events <- event{kind: "closed", ue: ue, reason: e}
+func newRecorder() *recorder { return &recorder{events: make(chan event, 4096)} }
+func (r *recorder) OnConnected(ue netip.Addr, c *Conn) {
+	r.events <- event{kind: "connected", ue: ue, conn: c}
+}
+func (r *recorder) OnClosed(ue netip.Addr, c *Conn, e Ended) {
+	r.events <- event{kind: "closed", ue: ue, conn: c, reason: e.Reason, lost: e.Undelivered}
 }
 func (r *recorder) OnNAS(ue netip.Addr, pdu []byte) {
 	if r.onNAS != nil {
@@ -60,6 +64,18 @@ func (r *recorder) next(t *testing.T, kind string) event {
 		t.Fatalf("no %s", kind)
 	}
 	return event{}
+}
+
+// kind gives the kind of the next event, whatever it is.
+func (r *recorder) kind(t *testing.T) string {
+	t.Helper()
+	select {
+	case e := <-r.events:
+		return e.kind
+	case <-time.After(20 * time.Second):
+		t.Fatal("no event")
+	}
+	return ""
 }
 
 // pair joins a server and a client; tap sees every packet and may drop it.

@@ -88,6 +88,18 @@ func NewClient(o Options) (*Client, error) {
 // an older connection of that address is replaced.
 func (c *Client) Dial(ue netip.Addr, server netip.AddrPort) error { return c.dial(ue, server) }
 
+// Reset ends the UE's connection at once with RST, as when the UE has lost it; OnClosed follows with ErrReset. Without connection it gives ErrNotConnected.
+func (c *Client) Reset(ue netip.Addr) error {
+	ue = ue.Unmap()
+	now := c.worker(ue).lookup(ue)
+	if now == nil {
+		return ErrNotConnected
+	}
+	now.ep.Abort()
+	now.NotifyEvent(0)
+	return nil
+}
+
 // Forget takes an inner address away from the stack when the UE has gone for good; its connection, if any, is closed.
 func (c *Client) Forget(ue netip.Addr) {
 	c.Disconnect(ue)

@@ -98,7 +98,7 @@ func newTransport(o Options, ueSide bool) (*transport, error) {
 		return nil, err
 	}
 	for range o.Workers {
-		w := &worker{t: t, conns: make(map[netip.Addr]*conn), scratch: make([]byte, 16<<10)}
+		w := &worker{t: t, conns: make(map[netip.Addr]*Conn), scratch: make([]byte, 16<<10)}
 		w.wake.L = &w.mu
 		t.workers = append(t.workers, w)
 		t.running.Add(1)
@@ -218,7 +218,9 @@ func (l *listener) serve(*worker) {
 			continue
 		}
 		l.t.prepare(ep)
-		c := &conn{t: l.t, ue: ue.Unmap(), ep: ep, queue: queue, splitter: Splitter{Max: l.t.options.MaxPDU}}
+		c := &Conn{t: l.t, ue: ue.Unmap(), ep: ep, queue: queue, splitter: Splitter{Max: l.t.options.MaxPDU}}
+		c.key = flightKey{c.ue, peer.Port}
+		c.flight = l.t.link.flights.begin(c.key)
 		c.start()
 	}
 }
@@ -237,7 +239,7 @@ func (t *transport) dial(ue netip.Addr, server netip.AddrPort) error {
 	if err != nil {
 		return err
 	}
-	c := &conn{t: t, ue: ue, queue: new(waiter.Queue), dialing: true, splitter: Splitter{Max: t.options.MaxPDU}}
+	c := &Conn{t: t, ue: ue, queue: new(waiter.Queue), dialing: true, splitter: Splitter{Max: t.options.MaxPDU}}
 	ep, terr := t.stack.NewEndpoint(tcp.ProtocolNumber, protocol, c.queue)
 	if terr != nil {
 		return fmt.Errorf("nas: dial from %s: %s", ue, terr)
@@ -248,6 +250,13 @@ func (t *transport) dial(ue netip.Addr, server netip.AddrPort) error {
 		ep.Close()
 		return fmt.Errorf("nas: dial from %s: %s", ue, terr)
 	}
+	own, terr := ep.GetLocalAddress()
+	if terr != nil {
+		ep.Close()
+		return fmt.Errorf("nas: dial from %s: %s", ue, terr)
+	}
+	c.key = flightKey{ue, own.Port}
+	c.flight = t.link.flights.begin(c.key)
 	c.remote = tcpip.FullAddress{NIC: nicID, Addr: tcpip.AddrFromSlice(to.AsSlice()), Port: server.Port()}
 	c.start()
 	return nil
@@ -266,18 +275,14 @@ func (t *transport) worker(ue netip.Addr) *worker {
 	return t.workers[maphash.Comparable(t.seed, ue)%uint64(len(t.workers))]
 }
 
-// Send gives a NAS message (1 to 65535 octets, copied) to TCP, after all those sent before. ErrNotConnected when the UE has
-// no connection, ErrOverflow when too much waits already; the message is not sent then.
+// Send is Conn.Send on the connection that the UE has now.
 func (t *transport) Send(ue netip.Addr, pdu []byte) error {
-	if len(pdu) == 0 || len(pdu) > 65535 {
-		return fmt.Errorf("%w: NAS message of %d octets", ErrProtocol, len(pdu))
-	}
 	ue = ue.Unmap()
 	c := t.worker(ue).lookup(ue)
 	if c == nil {
 		return fmt.Errorf("%w: UE %s", ErrNotConnected, ue)
 	}
-	return c.send(pdu)
+	return c.Send(pdu)
 }
 
 // Connected tells whether the UE has a connection.

@@ -27,12 +27,18 @@ var (
 // workers; calls about different addresses come at the same time. A call must not block; it may call Send and Disconnect.
 type Events interface {
 	// OnConnected: a TCP connection with this UE (its inner address) exists. It comes before the first OnNAS.
-	OnConnected(ue netip.Addr)
+	OnConnected(ue netip.Addr, c *Conn)
 	// OnNAS: one NAS message came. pdu belongs to the receiver.
 	OnNAS(ue netip.Addr, pdu []byte)
-	// OnClosed: the connection has ended, for one of the reasons above. It comes once for each OnConnected, before the
+	// OnClosed: the connection has ended, for one of the reasons above. It comes once for each OnConnected, after all that has come on it and before the
 	// OnConnected of a connection that replaces it, and for a Dial that failed.
-	OnClosed(ue netip.Addr, reason error)
+	OnClosed(ue netip.Addr, c *Conn, e Ended)
+}
+
+// Ended says why a connection has ended, and what of that which was sent on it the peer may not have got.
+type Ended struct {
+	Reason error
+	Undelivered
 }
 
 // Options say how a transport is made. Out and Events must be given; zero elsewhere takes the default in parentheses.

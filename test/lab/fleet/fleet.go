@@ -298,7 +298,7 @@ func (f *Fleet) nasOut() func(netip.Addr, []byte) {
 // nasEvents takes what happens on the NAS connections to the UEs.
 type nasEvents struct{ f *Fleet }
 
-func (nasEvents) OnConnected(netip.Addr) {}
+func (nasEvents) OnConnected(netip.Addr, *tcp.Conn) {}
 
 func (e nasEvents) OnNAS(inner netip.Addr, pdu []byte) {
 	if found, ok := e.f.byInner.Load(inner); ok {
@@ -307,9 +307,9 @@ func (e nasEvents) OnNAS(inner netip.Addr, pdu []byte) {
 	}
 }
 
-func (e nasEvents) OnClosed(inner netip.Addr, reason error) {
+func (e nasEvents) OnClosed(inner netip.Addr, _ *tcp.Conn, ended tcp.Ended) {
 	if found, ok := e.f.byInner.Load(inner); ok {
 		u := found.(*UE)
-		e.f.post(u, func() { u.fail(reason) })
+		e.f.post(u, func() { u.fail(ended.Reason) })
 	}
 }

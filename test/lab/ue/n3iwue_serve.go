@@ -16,6 +16,7 @@ import (
 	"github.com/open-n3iwf/n3iwf/nwu"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec/esp"
+	tcp "github.com/open-n3iwf/n3iwf/nwu/nas"
 	"github.com/open-n3iwf/n3iwf/test/lab/nas"
 	"github.com/open-n3iwf/n3iwf/test/lab/nas/security"
 )
@@ -212,9 +213,9 @@ func (u *N3IWUE) childSA(in []message.Payload) (out []message.Payload, install f
 // n3iwueNAS takes what happens on the NAS connection to the one goroutine.
 type n3iwueNAS struct{ u *N3IWUE }
 
-func (e n3iwueNAS) OnConnected(netip.Addr) {}
+func (e n3iwueNAS) OnConnected(netip.Addr, *tcp.Conn) {}
 
-func (e n3iwueNAS) OnClosed(netip.Addr, error) {}
+func (e n3iwueNAS) OnClosed(netip.Addr, *tcp.Conn, tcp.Ended) {}
 
 func (e n3iwueNAS) OnNAS(_ netip.Addr, pdu []byte) {
 	e.u.post(func() error { return e.u.downlinkNAS(pdu) })

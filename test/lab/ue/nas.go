@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 
+	tcp "github.com/open-n3iwf/n3iwf/nwu/nas"
 	"github.com/open-n3iwf/n3iwf/test/lab/nas"
 	"github.com/open-n3iwf/n3iwf/test/lab/nas/security"
 )
@@ -36,13 +37,26 @@ func (u *UE) writeNAS(pdu []byte) {
 }
 
 // nasClosed opens the connection again while the IKE SA lives (TS 24.502 8.2.2).
-func (u *UE) nasClosed(reason error) {
-	u.log.Debug("NAS connection closed", slog.Any("reason", reason))
+// What was sent on a connection that was lost goes again over the next one, in order: where the network has got it after all, its NAS COUNT shows that it
+// is a repetition (TS 24.501 4.4.3.2). A connection that the network has closed in good order still delivers what TCP has taken.
+func (u *UE) nasClosed(ended tcp.Ended) {
+	u.log.Debug("NAS connection closed", slog.Any("reason", ended.Reason))
 	u.nasUp = false
+	if !errors.Is(ended.Reason, tcp.ErrPeerClosed) {
+		u.nasWaiting = slices.Concat(ended.Unsure, ended.Unsent, u.nasWaiting)
+	} else {
+		u.nasWaiting = slices.Concat(ended.Unsent, u.nasWaiting)
+	}
 	if u.closedErr == nil && u.session != nil && u.session.Established() && u.waiters.deregistered == nil {
 		u.dialNAS()
 	}
 }
+
+// WriteNAS sends octets as a NAS message, whatever they are.
+func (u *UE) WriteNAS(pdu []byte) { u.post(func() { u.writeNAS(pdu) }) }
+
+// ResetNAS breaks the NAS connection with RST; the UE opens another one.
+func (u *UE) ResetNAS() error { return u.nas.Reset(u.innerFor(u.netNAS.Addr())) }
 
 // sendNAS protects a message and sends it over TCP.
 func (u *UE) sendNAS(m nas.Message) {
@@ -59,6 +73,9 @@ func (u *UE) sendNAS(m nas.Message) {
 
 // downlinkNAS handles a NAS message that came over TCP.
 func (u *UE) downlinkNAS(pdu []byte) {
+	if u.o.HearNAS != nil {
+		u.o.HearNAS(pdu)
+	}
 	b, err := u.plain(pdu)
 	if err == nil && u.security == nil {
 		err = errors.New("no security context")

@@ -12,6 +12,7 @@ import (
 	"github.com/open-n3iwf/n3iwf/gre"
 	"github.com/open-n3iwf/n3iwf/ikev2"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
+	tcp "github.com/open-n3iwf/n3iwf/nwu/nas"
 )
 
 const childGrace = 2 * time.Second
@@ -100,8 +101,10 @@ func (u *UE) OnReceive(f func(psi, qfi uint8, pdu []byte)) { u.receive.Store(&f)
 // nasEvents takes what happens on the NAS connection to the owner.
 type nasEvents struct{ u *UE }
 
-func (e nasEvents) OnConnected(netip.Addr) { e.u.post(e.u.nasConnected) }
+func (e nasEvents) OnConnected(netip.Addr, *tcp.Conn) { e.u.post(e.u.nasConnected) }
 
 func (e nasEvents) OnNAS(_ netip.Addr, pdu []byte) { e.u.post(func() { e.u.downlinkNAS(pdu) }) }
 
-func (e nasEvents) OnClosed(_ netip.Addr, reason error) { e.u.post(func() { e.u.nasClosed(reason) }) }
+func (e nasEvents) OnClosed(_ netip.Addr, _ *tcp.Conn, ended tcp.Ended) {
+	e.u.post(func() { e.u.nasClosed(ended) })
+}

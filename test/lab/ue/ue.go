@@ -82,6 +82,8 @@ type Options struct {
 	HoldNAS <-chan struct{}
 	// Tamper may replace what the UE sends over NAS-TCP: it gets each inner IP packet and gives what is sent instead, nil for nothing.
 	Tamper func(inner []byte) []byte
+	// HearNAS is shown each NAS message that comes over TCP, in the UE's goroutine; nil is not.
+	HearNAS func(pdu []byte)
 	// TamperEAP may replace the EAP packets that the UE sends.
 	TamperEAP func(packet []byte) []byte
 	// Step is told each step of registration and session set-up as it happens; nil is silent.
