@@ -27,6 +27,8 @@ func demoCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&o.Relay, "relay", false, "a remote UE behind ProSe layer-3 relay UEs, which changes between them and its own WLAN")
 	cmd.Flags().StringVar(&o.Routability, "routability", "before", "the N3IWF's return routability policy: before, after, off")
 	cmd.Flags().StringVar(&o.DataPlane, "dataplane", "user", "where N3IWF and UE have ESP: user (their processes) or kernel")
+	cmd.Flags().IntVar(&o.Rate, "rate", 0, "echo requests a second while the UE moves (default 500); fewer on a slow machine")
+	cmd.Flags().DurationVar(&o.Bulk, "bulk", 0, "how long each bulk transfer takes (default 2s)")
 	cmd.Flags().StringVar(&o.SCTP, "sctp", "", "SCTP between N3IWF and core: kernel, udp, raw, auto (default: what fits the network)")
 	return cmd
 }

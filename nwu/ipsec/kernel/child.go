@@ -86,7 +86,9 @@ type generation struct {
 	malformed, selector, refusedBytes              atomic.Uint64
 	inPaths                                        atomic.Pointer[[]ipsec.Path] // of in, for those who hold no lock
 	aligned                                        atomic.Bool                  // what comes on the path in use is not reported as from elsewhere
-	legBit                                         atomic.Uint32                // of the current inbound state
+	legBit                                         atomic.Uint32                // of the inbound state in use
+	bothUntil                                      atomic.Int64                 // Unix nanoseconds; see acceptSpare
+	stale                                          atomic.Uint64                // packets of spare states that were not new
 
 	// Under DataPlane.mu.
 	in       []*leg // the last one is that of the path in use

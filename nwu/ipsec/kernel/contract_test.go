@@ -13,6 +13,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -41,6 +42,14 @@ func testOptions(t *testing.T, sink ipsec.Sink) Options {
 	}
 }
 
+// onAddresses gives each address sockets of its own in place of wildcards.
+func onAddresses() []ipsec.Socket {
+	return []ipsec.Socket{
+		{Kind: ipsec.NATT, Local: at(gw4, testNATTPort)}, {Kind: ipsec.NATT, Local: at(gw6, testNATTPort)},
+		{Kind: ipsec.IKE, Local: at(gw4, testIKEPort)}, {Kind: ipsec.ESP, Local: at(gw4, 0)},
+	}
+}
+
 func (n *network) new(t *testing.T, o Options) *DataPlane {
 	t.Helper()
 	var d *DataPlane
@@ -57,17 +66,23 @@ func (n *network) listen(o udpbatch.Options) (c *udpbatch.Conn, err error) {
 }
 
 func TestKernelContract(t *testing.T) {
-	for _, workers := range []int{1, 3} {
-		shared := workers > 1
+	for _, mode := range []struct {
+		workers           int
+		shared, addresses bool
+	}{{1, false, false}, {3, true, false}, {2, false, true}} {
+		workers, shared := mode.workers, mode.shared
 		margin := uint64(0)
 		if shared {
 			margin = 4 * defaultMargin
 		}
-		t.Run(fmt.Sprintf("workers=%d,shared=%v", workers, shared), func(t *testing.T) {
+		t.Run(fmt.Sprintf("workers=%d,shared=%v,addresses=%v", workers, shared, mode.addresses), func(t *testing.T) {
 			n := newNetwork(t)
 			contract.Run(t, func(t *testing.T, sink ipsec.Sink) contract.Environment {
 				o := testOptions(t, sink)
-				o.Workers, o.PathReports, o.Shared = workers, -1, shared
+				o.Workers, o.PathReports, o.Shared, o.InboundGrace = workers, -1, shared, time.Minute
+				if mode.addresses {
+					o.Sockets = onAddresses()
+				}
 				d := n.new(t, o)
 				t.Cleanup(func() { // the kernel's reasons, for those who look into a failure
 					if t.Failed() {

@@ -114,6 +114,9 @@ func New(o Options) (d *DataPlane, err error) {
 	if d.link, err = newLink(d.xfrm, &o); err != nil {
 		return d, err
 	}
+	if err = d.probe(); err != nil {
+		return d, err
+	}
 	if d.reports, err = newReports(d); err != nil {
 		return d, err
 	}

@@ -12,8 +12,8 @@
 // address or the encapsulation changes, the kernel knows no difference between the two states, and one has to go before the other comes. For that
 // moment Writers wait; those who cannot be made to wait, sockets and programs in the kernel, get a margin of sequence numbers, or are blocked.
 //
-// What the kernel cannot do, and package user can: an inbound state belongs to one local address and to one kind of encapsulation. Packets of the
-// new kind or to the new address are accepted from the move on, those of the old one for a grace (address) or not at all (kind), and for that
-// grace each has a replay window of its own. Where packets came from is told by the kernel for UDP encapsulation only, and at most once in a
+// What the kernel cannot do, and package user can: an inbound state belongs to one local address and to one kind of encapsulation. So an SA has spare
+// states for the other addresses that are served; see spare.go. Served by a wildcard socket, or in another encapsulation, packets are accepted
+// from a Prepare or the move on, those of the path before for a grace (address) or not at all (encapsulation). Where packets came from is told by the kernel for UDP encapsulation only, and at most once in a
 // while. All peers need a kernel from 5.19, which tells a socket the mark of a packet.
 package kernel

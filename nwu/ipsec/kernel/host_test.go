@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/open-n3iwf/n3iwf/internal/udpbatch"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec/kernel/xfrm"
 )
@@ -362,4 +363,68 @@ func TestKernelReportsPaths(t *testing.T) {
 	st, err = gw.Stats(1)
 	require.NoError(t, err)
 	require.NotZero(t, st.LastOnPath)
+}
+
+// A peer that goes over to another address of ours before it says so loses nothing; what an attacker has recorded is not accepted there.
+func TestKernelSpareAddress(t *testing.T) {
+	n := newNetwork(t)
+	gw, ue := kernelEnd(t, n.gw, true, func(o *Options) { o.Sockets = onAddresses() }), userEnd(t, n.peer, false)
+	recorder := sniff(t, n.gw)
+	connect(t, gw, ue, 1, gcm128, nil)
+	for range 3 {
+		pass(t, ue, gw, 1)
+	}
+	var recorded [][]byte
+	for _, p := range recorder.packets() {
+		if _, path, ok := outerESP(p); ok && path.NATT {
+			recorded = append(recorded, p[28:])
+		}
+	}
+	require.Len(t, recorded, 12)
+	attacker, err := n.listen(udpbatch.Options{Local: at(peer6, 0)})
+	require.NoError(t, err)
+	defer attacker.Close() //nolint:errcheck // nothing to lose
+	replay := func() {
+		for _, p := range recorded {
+			require.NoError(t, attacker.WriteTo(&udpbatch.Address{Remote: at(gw6, testNATTPort)}, p, nil))
+		}
+	}
+	replay()
+	dropped := func() uint64 {
+		st, err := gw.Stats(1)
+		require.NoError(t, err)
+		return st.Generations[0].Drops.Old + st.Generations[0].Drops.Duplicate
+	}
+	eventually(t, "replays dropped", func() bool { return dropped() == 12 })
+	replay()
+	eventually(t, "replays dropped by the kernel", func() bool { return dropped() == 24 })
+	require.Empty(t, gw.take())
+	st, err := gw.Stats(1)
+	require.NoError(t, err)
+	require.EqualValues(t, 12, st.Generations[0].Inbound.Packets)
+
+	// The peer itself. Nothing was prepared.
+	require.NoError(t, ue.Move(target(ue.v6, gw.v6), 1))
+	pass(t, ue, gw, 1)
+	require.NoError(t, gw.Move(target(gw.v6, ue.v6), 1))
+	pass(t, ue, gw, 1)
+	pass(t, gw, ue, 1)
+	eventually(t, "the new path is seen to work", func() bool {
+		pass(t, ue, gw, 1)
+		st, err := gw.Stats(1)
+		require.NoError(t, err)
+		return !st.LastOnPath.IsZero()
+	})
+	replay()
+	eventually(t, "replays dropped", func() bool {
+		st, err := gw.Stats(1)
+		require.NoError(t, err)
+		return st.Generations[0].Drops.Old+st.Generations[0].Drops.Duplicate == 36
+	})
+	// And back, unannounced as well.
+	require.NoError(t, ue.Move(target(ue.addresses[0], gw.addresses[0]), 1))
+	pass(t, ue, gw, 1)
+	require.NoError(t, gw.Move(target(gw.addresses[0], ue.addresses[0]), 1))
+	pass(t, ue, gw, 1)
+	pass(t, gw, ue, 1)
 }

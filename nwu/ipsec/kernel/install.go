@@ -127,6 +127,11 @@ func (d *DataPlane) installStates(g *generation, resume *ipsec.Resume) error {
 		return installError(err)
 	}
 	g.setInbound([]*leg{newLeg(in, p)})
+	g.done.in = replay.In
+	if err := d.addSpares(g); err != nil {
+		d.dropStates(g)
+		return err
+	}
 	out := g.outbound(p, used)
 	if err := d.xfrm.AddState(d.state(out)); err != nil {
 		d.dropStates(g)

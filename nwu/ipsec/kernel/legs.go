@@ -170,8 +170,17 @@ func (d *DataPlane) stats(g *generation) (counts, error) {
 			errs = append(errs, err)
 		}
 	}
-	for _, l := range g.in {
-		read(l, (*counts).inbound)
+	replays := make([]xfrm.Replay, len(g.in))
+	for i, l := range g.in {
+		read(l, func(k *counts, s *xfrm.State) {
+			k.inbound(s)
+			replays[i] = s.Replay
+		})
+	}
+	for i := range len(g.in) - 1 {
+		if replays[i].Window > 0 {
+			d.catchUp(g, g.in[i], replays[i], replays[len(replays)-1])
+		}
 	}
 	for _, l := range g.lingers {
 		read(l, (*counts).outbound)

@@ -288,8 +288,8 @@ func (d *DataPlane) moveInbound(g *generation, p ipsec.Path) error {
 		return installError(err)
 	}
 	g.setInbound(append(slices.Clone(g.in), newLeg(s, p)))
-	d.lingerInbound(g, current, d.opts.InboundGrace)
-	return nil
+	d.leave(g, current)
+	return d.distinguish(g)
 }
 
 // reportFrom tells the kernel from which port packets are expected, where it can be told: the address of a state stays.
@@ -347,9 +347,9 @@ func (d *DataPlane) returnInbound(g *generation, i int, p ipsec.Path) error {
 		g.setInbound(append(rest, newLeg(s, p)))
 	}
 	if current != l {
-		d.lingerInbound(g, current, d.opts.InboundGrace)
+		d.leave(g, current)
 	}
-	return err
+	return errors.Join(err, d.distinguish(g))
 }
 
 // window reads what all inbound states of g have taken.

@@ -48,6 +48,7 @@ func (d *DataPlane) prepare(g *generation, p ipsec.Path) error {
 	if err != nil {
 		return err
 	}
+	g.both(d.opts.Now().Add(prepareTime))
 	if i >= 0 && g.in[i].path.NATT != p.NATT { // of a path that was left before
 		d.drop(g, g.in[i], (*counts).inbound)
 		g.setInbound(slices.Delete(slices.Clone(g.in), i, i+1))
@@ -57,7 +58,9 @@ func (d *DataPlane) prepare(g *generation, p ipsec.Path) error {
 		if err := d.xfrm.SetReplay(g.in[i].id, replay); err != nil {
 			return err
 		}
-		d.lingerInbound(g, g.in[i], prepareTime)
+		if !d.isSpare(g, g.in[i]) {
+			d.lingerInbound(g, g.in[i], prepareTime)
+		}
 		return nil
 	}
 	s := d.state(g.inbound(p, replay, 1-current.bit))

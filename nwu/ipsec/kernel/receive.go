@@ -80,6 +80,10 @@ func (r *receiver) packet(m marked) {
 	if g == nil {
 		return
 	}
+	if m.mark&1 != g.legBit.Load() && !r.d.acceptSpare(g, r.now) {
+		g.refusedBytes.Add(uint64(len(m.data)))
+		return
+	}
 	c.heard(g, m.mark&1, r.now, r.d.opts.PathReports < 0)
 	next := byte(inner.ProtocolIPv4)
 	if len(m.data) > 0 && m.data[0]>>4 == 6 {

@@ -12,7 +12,7 @@ import (
 
 // totals count what happens in a DataPlane. Those of SAs that are gone stay.
 type totals struct {
-	ike, keepalives, runts, unknownSPI, receiveErrors, panics, malformed, selector, refused, lostReports atomic.Uint64
+	ike, keepalives, runts, unknownSPI, receiveErrors, panics, malformed, selector, stale, refused, lostReports atomic.Uint64
 }
 
 // Totals gives the counts. What the kernel drops for an SA is in its Stats; unknown SPIs are counted for the whole network namespace.
@@ -20,7 +20,7 @@ func (d *DataPlane) Totals() ipsec.Totals {
 	k := &d.totals
 	t := ipsec.Totals{
 		IKE: k.ike.Load(), Keepalives: k.keepalives.Load(), Runts: k.runts.Load(), UnknownSPI: k.unknownSPI.Load(),
-		Drops:   ipsec.InboundDrops{Malformed: k.malformed.Load(), Selector: k.selector.Load()},
+		Drops:   ipsec.InboundDrops{Malformed: k.malformed.Load(), Old: k.stale.Load(), Selector: k.selector.Load()},
 		Refused: k.refused.Load(), ReceiveErrors: k.receiveErrors.Load(), LostReports: k.lostReports.Load(), Panics: k.panics.Load(),
 	}
 	t.Sockets = d.endpoints.Stats()
@@ -60,7 +60,8 @@ func (d *DataPlane) Stats(id ipsec.ChildID) (ipsec.Stats, error) {
 		if err != nil {
 			return s, err
 		}
-		refused := g.malformed.Load() + g.selector.Load()
+		refused := g.malformed.Load() + g.selector.Load() + g.stale.Load()
+		k.drops.Old += g.stale.Load()
 		k.drops.Malformed, k.drops.Selector = g.malformed.Load(), g.selector.Load()
 		s.Generations = append(s.Generations, ipsec.Generation{
 			InboundSPI: g.spi, OutboundSPI: g.outSPI, Current: c.out.Load() == g, Deleted: g.deleted,

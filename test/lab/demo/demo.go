@@ -28,8 +28,10 @@ type Options struct {
 	Loopback    bool
 	Relay       bool // a remote UE behind relay UEs
 	Routability string
-	DataPlane   string // of N3IWF and UE: user or kernel; empty is user
-	SCTP        string // how N2 goes; empty is what the network is best with
+	DataPlane   string        // of N3IWF and UE: user or kernel; empty is user
+	Rate        int           // echo requests a second while the UE moves; 0 is 500
+	Bulk        time.Duration // of each bulk transfer; 0 is 2 s
+	SCTP        string        // how N2 goes; empty is what the network is best with
 }
 
 // demo is one run.
@@ -46,11 +48,12 @@ type demo struct {
 	dumps   []*process
 	report  *report.Report
 	traffic time.Time // when the traffic's clock started
+	rtt     time.Duration
 }
 
 // Run runs the demo. The error is nil only if every step held.
 func Run(ctx context.Context, o Options) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, runPatience)
 	defer cancel()
 	d := &demo{Options: o, report: &report.Report{Title: "N3IWF demo", Started: time.Now()}}
 	if d.Dir == "" {
@@ -74,6 +77,12 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	if o.Relay {
 		d.report.Title = "N3IWF demo: remote UE behind ProSe relays"
+	}
+	if d.Rate == 0 {
+		d.Rate = trafficRate
+	}
+	if d.Bulk == 0 {
+		d.Bulk = bulkTime
 	}
 	if d.DataPlane == "" {
 		d.DataPlane = "user"

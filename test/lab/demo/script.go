@@ -17,15 +17,16 @@ import (
 
 // Numbers of the run.
 const (
-	trafficRate    = 500 // packets a second while the UE moves
+	trafficRate    = 500 // packets a second while the UE moves, unless told otherwise
 	trafficSize    = 200
 	bulkSize       = 1400
 	relayedSize    = 1000 // what a relay adds fits the path then
 	bulkTime       = 2 * time.Second
 	bulkDownRate   = 250000 // more than one core forwards, so that what arrives is measured
 	settle         = 300 * time.Millisecond
-	drainPatience  = 15 * time.Second
-	quickPing      = 100 * time.Millisecond
+	runPatience    = 4 * time.Minute
+	drainPatience  = 30 * time.Second
+	quickPing      = echoPatience / 2
 	beforeMove     = 300 * time.Millisecond
 	afterMove      = 1500 * time.Millisecond
 	echoPatience   = 500 * time.Millisecond // an echo that takes longer is lost
@@ -106,8 +107,8 @@ func (d *demo) openingSteps(ctx context.Context, call func(cmd string, args, res
 			if err := d.drained(ctx, call); err != nil {
 				return "", err
 			}
-			err := call("traffic", map[string]any{"per_second": trafficRate, "size": trafficSize}, &d.traffic)
-			return fmt.Sprintf("%d echo requests a second", trafficRate), err
+			err := call("traffic", map[string]any{"per_second": d.Rate, "size": trafficSize}, &d.traffic)
+			return fmt.Sprintf("%d echo requests a second", d.Rate), err
 		}},
 	}
 }
@@ -128,9 +129,9 @@ func (d *demo) moveSteps(ctx context.Context) []step {
 // bulk is how long each bulk transfer takes; a recording shall stay small.
 func (d *demo) bulk() time.Duration {
 	if d.Capture {
-		return bulkTime / 40
+		return d.Bulk / 40
 	}
-	return bulkTime
+	return d.Bulk
 }
 
 func (d *demo) bulkSize() int {
@@ -149,10 +150,11 @@ func (d *demo) drained(ctx context.Context, call func(cmd string, args, result a
 		var rtts []time.Duration
 		err := call("ping", nil, &rtts)
 		if err == nil && slices.Max(rtts) < quickPing {
+			d.rtt = slices.Max(rtts)
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("pings are still slow (%v, error %w) %s after the bulk transfers", rtts, err, drainPatience)
+			return fmt.Errorf("pings are still slow %s after the bulk transfers: %v, %v", drainPatience, rtts, err)
 		}
 	}
 }
@@ -278,7 +280,7 @@ func (d *demo) move(ctx context.Context, kind string, local netip.Addr, n3iwf ne
 		return detail, fmt.Errorf("something changed that must not: %+v", m.Kept)
 	case kind != report.MovePort && m.Lost > 0:
 		return detail, fmt.Errorf("%d packets lost on a make-before-break move", m.Lost)
-	case kind == report.MovePort && m.Lost > inFlight(m.Gap):
+	case kind == report.MovePort && m.Lost > d.inFlight(m.Gap):
 		return detail, fmt.Errorf("%d packets lost, more than were in flight", m.Lost)
 	case d.Routability != "off" && !m.ReturnRoutability:
 		return detail, fmt.Errorf("the new path was not proven")
@@ -286,9 +288,9 @@ func (d *demo) move(ctx context.Context, kind string, local netip.Addr, n3iwf ne
 	return detail, nil
 }
 
-// inFlight bounds what a broken path may cost: what was sent until traffic flowed again, and a little for the clock.
-func inFlight(gap time.Duration) int {
-	return int(float64(gap+10*time.Millisecond)/float64(time.Second)*trafficRate) + 1
+// inFlight bounds what a broken path may cost: what was sent until traffic flowed again, what was on its way both times, and a little for the clock.
+func (d *demo) inFlight(gap time.Duration) int {
+	return int(float64(gap+2*d.rtt+10*time.Millisecond)/float64(time.Second)*float64(d.Rate)) + 1
 }
 
 // flowing waits until downlink traffic comes on the new path and gives the time since begin. After a change of the NAT's port the UE's own

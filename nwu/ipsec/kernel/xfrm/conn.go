@@ -17,6 +17,8 @@ var (
 	ErrExists    = unix.EEXIST
 	ErrNotFound  = errors.New("no such state or policy")
 	ErrNoSupport = errors.New("the kernel has no support for it")
+	// ErrNoAlgorithm comes with ErrNoSupport: the kernel does not know an algorithm.
+	ErrNoAlgorithm = unix.ENOSYS
 )
 
 // Conn is a netlink socket for requests, in the network namespace of the thread that made it. Its methods may be called from any goroutine.
@@ -159,7 +161,7 @@ func acknowledgement(flags uint16, body []byte) error {
 	switch errno {
 	case unix.ESRCH, unix.ENOENT:
 		return fmt.Errorf("%w (%w)%s", ErrNotFound, errno, words)
-	case unix.ENOPROTOOPT, unix.EOPNOTSUPP, unix.EAFNOSUPPORT:
+	case unix.ENOPROTOOPT, unix.EOPNOTSUPP, unix.EAFNOSUPPORT, unix.ENOSYS, unix.EPROTONOSUPPORT:
 		return fmt.Errorf("%w (%w)%s", ErrNoSupport, errno, words)
 	}
 	return fmt.Errorf("the kernel refused: %w%s", errno, words)

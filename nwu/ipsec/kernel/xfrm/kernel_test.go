@@ -154,6 +154,8 @@ func TestKernelExplains(t *testing.T) {
 	s := gcm()
 	s.AEAD.Name = "no(such)"
 	require.ErrorContains(t, c.AddState(s), "AEAD algorithm not found")
+	require.ErrorIs(t, c.AddState(s), ErrNoAlgorithm)
+	require.ErrorIs(t, c.AddState(s), ErrNoSupport)
 	s = gcm()
 	s.Replay.Window = 2 * MaxReplayWindow
 	require.Error(t, c.AddState(s))
