@@ -4,6 +4,7 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -154,7 +155,7 @@ func (d *demo) drained(ctx context.Context, call func(cmd string, args, result a
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("pings are still slow %s after the bulk transfers: %v, %v", drainPatience, rtts, err)
+			return fmt.Errorf("pings are still slow %s after the bulk transfers: %v", drainPatience, errors.Join(err, fmt.Errorf("round trips %v", rtts)))
 		}
 	}
 }
