@@ -8,9 +8,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"net/netip"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 
 	"github.com/cilium/ebpf"
@@ -495,34 +492,5 @@ func TestGuard(t *testing.T) {
 		verdict, out, _ := b.run(b.N3iwfGuard, c.frame, skb{gso: c.gso})
 		require.Equal(t, c.want, verdict)
 		require.Equal(t, c.frame, out)
-	}
-}
-
-// The committed object is what the source compiles to.
-func TestObjectIsCurrent(t *testing.T) {
-	for _, tool := range []string{"clang", "llvm-strip"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			testenv.Need(t, false, "clang, llvm and libbpf-dev: apt-get install clang llvm libbpf-dev")
-		}
-	}
-	dir := t.TempDir()
-	cmd := exec.Command("clang", "-O2", "-g", "-target", "bpfel", "-mcpu=v1", "-c", "userplane.bpf.c", "-o", filepath.Join(dir, "new.o"),
-		"-I/usr/include/x86_64-linux-gnu", "-I/usr/include/aarch64-linux-gnu", "-D__TARGET_ARCH_x86")
-	out, err := cmd.CombinedOutput()
-	require.NoError(t, err, string(out))
-	f, err := os.Open(filepath.Join(dir, "new.o"))
-	require.NoError(t, err)
-	defer f.Close() //nolint:errcheck // only read
-	fresh, err := ebpf.LoadCollectionSpecFromReader(f)
-	require.NoError(t, err)
-	committed, err := loadUserplane()
-	require.NoError(t, err)
-	require.Len(t, committed.Programs, len(fresh.Programs))
-	for name, p := range fresh.Programs {
-		require.Equal(t, len(p.Instructions), len(committed.Programs[name].Instructions), "%s: run go generate ./gre/ebpf", name)
-		for i := range p.Instructions {
-			require.Equal(t, p.Instructions[i].OpCode, committed.Programs[name].Instructions[i].OpCode, "%s: run go generate ./gre/ebpf", name)
-			require.Equal(t, p.Instructions[i].Constant, committed.Programs[name].Instructions[i].Constant, "%s: run go generate ./gre/ebpf", name)
-		}
 	}
 }

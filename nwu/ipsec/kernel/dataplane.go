@@ -84,6 +84,7 @@ type DataPlane struct {
 	writers  []*writer
 	gates    atomic.Int32             // children whose packets wait; see child.gate
 	graces   map[*generation]struct{} // with a running timer
+	quiesce  time.Duration            // quiesceLimit
 }
 
 var _ ipsec.DataPlane = (*DataPlane)(nil)
@@ -101,6 +102,7 @@ func New(o Options) (d *DataPlane, err error) {
 	d = &DataPlane{
 		opts: o, slots: make([]atomic.Pointer[child], o.MaxChildren),
 		children: map[ipsec.ChildID]*child{}, spis: map[uint32]*generation{}, graces: map[*generation]struct{}{},
+		quiesce: quiesceLimit,
 	}
 	defer func() {
 		if err != nil {

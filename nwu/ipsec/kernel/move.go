@@ -89,8 +89,12 @@ func (d *DataPlane) move(c *child, p outPath) error {
 		}
 	}
 	// Writers wait from here on, so that the sequence numbers that are read are the last ones; unless others send too, or a writer hangs.
-	exact := d.shut(c) && !d.opts.Shared
+	quiet := d.shut(c)
 	defer d.open(c)
+	if !quiet && !d.opts.Shared {
+		d.opts.Log.Warn("a writer is stuck in the kernel; the move goes on without it, and its packets may be lost", "child", c.id, "waited", d.quiesce)
+	}
+	exact := quiet && !d.opts.Shared
 	var err error
 	switch from, to := old.path, p.path; {
 	case from.Remote.Addr() != to.Remote.Addr():

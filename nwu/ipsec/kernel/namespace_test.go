@@ -68,6 +68,7 @@ type network struct{ gw, peer *namespace }
 const (
 	gw4, gw4b, gw6            = "198.51.100.1", "198.51.100.9", "2001:db8::1"
 	peer4, peer4b, peer6      = "198.51.100.2", "198.51.100.3", "2001:db8::2"
+	gwMAC, peerMAC            = "02:00:00:00:00:01", "02:00:00:00:00:02"
 	testInterfaceID           = 42
 	testNATTPort, testIKEPort = 14500, 10500
 )
@@ -75,7 +76,7 @@ const (
 func newNetwork(t *testing.T) *network {
 	t.Helper()
 	n := &network{newNamespace(t, "gw"), newNamespace(t, "peer")}
-	n.gw.ip(t, "link add v0 type veth peer name v1 netns peer")
+	n.gw.ip(t, "link add v0 address "+gwMAC+" type veth peer name v1 address "+peerMAC+" netns peer")
 	for _, a := range []string{gw4, gw4b} {
 		n.gw.ip(t, fmt.Sprintf("addr add %s/24 dev v0", a))
 	}
@@ -86,5 +87,13 @@ func newNetwork(t *testing.T) *network {
 	n.peer.ip(t, fmt.Sprintf("addr add %s/64 dev v1 nodad", peer6))
 	n.gw.ip(t, "link set v0 up")
 	n.peer.ip(t, "link set v1 up")
+	// The neighbours are known from the start: while one is looked for, which takes a second in IPv6 when the first question is lost, the kernel keeps a
+	// hundred packets and drops what else comes.
+	for _, a := range []string{peer4, peer4b, peer6} {
+		n.gw.ip(t, fmt.Sprintf("neigh replace %s lladdr %s dev v0 nud permanent", a, peerMAC))
+	}
+	for _, a := range []string{gw4, gw4b, gw6} {
+		n.peer.ip(t, fmt.Sprintf("neigh replace %s lladdr %s dev v1 nud permanent", a, gwMAC))
+	}
 	return n
 }

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -139,6 +140,8 @@ func TestKernelNeverRepeatsASequenceNumber(t *testing.T) {
 		t.Run(fmt.Sprintf("esn=%v,shared=%v", c.esn, c.shared), func(t *testing.T) {
 			const id = 1
 			gw, ue := kernelEnd(t, n.gw, true, func(o *Options) { o.Shared = c.shared }), userEnd(t, n.peer, false)
+			// A machine without time leaves a writer inside the kernel for longer than a move should wait: see TestKernelStuckWriter.
+			gw.DataPlane.(*DataPlane).quiesce = patience
 			connect(t, gw, ue, id, gcm128, func(sa *ipsec.ChildSA) { sa.ESN = c.esn })
 			wire := sniff(t, n.peer)
 			stop := make(chan struct{})
@@ -208,4 +211,35 @@ func TestKernelNeverRepeatsASequenceNumber(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A writer that does not come out of the kernel holds up neither moves nor other writers: the move leaves out sequence numbers that it may use.
+func TestKernelStuckWriter(t *testing.T) {
+	n := newNetwork(t)
+	gw, ue := kernelEnd(t, n.gw, true, nil), userEnd(t, n.peer, false)
+	connect(t, gw, ue, 1, gcm128, nil)
+	pass(t, gw, ue, 1)
+	stuck := gw.NewWriter().(*writer)
+	stuck.busy.Add(1)
+	sequence := func() uint64 {
+		st, err := gw.Stats(1)
+		require.NoError(t, err)
+		return st.Generations[0].OutboundSequence
+	}
+	before := sequence()
+	require.EqualValues(t, 4, before)
+	for i, to := range []ipsec.Path{path(gw.addresses[0], ue.addresses[1]), path(gw.addresses[1], ue.addresses[1])} { // two states, and a pause
+		begin := time.Now()
+		require.NoError(t, gw.Move(ipsec.Target{Path: to, Limit: ipsec.Unlimited}, 1))
+		require.GreaterOrEqual(t, time.Since(begin), quiesceLimit)
+		require.NoError(t, ue.Move(ipsec.Target{Path: ipsec.Path{Local: to.Remote, Remote: to.Local, NATT: true}, Limit: ipsec.Unlimited}, 1))
+		pass(t, gw, ue, 1)
+		require.EqualValues(t, before+uint64(i+1)*(4*defaultMargin+4), sequence())
+	}
+	stuck.busy.Add(1)
+	before = sequence()
+	require.NoError(t, gw.Move(target(gw.addresses[0], ue.addresses[0]), 1))
+	require.NoError(t, ue.Move(target(ue.addresses[0], gw.addresses[0]), 1))
+	pass(t, gw, ue, 1)
+	require.Equal(t, before+4, sequence(), "it came out: none is left out")
 }

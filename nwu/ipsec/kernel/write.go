@@ -132,18 +132,24 @@ func (w *writer) gated() bool {
 	return false
 }
 
-// quiesceLimit is how long a move waits for writers that are inside the kernel.
+// quiesceLimit is how long a move waits for writers that are inside the kernel. One that is stuck there (a full queue below, a machine without time
+// for it) must not hold up the moves of all others: the move goes on with a margin then, as with those who do not wait at all.
 const quiesceLimit = 100 * time.Millisecond
 
 // shut makes writers wait with packets of c, until open. It waits for those that are inside the kernel; false when one did not come out.
 func (d *DataPlane) shut(c *child) bool {
 	c.gate.Store(true)
 	d.gates.Add(1)
-	deadline := time.Now().Add(quiesceLimit)
+	begin := time.Now()
 	for _, w := range d.writers {
-		for at := w.busy.Load(); at%2 == 1 && w.busy.Load() == at; runtime.Gosched() {
-			if time.Now().After(deadline) {
+		for at := w.busy.Load(); at%2 == 1 && w.busy.Load() == at; {
+			switch waited := time.Since(begin); {
+			case waited > d.quiesce:
 				return false
+			case waited < time.Millisecond:
+				runtime.Gosched()
+			default: // it has lost its CPU, which this goroutine shall not keep from it
+				time.Sleep(100 * time.Microsecond)
 			}
 		}
 	}
