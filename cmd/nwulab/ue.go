@@ -121,6 +121,7 @@ func controlledUE(ctx context.Context, c *ue.Config, log *slog.Logger, in io.Rea
 		"probe":      func(ctx context.Context, _ json.RawMessage) (any, error) { return nil, u.Probe(ctx) },
 		"state":      func(context.Context, json.RawMessage) (any, error) { return u.State(), nil },
 		"throughput": d.throughput,
+		"bulk":       d.bulk,
 	})
 }
 
@@ -237,4 +238,12 @@ func (d *driver) throughput(ctx context.Context, args json.RawMessage) (any, err
 		return d.probe.Downlink(ctx, t, a.Size, a.PerSecond)
 	}
 	return d.probe.Uplink(ctx, t, a.Size)
+}
+
+// bulk is how much has come of bulk transfers so far.
+func (d *driver) bulk(context.Context, json.RawMessage) (any, error) {
+	if d.probe == nil {
+		return nil, errNoSession
+	}
+	return d.probe.Bulk(), nil
 }

@@ -22,7 +22,7 @@ var suites = []suite{
 	{name: "xfrm", pkg: "./nwu/ipsec/kernel/xfrm", tags: "kernelipsec", seconds: 60},
 	{name: "ipsec", pkg: "./nwu/ipsec/kernel", tags: "kernelipsec", seconds: 420},
 	{name: "ebpf", pkg: "./gre/ebpf", tags: "kernelipsec", seconds: 240},
-	{name: "demo", pkg: "./test/vm/e2e", tags: "kernelipsec", seconds: 240, with: []string{"./cmd/nwulab", "./cmd/n3iwf"}, tools: []string{"conntrack"}},
+	{name: "demo", extra: true, pkg: "./test/vm/e2e", tags: "kernelipsec", seconds: 240, with: []string{"./cmd/nwulab", "./cmd/n3iwf"}, tools: []string{"conntrack"}},
 	{
 		name: "bench", pkg: "./gre/ebpf", tags: "kernelipsec,kernelbench", seconds: 660, extra: true,
 		args: []string{"-test.run", "TestBench", "-bench-json", job.Artefacts + "/bench-kernel.json"},
@@ -46,7 +46,7 @@ var (
 	}
 	modules = []string{
 		"xfrm_interface", "xfrm_user", "xfrm_algo", "esp4", "esp6", "ip_gre", "ip6_gre", "veth", "dummy", "tun", "vrf", "af_packet", "af_packet_diag",
-		"sctp", "sctp_diag", "udp_tunnel", "ip6_udp_tunnel", "sch_ingress", "sch_netem", "sch_fq", "sch_htb", "sch_tbf", "cls_bpf", "act_bpf", "cls_matchall",
+		"sctp", "sctp_diag", "udp_tunnel", "ip6_udp_tunnel", "sch_ingress", "sch_netem", "sch_fq", "sch_htb", "sch_tbf", "cls_bpf", "act_bpf", "cls_matchall", "cls_flower", "act_csum",
 		"act_police", "act_mirred", "bridge", "macvlan",
 		"nf_tables", "nft_chain_nat", "nft_nat", "nft_masq", "nft_ct", "nft_counter", "nft_limit", "nft_log", "nft_reject", "nft_reject_inet", "nft_redir", "nft_compat",
 		"nf_conntrack", "nf_conntrack_netlink", "nf_defrag_ipv4", "nf_defrag_ipv6", "nf_nat", "nfnetlink", "nf_log_syslog",

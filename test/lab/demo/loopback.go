@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"time"
 )
 
 // loopback is the network for those who are not root: addresses of 127.0.0.0/8 and ::1, ports above 1024, and a NAT in this process.
@@ -26,7 +27,7 @@ func newLoopback() (*loopback, error) {
 
 func (*loopback) wrap(_ string, argv ...string) []string { return argv }
 
-func (l *loopback) changePort() error { return l.nat.remap() }
+func (l *loopback) changePort() (time.Time, error) { return time.Now(), l.nat.remap() }
 
 func (*loopback) delegated(netip.Prefix) (netip.Addr, error) { return netip.IPv6Loopback(), nil }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"time"
 )
 
 // namespaces are network namespaces of the demo's own: a UE with three uplinks, a network of routers with a NAT before one of them, the N3IWF,
@@ -19,7 +20,8 @@ import (
 //	ue:wlan-c 192.168.45.2 --(NAT to 10.45.9.1)----- net
 type namespaces struct {
 	prefix string
-	ports  int // of the NAT's present range
+	ports  int       // of the NAT's present range
+	forgot time.Time // begin of the removal of the NAT's mappings
 	relays bool
 }
 
@@ -139,6 +141,7 @@ table ip nat {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("nft: %w: %s", err, out)
 	}
+	n.forgot = time.Now()
 	argv = n.wrap(netHost, "conntrack", "-F")
 	if out, err := exec.Command(argv[0], argv[1:]...).CombinedOutput(); err != nil {
 		return fmt.Errorf("conntrack: %w: %s", err, out)
@@ -146,9 +149,10 @@ table ip nat {
 	return nil
 }
 
-func (n *namespaces) changePort() error {
+func (n *namespaces) changePort() (time.Time, error) {
 	n.ports += 1000
-	return n.nat()
+	err := n.nat()
+	return n.forgot, err
 }
 
 func (n *namespaces) record() (map[string][]string, error) {

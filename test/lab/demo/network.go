@@ -5,6 +5,7 @@ package demo
 import (
 	"net/netip"
 	"os"
+	"time"
 )
 
 // network is where the programs run and which addresses they have.
@@ -13,8 +14,8 @@ type network interface {
 	wrap(host string, argv ...string) []string
 	// addresses of the run; see plan.
 	plan() plan
-	// changePort gives the NAT's mapping of the UE another port.
-	changePort() error
+	// changePort gives the NAT's mapping of the UE another port; it tells up to when the old one was good for certain.
+	changePort() (time.Time, error)
 	// record prepares for recording: packets must cross the interfaces one by one. It gives the commands that record, per file name.
 	record() (map[string][]string, error)
 	// delegated gives the UE an address of the IPv6 prefix that a relay has, on the link to it.

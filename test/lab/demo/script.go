@@ -142,20 +142,28 @@ func (d *demo) bulkSize() int {
 	return bulkSize
 }
 
-// drained waits until pings are quick again. On a slow machine queues hold seconds of a bulk transfer.
+// drained waits until nothing comes of the bulk transfers any more and pings are quick again. On a slow machine queues hold seconds of them, and
+// pings that find a place in those may be quick all the same.
 func (d *demo) drained(ctx context.Context, call func(cmd string, args, result any) error) error {
+	var before uint64
 	for deadline := time.Now().Add(drainPatience); ; {
 		if err := pause(ctx, settle); err != nil {
 			return err
 		}
+		var bulk uint64
+		if err := call("bulk", nil, &bulk); err != nil {
+			return err
+		}
+		still := bulk == before
+		before = bulk
 		var rtts []time.Duration
 		err := call("ping", nil, &rtts)
-		if err == nil && slices.Max(rtts) < quickPing {
+		if still && err == nil && slices.Max(rtts) < quickPing {
 			d.rtt = slices.Max(rtts)
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("pings are still slow %s after the bulk transfers: %v", drainPatience, errors.Join(err, fmt.Errorf("round trips %v", rtts)))
+			return fmt.Errorf("%s after the bulk transfers pings are still slow, or the rest of those still comes (%d packets so far): %v", drainPatience, bulk, errors.Join(err, fmt.Errorf("round trips %v", rtts)))
 		}
 	}
 }
@@ -217,10 +225,10 @@ func remote(s core.State) core.UEState {
 	return core.UEState{}
 }
 
-// changePort gives the UE's NAT mapping another port: the network's, or that of the relay where the UE is.
-func (d *demo) changePort(ctx context.Context) error {
+// changePort gives the UE's NAT mapping another port: the network's, or that of the relay where the UE is. Up to that time the old one is good.
+func (d *demo) changePort(ctx context.Context) (begin time.Time, err error) {
 	if d.Relay {
-		return d.relays[0].call(ctx, "rebind", nil, nil)
+		return time.Now(), d.relays[0].call(ctx, "rebind", nil, nil)
 	}
 	return d.net.changePort()
 }
@@ -239,7 +247,7 @@ func (d *demo) move(ctx context.Context, kind string, local netip.Addr, n3iwf ne
 	limited, cancel := context.WithTimeout(ctx, movePatience)
 	defer cancel()
 	if kind == report.MovePort {
-		err = d.changePort(limited)
+		begin, err = d.changePort(limited)
 	} else {
 		err = d.ue.call(limited, "move", map[string]any{"local": local, "n3iwf": n3iwf.Addr(), "port": n3iwf.Port()}, nil)
 	}
@@ -295,7 +303,7 @@ func (d *demo) inFlight(gap time.Duration) int {
 }
 
 // flowing waits until downlink traffic comes on the new path and gives the time since begin. After a change of the NAT's port the UE's own
-// path is as before; there the first echo of a packet that was sent afterwards tells.
+// path is as before; there the first echo of a packet tells that was sent when the change was certainly done.
 func (d *demo) flowing(ctx context.Context, kind string, begin time.Time) (time.Duration, error) {
 	if kind != report.MovePort {
 		var since struct {
@@ -304,6 +312,7 @@ func (d *demo) flowing(ctx context.Context, kind string, begin time.Time) (time.
 		err := d.ue.call(ctx, "arrived", nil, &since)
 		return since.Arrived.Sub(begin), err
 	}
+	changed := time.Since(d.traffic)
 	limited, cancel := context.WithTimeout(ctx, portMoveChance)
 	defer cancel()
 	for {
@@ -311,10 +320,9 @@ func (d *demo) flowing(ctx context.Context, kind string, begin time.Time) (time.
 		if err != nil {
 			return 0, err
 		}
-		at := begin.Sub(d.traffic)
 		for _, p := range packets {
-			if p.Sent >= at && p.Back > 0 {
-				return p.Back - at, nil
+			if p.Sent >= changed && p.Back > 0 {
+				return p.Back - begin.Sub(d.traffic), nil
 			}
 		}
 		if err := pause(limited, 20*pollEvery); err != nil {

@@ -66,6 +66,9 @@ func (p *Probe) Downlink(ctx context.Context, d time.Duration, size int, perSeco
 	return rate(p.bulk.Load()-packets, p.bulkBytes.Load()-bytes, 0, time.Since(start)), nil
 }
 
+// Bulk is how many packets of Downlink have come so far. They may come long after it: what was under way at its end lies in queues.
+func (p *Probe) Bulk() uint64 { return p.bulk.Load() }
+
 func rate(packets, bytes, sent uint64, took time.Duration) Rate {
 	s := took.Seconds()
 	return Rate{Mbps: float64(bytes) * 8 / s / 1e6, Packets: packets, Sent: sent, PacketsSecond: float64(packets) / s}
