@@ -23,7 +23,7 @@ func (d *DataPlane) spareAddresses(p ipsec.Path) (list []ipsec.Path) {
 	if !p.NATT {
 		return nil
 	}
-	for _, e := range *d.endpoints.Load() {
+	for _, e := range d.endpoints.Sockets() {
 		q := p
 		q.Local = e.Local
 		if e.Kind == ipsec.NATT && !e.Local.Addr().IsUnspecified() && e.Local.Addr() != p.Local.Addr() &&

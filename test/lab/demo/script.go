@@ -163,7 +163,8 @@ func (d *demo) drained(ctx context.Context, call func(cmd string, args, result a
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("%s after the bulk transfers pings are still slow, or the rest of those still comes (%d packets so far): %v", drainPatience, bulk, errors.Join(err, fmt.Errorf("round trips %v", rtts)))
+			return errors.Join(fmt.Errorf("%s after the bulk transfers pings are still slow (%v), or the rest of those still comes (%d packets so far)",
+				drainPatience, rtts, bulk), err)
 		}
 	}
 }
