@@ -13,6 +13,17 @@ import (
 	"github.com/open-n3iwf/n3iwf/ikev2"
 )
 
+// populate puts UEs on the owners of a network function that does not run yet.
+func populate(nf *N3IWF, ues int) {
+	for i := range ues {
+		o := nf.owners[i%len(nf.owners)]
+		u := &ue{nf: nf, owner: o, session: new(ikev2.Session), ranID: uint32(i), state: stateUp}
+		u.path.Remote = netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 51, byte(i >> 8), byte(i)}), 4500)
+		u.inner[0] = netip.AddrFrom4([4]byte{10, 60, byte(i >> 8), byte(i)})
+		o.byRANID[u.ranID] = u
+	}
+}
+
 // crowd is a network function with so many UEs on its owners, which run.
 func crowd(t testing.TB, ues int) *N3IWF {
 	nf := &N3IWF{nodes: &nodes{}}
@@ -21,13 +32,7 @@ func crowd(t testing.TB, ues int) *N3IWF {
 	for i := range owners {
 		nf.owners = append(nf.owners, newOwner(nf, i))
 	}
-	for i := range ues {
-		o := nf.owners[i%owners]
-		u := &ue{nf: nf, owner: o, session: new(ikev2.Session), ranID: uint32(i), state: stateUp}
-		u.path.Remote = netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 51, byte(i >> 8), byte(i)}), 4500)
-		u.inner[0] = netip.AddrFrom4([4]byte{10, 60, byte(i >> 8), byte(i)})
-		o.byRANID[u.ranID] = u
-	}
+	populate(nf, ues)
 	for _, o := range nf.owners {
 		go o.run(ctx)
 	}
