@@ -24,6 +24,8 @@ type amf struct {
 	cfg config.AMF
 	log *slog.Logger
 	ng  atomic.Pointer[ngConnection] // nil while there is none
+	// reached: there was one.
+	reached atomic.Bool
 	// former is the name of the AMF that the last connection was with; empty before the first one. It belongs to run.
 	former string
 	// leaving: it is not in the configuration any more.
@@ -93,7 +95,9 @@ func (a *amf) connectAndServe(ctx context.Context) (up bool, err error) {
 	}
 	a.former = ng.name()
 	a.ng.Store(ng)
+	a.reached.Store(true)
 	a.nf.reconnected(ng)
+	a.nf.firstAMF()
 	a.nf.nodes.spread(a, ng)
 	a.nf.amfChanged()
 	a.nf.publish(LiveEvent{Kind: LiveAMFUp, AMF: ng.name()})

@@ -31,7 +31,7 @@ func (nf *N3IWF) selectAMF(r *amfRequest) (*ngConnection, string) {
 		up = nf.forEmergency()
 	}
 	if len(up) == 0 {
-		return nil, "no AMF is connected that serves this UE"
+		return nil, noAMF
 	}
 	var served, sameSet, best []*ngConnection
 	most := 0

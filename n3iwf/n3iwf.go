@@ -15,6 +15,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"go.opentelemetry.io/otel/trace"
 
@@ -53,6 +54,7 @@ type N3IWF struct {
 	stopping     atomic.Bool
 	ready        atomic.Bool   // the responders are there
 	drainTo      atomic.Int64  // the node that UEs are sent to, and 1; 0 for none
+	started      time.Time     // of Serve
 	quit         chan struct{} // closed when Serve is to end
 	byInner      innerTable
 
@@ -147,6 +149,7 @@ func (nf *N3IWF) open() error {
 func (nf *N3IWF) Serve(ctx context.Context) error {
 	inner, cancel := context.WithCancel(context.Background())
 	defer cancel()
+	nf.started = time.Now()
 	for _, o := range nf.owners {
 		nf.running.Go(func() { o.run(inner) })
 	}

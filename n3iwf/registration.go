@@ -110,21 +110,34 @@ func (u *ue) initialUEMessage(ev eap5g.NASReceived) {
 	for _, s := range ev.AN.RequestedNSSAI {
 		request.slices = append(request.slices, ngap.NewSNSSAI(s.SST, (*ngap.SD)(s.SD)))
 	}
+	u.chooseAMF(early{ev, request})
+}
+
+// chooseAMF selects the AMF and sends it the UE's first message. It tells false when the UE waits for an AMF.
+func (u *ue) chooseAMF(e early) bool {
+	ev, request := e.message, e.request
 	var why string
 	if u.ng, why = u.nf.selectAMF(request); u.ng == nil {
-		u.refuse(why)
-		return
+		switch patience := u.nf.starting(); {
+		case why == noAMF && patience > 0:
+			u.awaitFirstAMF(e, patience)
+			return false
+		default:
+			u.refuse(why)
+			return true
+		}
 	}
 	requested := ngap.UEContextRequestRequested
 	u.awaitAMF()
 	u.log.Info("UE registers", slog.String("path", u.path.String()), slog.String("amf", u.ng.name()))
 	u.logIdentity(ev.PDU)
 	u.initial = &ngap.InitialUEMessage{
-		RANUENGAPID: ngap.RANUENGAPID(u.ranID), NASPDU: ev.PDU, UserLocationInformation: u.location(), RRCEstablishmentCause: cause,
-		FiveGSTMSI: temporaryIdentity(ev.PDU), UEContextRequest: &requested, SelectedPLMNIdentity: plmn, SelectedNID: request.nid,
+		RANUENGAPID: ngap.RANUENGAPID(u.ranID), NASPDU: ev.PDU, UserLocationInformation: u.location(), RRCEstablishmentCause: request.cause,
+		FiveGSTMSI: temporaryIdentity(ev.PDU), UEContextRequest: &requested, SelectedPLMNIdentity: request.plmn, SelectedNID: request.nid,
 	}
 	u.traceNAS(u.initial)
 	u.send(u.initial)
+	return true
 }
 
 // admit counts the UE against limits.maxUEs. Before this, the limits of half-open IKE SAs bound what peers can make this N3IWF hold; here is the

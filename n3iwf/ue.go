@@ -67,6 +67,7 @@ type ue struct {
 	setup      *ngap.InitialContextSetupRequest
 	setupSent  bool                   // EAP-Success was sent for it
 	guami      *ngap.GUAMI            // that the AMF serves the UE with; nil before the context set-up
+	early      *early                 // what waits for the first NG connection after the start
 	initial    *ngap.InitialUEMessage // until the context set-up
 	held       *hold                  // its AMF is lost; nil while it is there
 	freed      bool                   // the AMF has released the UE's binding to its association

@@ -412,6 +412,13 @@ lines:
 	return false
 }
 
+// count is how many lines of the log have the words.
+func (l *lockedBuffer) count(words string) (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return bytes.Count(l.b.Bytes(), []byte(words))
+}
+
 func newCertificate() (certificate, key string) {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
