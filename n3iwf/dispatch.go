@@ -132,10 +132,13 @@ func (ng *ngConnection) errorIndication(m *ngap.ErrorIndication, via *tnla) {
 	}
 }
 
-// errorIndication ends the UE when the AMF does not know it (TS 38.413 10.6).
+// errorIndication ends the UE when the AMF does not know it (TS 38.413 10.6), and its PDU sessions when they cannot come to this node.
 func (u *ue) errorIndication(m *ngap.ErrorIndication) {
-	if m.Cause != nil && (m.Cause.Is(ngap.CauseRadioNetworkUnknownLocalUENGAPID) || m.Cause.Is(ngap.CauseRadioNetworkInconsistentRemoteUENGAPID)) {
+	switch {
+	case m.Cause != nil && (m.Cause.Is(ngap.CauseRadioNetworkUnknownLocalUENGAPID) || m.Cause.Is(ngap.CauseRadioNetworkInconsistentRemoteUENGAPID)):
 		u.loseAMF()
+	case u.indicationRefused(m):
+		u.tunnelsStay("the AMF does not understand the indication")
 	}
 }
 

@@ -24,7 +24,8 @@ import (
 type ueContext struct {
 	RANID     uint32
 	AMFID     uint64
-	AMF       string // name
+	AMF       string        // name
+	GUAMI     *guamiContext // that the AMF serves the UE with
 	Since     time.Time
 	Emergency bool
 	Session   []byte // ikev2.Session.Export
@@ -62,6 +63,26 @@ type sessionContext struct {
 	TEID   uint32 // of the downlink, at the node that is left
 	AMBR   bool
 	Flows  []flowContext
+}
+
+type guamiContext struct {
+	PLMN  [3]byte
+	AMFID uint32 // region, set and pointer, 24 bits
+}
+
+func newGUAMIContext(g *ngap.GUAMI) *guamiContext {
+	if g == nil {
+		return nil
+	}
+	return &guamiContext{[3]byte(g.PLMNIdentity), g.AMFID()}
+}
+
+func (g *guamiContext) guami() (*ngap.GUAMI, error) {
+	if g == nil {
+		return nil, nil
+	}
+	out, err := ngap.NewGUAMI(ngap.PLMNIdentity(g.PLMN), fmt.Sprintf("%06x", g.AMFID))
+	return &out, err
 }
 
 type flowContext struct {
@@ -196,6 +217,9 @@ func (c *ueContext) check() error {
 				return fmt.Errorf("child SA %#x: replay window of %d words", child.ID, len(p.Resume.Inbound.Seen))
 			}
 		}
+	}
+	if _, err := c.GUAMI.guami(); err != nil {
+		return err
 	}
 	switch {
 	case signalling != 1:

@@ -111,6 +111,7 @@ func (o *owner) enter(c *ueContext, back *departed) (err error) {
 		children: map[ipsec.ChildID]*childSA{}, sessions: map[ngap.PDUSessionID]*pduSession{}, nextChild: c.NextChild, moves: c.Moves, paths: c.Paths,
 		emergency: c.Emergency,
 	}
+	u.guami, _ = c.GUAMI.guami() // check has seen it
 	u.log = nf.log.With(slog.Uint64("ue", uint64(u.ranID)))
 	if back != nil {
 		u.onDeparted = back.u.onDeparted
@@ -373,34 +374,4 @@ func (u *ue) undoEntry() {
 			pool.undoTake(a)
 		}
 	}
-}
-
-// moveTunnels asks the AMF to let the UPF send to this node from now on. It also tells where the UE is.
-func (u *ue) moveTunnels() {
-	if len(u.sessions) == 0 || u.nf.cfg.Cluster.Downlink != "modifyIndication" {
-		return
-	}
-	location := u.location()
-	m := &ngap.PDUSessionResourceModifyIndication{AMFUENGAPID: *u.amfID, RANUENGAPID: ngap.RANUENGAPID(u.ranID), UserLocationInformation: &location}
-	for _, s := range u.sessions {
-		tunnel, err := ngap.NewGTPTunnel(s.relay.Local(), s.relay.TEID())
-		if err != nil {
-			u.log.Error("N3 tunnel", slog.Any("error", err))
-			continue
-		}
-		t := &ngap.PDUSessionResourceModifyIndicationTransfer{}
-		t.DLQosFlowPerTNLInformation.UPTransportLayerInformation = tunnel
-		for _, f := range s.flows {
-			t.DLQosFlowPerTNLInformation.AssociatedQosFlowList = append(t.DLQosFlowPerTNLInformation.AssociatedQosFlowList,
-				ngap.AssociatedQosFlowItem{QosFlowIdentifier: ngap.QosFlowIdentifier(f.qfi)})
-		}
-		transfer, err := ngap.EncodeTransfer(t)
-		if err != nil {
-			u.log.Error("transfer", slog.Any("error", err))
-			continue
-		}
-		m.PDUSessionResourceModifyListModInd = append(m.PDUSessionResourceModifyListModInd,
-			ngap.PDUSessionResourceModifyItemModInd{PDUSessionID: s.id, PDUSessionResourceModifyIndicationTransfer: transfer})
-	}
-	u.send(m)
 }

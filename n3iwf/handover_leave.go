@@ -13,7 +13,6 @@ import (
 	"github.com/open-n3iwf/n3iwf/gre/relay"
 	"github.com/open-n3iwf/n3iwf/ikev2"
 	"github.com/open-n3iwf/n3iwf/ikev2/message"
-	"github.com/open-n3iwf/n3iwf/ngap"
 )
 
 // A UE that moves to an address of another node is handed over to that node. Until the move is complete this node alone deals with the UE: what
@@ -208,7 +207,7 @@ func (n *nodes) forget(c *ueContext, node int, spis []message.SPI) {
 // takeOut ends the UE's child SAs here and writes its context down.
 func (u *ue) takeOut(d *departed, session []byte) *ueContext {
 	c := &ueContext{
-		RANID: u.ranID, AMFID: uint64(*u.amfID), AMF: u.ng.name(), Since: u.since, Emergency: u.emergency, Session: session, Inner: u.inner, NextChild: u.nextChild,
+		RANID: u.ranID, AMFID: uint64(*u.amfID), AMF: u.ng.name(), GUAMI: newGUAMIContext(u.guami), Since: u.since, Emergency: u.emergency, Session: session, Inner: u.inner, NextChild: u.nextChild,
 		Moves: u.moves, Paths: u.paths, AMBR: [2]uint64{u.rates.downlink, u.rates.uplink},
 	}
 	if u.nasConn != nil { // the UE has not closed its side in time
@@ -395,13 +394,4 @@ func (nf *N3IWF) poolOf(a netip.Addr) *addressPool {
 		return nf.pool6
 	}
 	return nil
-}
-
-// modifyConfirm: the UPF sends to this node's end of the tunnels from now on, but for those that it could not move (TS 38.413 8.2.5).
-func (u *ue) modifyConfirm(m *ngap.PDUSessionResourceModifyConfirm) {
-	for _, item := range m.PDUSessionResourceFailedToModifyListModCfm {
-		if s := u.sessions[item.PDUSessionID]; s != nil {
-			u.sessionBroken(s, "the core has not moved its downlink tunnel to this node")
-		}
-	}
 }

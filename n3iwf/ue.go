@@ -79,6 +79,7 @@ type ue struct {
 	sessions map[ngap.PDUSessionID]*pduSession
 	// modifications is how many PDU SESSION RESOURCE MODIFY REQUESTs are not answered.
 	modifications int
+	tunnelMove    *tunnelMove   // not confirmed by the AMF
 	batches       []*setupBatch // PDU session set-ups and changes of flows that wait for child SAs, one after the other
 	rates         ueRates
 

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 
 	"github.com/open-n3iwf/n3iwf/config"
 	"github.com/open-n3iwf/n3iwf/n3iwf"
+	"github.com/open-n3iwf/n3iwf/ngap"
 )
 
 // Last octets of the second node.
@@ -35,6 +37,12 @@ type otherNode struct {
 func newCluster(t *testing.T, change func(*config.Config), changeB ...func(*config.Config)) (*world, *otherNode) {
 	t.Helper()
 	w := prepareWorld(t, nil)
+	return w, w.startCluster(change, changeB...)
+}
+
+// startCluster starts what newCluster does, in a world that is prepared.
+func (w *world) startCluster(change func(*config.Config), changeB ...func(*config.Config)) *otherNode {
+	w.t.Helper()
 	key := config.Secret(strings.Repeat("07", 32))
 	a := w.cfg
 	a.NWu.Addresses = []netip.Addr{w.addr(hostN3IWF)}
@@ -63,7 +71,7 @@ func newCluster(t *testing.T, change func(*config.Config), changeB ...func(*conf
 	o.start(w)
 	w.until("the cluster link", func() bool { return slices.Contains(w.nf.Status().Nodes, 1) && slices.Contains(o.nf.Status().Nodes, 0) })
 	w.until("the second association", func() bool { return o.nf.Status().AMFs == 1 })
-	return w, o
+	return o
 }
 
 func (o *otherNode) start(w *world) {
@@ -92,14 +100,14 @@ func TestHandover(t *testing.T) {
 	w, b := newCluster(t, nil)
 	u, pr := w.online(0)
 	before := u.State()
-	ngap := w.core.State().UEs[0]
+	ran := w.core.State().UEs[0]
 	finish := w.traffic(pr, 400)
 	w.answered(pr, 20)
 	require.NoError(t, w.within(func(ctx context.Context) error { return u.Move(ctx, w.addr(10), w.addr(hostOtherNWu)) }))
 	w.until("the UE at B", func() bool { return b.nf.Status().UEs == 1 && w.nf.Status().UEs == 0 })
 	w.until("the tunnel at B", func() bool {
 		s := w.core.State().UEs[0].Sessions[0]
-		return s.N3IWF == w.addr(hostOtherN3).String() && s.DownlinkTEID != ngap.Sessions[0].DownlinkTEID
+		return s.N3IWF == w.addr(hostOtherN3).String() && s.DownlinkTEID != ran.Sessions[0].DownlinkTEID
 	})
 	w.until("NAS at B", func() bool { return b.nf.Status().NAS.Connections == 1 })
 	w.answered(pr, 50)
@@ -111,9 +119,9 @@ func TestHandover(t *testing.T) {
 	require.Equal(t, before.Children, after.Children, "SPIs and keys")
 	require.Equal(t, before.Sessions, after.Sessions)
 	now := w.core.State().UEs[0]
-	require.Equal(t, ngap.AMFID, now.AMFID)
-	require.Equal(t, ngap.RANID, now.RANID)
-	require.NotEqual(t, ngap.Association, now.Association)
+	require.Equal(t, ran.AMFID, now.AMFID)
+	require.Equal(t, ran.RANID, now.RANID)
+	require.NotEqual(t, ran.Association, now.Association)
 	require.EqualValues(t, 1, w.nf.Counters().HandedOver.Load())
 	require.EqualValues(t, 1, b.nf.Counters().TakenOver.Load())
 	paths, ok := b.nf.UE(w.ctx, now.RANID)
@@ -159,4 +167,65 @@ func TestHandoverRefused(t *testing.T) {
 	require.NoError(t, w.within(u.Deregister))
 	w.empty()
 	require.Zero(t, b.nf.Status().InnerAddresses)
+}
+
+// TestTunnelsStay: the AMF does not move the downlink tunnels of a UE that has come to another node. What it has not heard is said again; where it does
+// not know how, or does not answer, the PDU session ends, so that the UE can ask for a new one and is not without downlink for good.
+func TestTunnelsStay(t *testing.T) {
+	nothing := func(ngap.AMFUENGAPID, ngap.RANUENGAPID) ngap.Message { return nil }
+	refusal := func(amf ngap.AMFUENGAPID, ran ngap.RANUENGAPID) ngap.Message {
+		cause, procedure := ngap.CauseProtocolMessageNotCompatibleWithReceiverState.Cause(), ngap.ProcedurePDUSessionResourceModifyIndication
+		return &ngap.ErrorIndication{AMFUENGAPID: &amf, RANUENGAPID: &ran, Cause: &cause, CriticalityDiagnostics: &ngap.CriticalityDiagnostics{ProcedureCode: &procedure}}
+	}
+	for name, row := range map[string]struct {
+		answer func(amf ngap.AMFUENGAPID, ran ngap.RANUENGAPID) ngap.Message // instead of the confirmation
+		times  int32
+		asked  int32
+		stays  bool
+	}{
+		"not heard at first": {nothing, 1, 2, true},
+		"not heard":          {nothing, 99, 2, false},
+		"not understood":     {refusal, 99, 1, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Cleanup(func() { goleak.VerifyNone(t) })
+			w := prepareWorld(t, nil)
+			var confirms atomic.Int32
+			newNGRelay(w, w.addr(hostCore), func(_ uint16, pdu []byte, send func([]byte)) {
+				p, err := ngap.Decode(pdu)
+				m, isConfirm := (*ngap.PDUSessionResourceModifyConfirm)(nil), false
+				if err == nil {
+					m, isConfirm = p.Message.(*ngap.PDUSessionResourceModifyConfirm)
+				}
+				if !isConfirm || confirms.Add(1) > row.times {
+					send(pdu)
+					return
+				}
+				if instead := row.answer(m.AMFUENGAPID, m.RANUENGAPID); instead != nil {
+					b, err := ngap.Encode(instead)
+					if err == nil {
+						send(b)
+					}
+				}
+			})
+			b := w.startCluster(func(c *config.Config) { c.Timers.AMFAnswer = time.Second }, func(c *config.Config) {
+				c.N2.AMFs = slices.Clone(c.N2.AMFs)
+				c.N2.AMFs[0].Addresses = []netip.Addr{w.addr(hostOtherAMF)}
+			})
+			u, pr := w.online(0)
+			require.NoError(t, w.within(func(ctx context.Context) error { return u.Move(ctx, w.addr(10), w.addr(hostOtherNWu)) }))
+			w.until("the UE at B", func() bool { return b.nf.Status().UEs == 1 })
+			w.until("the answers", func() bool { return confirms.Load() == row.asked })
+			if row.stays {
+				_, err := pr.Ping(w.ctx, 3)
+				require.NoError(t, err)
+				require.Equal(t, 1, b.nf.Status().PDUSessions)
+				return
+			}
+			w.until("the end of the PDU session", func() bool { return b.nf.Status().PDUSessions == 0 })
+			require.Equal(t, 1, b.nf.Status().UEs)
+			w.until("the core to know", func() bool { return len(w.core.State().UEs[0].Sessions) == 0 })
+			w.session(u)
+		})
+	}
 }
