@@ -68,7 +68,7 @@ func replay(seed uint64, d defect, name, ops string, verbose bool) int {
 	return 1
 }
 
-// maxReports bounds how many failures are shown in full.
+// maxReports bounds how many failures are shown in full; of further ones only the seed and the broken rule are.
 const maxReports = 5
 
 // campaign runs many seeds, after those that found something once, and prints one line at the end. It tells whether all
@@ -101,10 +101,14 @@ func campaign(from, seeds uint64, d defect, name string, workers int) bool {
 					report = violations <= maxReports
 				}
 				mu.Unlock()
-				if report {
-					_, text := shrink(r, d, name)
+				if r.broken != nil {
+					text := ""
+					if report {
+						_, text = shrink(r, d, name)
+						text += "\n"
+					}
 					mu.Lock()
-					fmt.Printf("seed %d: VIOLATION %v\n%s\n", r.seed, r.broken, text)
+					fmt.Printf("seed %d: VIOLATION %v\n%s", r.seed, r.broken, text)
 					mu.Unlock()
 				}
 			}
