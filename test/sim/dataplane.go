@@ -5,6 +5,7 @@ package main
 import (
 	"encoding/binary"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/open-n3iwf/n3iwf/ikev2"
@@ -132,8 +133,18 @@ func (e *end) remove(ev ikev2.ChildDown) {
 	case e.w.defect.keepChild:
 	default:
 		e.drop(g)
-		e.expired[g.purpose] = !ev.Superseded && !ev.ByPeer && g.outlived()
+		e.outlive(g, ev)
 		e.w.watch.superseded(e, g, ev.Superseded)
+	}
+}
+
+// outlive notes whether the line ends with its hard lifetime: RFC 4301 4.4.2.1 ends an SA then, whatever became of its
+// rekey, and RFC 7296 1.4.1 makes the peer close it too. That is so as well when the peer's rekey was answered and the
+// answer has not arrived: the peer has nothing to go on with, and deletes the pair that it gets for it later.
+func (e *end) outlive(g *generation, ev ikev2.ChildDown) {
+	has := func(o *generation) bool { return e.w.watch.other(o) != nil }
+	if has(g) {
+		e.expired[g.purpose] = !ev.ByPeer && g.outlived() && !slices.ContainsFunc(e.successors(g), has)
 	}
 }
 

@@ -12,6 +12,7 @@ var found = []uint64{
 	105422, // a test of paths with a request in many fragments sent hundreds of datagrams at once
 	119185, // not one: public-key work for a rekey by age at the moment of the last look
 	412601, // the secret of cookies changed between two copies of a request, and AUTH covered another than had been answered
+	422722, // not one: the answer to a rekey was lost until the hard lifetime of the pair
 	427535, // a responder stayed at the address that it had fled to, which a NAT shut out, when the initiator's choice was back
 	431861, // the same, with another group
 	460434, // a pair that nobody wanted gave its SPI back before its Delete was sent, which then met another pair
