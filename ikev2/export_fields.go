@@ -184,6 +184,7 @@ func (s *Session) ikeSA(c *codec, sa *ikeSA) {
 	field(c, "peerToken", &sa.peerToken)
 	sa.receiving.fields(c)
 	field(c, "window", &sa.window)
+	field(c, "lastMove", &sa.lastMove)
 	c.time("until", &sa.until)
 	sa.life.fields(c)
 	s.ivs(c, sa)

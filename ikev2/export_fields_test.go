@@ -109,6 +109,7 @@ func richSession(t testing.TB) (*Session, Options) {
 	s.moveLimit, s.moveCount, s.canSwitch = 9, moveCount{w.now, 3}, true
 	s.switching = switching{switchWaiting, ap(gwAddr2, 4500), s.path, true, w.now}
 	s.sa.outstanding[0].only = &s.sa.outstanding[0].paths[0]
+	s.sa.lastMove = 5
 	s.left = fromTo(gwAddr2, ueAddr2)
 	s.localGone, s.natRetries, s.unproven = true, 1, []unproven{{ueAddr2, 300}, {netip.Addr{}, 200}}
 	s.sa.nextSend, s.natReference, s.lastSent = 12, []byte{1}, w.now

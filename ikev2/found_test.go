@@ -155,3 +155,38 @@ func TestSPIOfUnwantedPairIsKeptUntilItIsDeleted(t *testing.T) {
 	require.Equal(t, []uint32{unwanted}, released)
 	require.Empty(t, ue.s.ReservedSPIs())
 }
+
+// Two updates are under way, and the NAT's mapping changes before the first one, which was lost, is repeated: the
+// responder, which has answered the second, says where the first comes from and stays where it is. The initiator sees
+// in that answer that the NAT has changed, and updates again.
+func TestNATChangesBetweenOvertakenUpdates(t *testing.T) {
+	w := newWorld(t, 17)
+	offset := uint16(10000)
+	w.translate = func(fromUE bool, p Path) (Path, bool) {
+		if fromUE {
+			p.Local = ap(ueAddr2, p.Local.Port()+offset)
+			return p, true
+		}
+		open := p.Remote.Addr() == ueAddr2 && p.Remote.Port() > offset
+		p.Remote = ap(ueAddr, p.Remote.Port()-offset)
+		return p, open
+	}
+	ue, gw, _ := moved(w, RoutabilityBefore, func(o, g *Options) { o.Window, g.Window = 2, 2 })
+	first, losing := ue.s.sa.nextSend, true
+	w.rewrite = func(fromUE bool, data []byte) []byte {
+		if h, err := message.DecodeHeader(data); err != nil || fromUE && losing && h.MessageID == first {
+			return nil
+		}
+		return data
+	}
+	path := ue.s.Path()
+	ue.take(ue.s.Move(w.now, path))
+	ue.take(ue.s.Move(w.now, path))
+	w.run(200*time.Millisecond, nil)
+	require.Len(t, got[MoveDone](ue), 1)
+	require.Equal(t, first, ue.s.sa.outstanding[0].mid)
+	offset, losing = 20000, false
+	w.run(10*time.Second, nil)
+	require.Equal(t, ap(ueAddr2, 4500+offset), gw.s.Path().Remote)
+	require.Equal(t, gw.s.Path(), gw.s.ChildPath())
+}

@@ -28,7 +28,8 @@ type ikeSA struct {
 
 	nextSend uint32
 	receiving
-	window      int // how many requests the peer can take at once
+	window      int    // how many requests the peer can take at once
+	lastMove    latest // UPDATE_SA_ADDRESSES of ours that the peer has answered
 	outstanding []*request
 	queue       []*request
 	life        term                 // when it is rekeyed and when it ends

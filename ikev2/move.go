@@ -81,6 +81,10 @@ func (s *Session) updateResponse(r *request, in []message.Payload) {
 	if s.nat != before {
 		s.emit(NATChanged{NAT: s.nat})
 	}
-	s.referNAT(in, s.path)
+	if r.sa.lastMove.newer(r.mid) {
+		s.referNAT(in, s.path)
+	} else {
+		s.compareNAT(r, in) // the peer uses the address that a later update had come from (RFC 4555 3.5)
+	}
 	s.emit(MoveDone{Path: s.path})
 }

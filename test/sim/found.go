@@ -11,6 +11,7 @@ var found = []uint64{
 	65569,  // a pair at the end of its hard lifetime was sent on until the Delete was answered
 	105422, // a test of paths with a request in many fragments sent hundreds of datagrams at once
 	119185, // not one: public-key work for a rekey by age at the moment of the last look
+	401718, // the answer to an update that a later one had overtaken was taken for where the responder sees the initiator
 	412601, // the secret of cookies changed between two copies of a request, and AUTH covered another than had been answered
 	422722, // not one: the answer to a rekey was lost until the hard lifetime of the pair
 	427535, // a responder stayed at the address that it had fled to, which a NAT shut out, when the initiator's choice was back
