@@ -200,10 +200,15 @@ func (d *DataPlane) Delete(id ipsec.ChildID, grace time.Duration) error {
 // end stops g outbound now and inbound after grace. The kernel's refusals are logged: what remains would be removed at the next start.
 func (d *DataPlane) end(g *generation, grace time.Duration) {
 	g.deleted = true
-	if g.child.out.CompareAndSwap(g, nil) {
+	switch {
+	case g.child.out.CompareAndSwap(g, nil):
 		d.logged(g.child, d.applyPolicies(g.child))
+		d.endOutbound(g)
+	case g.out != nil:
+		// Switched away from, maybe a moment ago: packets whose policy was looked up before are still to find their state.
+		d.linger(g, g.out)
+		g.out = nil
 	}
-	d.endOutbound(g)
 	if grace <= 0 {
 		d.remove(g)
 		return
