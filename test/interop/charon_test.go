@@ -19,9 +19,6 @@ import (
 
 const charonProgram = "/usr/lib/ipsec/charon"
 
-// kernelESP makes charon use the kernel's ESP. Otherwise it has its own, in user space.
-var kernelESP = os.Getenv("INTEROP_ESP") == "kernel"
-
 // charon is one strongSwan daemon in a namespace, with its own files.
 type charon struct {
 	t    testing.TB
@@ -54,14 +51,14 @@ func newCharon(t testing.TB, ns string) *charon {
 // start runs the daemon with further settings of the section charon, one a line.
 func (c *charon) start(settings string) {
 	esp := "kernel-libipsec kernel-netlink"
-	if kernelESP {
+	if *charonESP == inKernel {
 		esp = "kernel-netlink"
 	}
 	c.write("strongswan.conf", fmt.Sprintf(`charon {
   load = random nonce openssl aes gcm sha1 sha2 hmac kdf md5 mgf1 pem pkcs1 pkcs8 x509 pubkey constraints revocation curve25519 chapoly eap-identity eap-md5 eap-mschapv2 %[3]s socket-default counters vici
   install_routes = yes
   retransmit_tries = 6
-  retransmit_timeout = 0.3
+  retransmit_timeout = %[4]g
   retransmit_base = 1.4
   keep_alive = 1s
   %[2]s
@@ -74,10 +71,12 @@ func (c *charon) start(settings string) {
     ike = 2
     cfg = 2 } }
 }
-swanctl { load = random nonce openssl pem pkcs1 pkcs8 x509 pubkey curve25519 }
-`, c.dir, settings, esp))
+`, c.dir, settings, esp, slow(300*time.Millisecond).Seconds()))
+	// swanctl needs its plugins for credentials alone.
+	c.write("swanctl-load.conf", "swanctl { load = random nonce openssl pem pkcs1 pkcs8 x509 pubkey curve25519 }\n")
+	c.write("swanctl-ask.conf", "swanctl { load = random }\n")
 	// The daemon's pid file has a fixed name, so that each gets its own /run.
-	c.cmd = exec.Command("ip", "netns", "exec", c.ns, "bash", "-c",
+	c.cmd = exec.Command("ip", "netns", "exec", c.ns, "sh", "-c",
 		fmt.Sprintf("rm -f %[1]s/run/*; mount --bind %[1]s/run /run && exec %[2]s --use-syslog", c.dir, charonProgram))
 	c.cmd.Env = append(os.Environ(), "STRONGSWAN_CONF="+filepath.Join(c.dir, "strongswan.conf"))
 	out, err := os.OpenFile(filepath.Join(c.dir, "out"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -105,7 +104,7 @@ func (c *charon) stop(sig syscall.Signal) {
 	_ = c.cmd.Process.Signal(sig)
 	select {
 	case <-c.done:
-	case <-time.After(5 * time.Second):
+	case <-time.After(slow(5 * time.Second)):
 		_ = c.cmd.Process.Kill()
 		<-c.done
 	}
@@ -121,7 +120,11 @@ func (c *charon) write(name, content string) {
 // ctl runs swanctl.
 func (c *charon) ctl(args ...string) (string, error) {
 	cmd := exec.Command("swanctl", append(args, "--uri", "unix://"+filepath.Join(c.dir, "charon.vici"))...)
-	cmd.Env = append(os.Environ(), "STRONGSWAN_CONF="+filepath.Join(c.dir, "strongswan.conf"))
+	conf := "swanctl-ask.conf"
+	if args[0] == "--load-all" {
+		conf = "swanctl-load.conf"
+	}
+	cmd.Env = append(os.Environ(), "STRONGSWAN_CONF="+filepath.Join(c.dir, conf))
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
@@ -205,11 +208,11 @@ func (c *charon) sa() charonSA {
 // eventually polls for something that must become true; the limit only matters for a test that fails.
 func eventually(t testing.TB, what string, cond func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !cond(); {
+	for deadline := time.Now().Add(slow(20 * time.Second)); !cond(); {
 		if t.Failed() || time.Now().After(deadline) {
 			require.FailNow(t, "did not happen", what)
 		}
-		time.Sleep(10 * time.Millisecond)
+		time.Sleep(slow(10 * time.Millisecond))
 	}
 }
 

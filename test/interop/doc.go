@@ -6,6 +6,6 @@
 // the list of what is proven, see README.md.
 //
 // The tests need root and the Debian packages strongswan-charon, strongswan-swanctl, libcharon-extra-plugins,
-// libcharon-extauth-plugins and libstrongswan-extra-plugins; elsewhere they are skipped. With INTEROP_ESP=kernel charon uses
-// the kernel's ESP instead of its own in user space, on a kernel that has it.
+// libcharon-extauth-plugins and libstrongswan-extra-plugins; elsewhere they are skipped. With
+// -charon-esp=kernel and -our-esp=kernel either side uses the kernel's ESP, on a kernel that has it: test/vm runs them so.
 package interop

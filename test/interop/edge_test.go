@@ -16,14 +16,13 @@ import (
 	"github.com/open-n3iwf/n3iwf/ikev2/message"
 	"github.com/open-n3iwf/n3iwf/internal/udpbatch"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
-	"github.com/open-n3iwf/n3iwf/nwu/ipsec/user"
 )
 
-// edge is our side: the sockets and the ESP of nwu/ipsec/user, and the owner of all sessions, which is one goroutine.
+// edge is our side: the sockets and the ESP of a maker of nwu/ipsec, and the owner of all sessions, which is one goroutine.
 type edge struct {
 	t     testing.TB
 	ns    string
-	dp    *user.DataPlane
+	dp    dataPlane
 	front *ikev2.Responder
 	// on is asked about every event first; it returns true when it has handled it.
 	on    func(e *edge, s *ikev2.Session, ev ikev2.Event) bool
@@ -42,6 +41,8 @@ type edge struct {
 	mute      int  // IKE messages on the NAT-traversal port are not sent
 	onTraffic bool // ESP received counts as life of the peer
 	lifetime  ipsec.Lifetime
+	// hosts are peers whose inner address is the outer one: the data plane takes any, and the owner looks.
+	hosts bool
 
 	use     atomic.Pointer[tunnel] // what our pings go through
 	replies atomic.Pointer[pinger]
@@ -71,11 +72,7 @@ func newEdge(t testing.TB, ns string, udp udpbatch.Options) *edge {
 		deadlines: map[*ikev2.Session]time.Time{}, tunnels: map[*tunnel]*ikev2.Session{},
 	}
 	require.NoError(t, within(ns, func() (err error) {
-		any4, any6 := netip.IPv4Unspecified(), netip.IPv6Unspecified()
-		e.dp, err = user.New(user.Options{Sink: e, Workers: 1, MaxSAs: 1024, UDP: udp, Sockets: []user.Socket{
-			{Kind: user.IKE, Local: netip.AddrPortFrom(any4, 500)}, {Kind: user.NATT, Local: netip.AddrPortFrom(any4, 4500)},
-			{Kind: user.IKE, Local: netip.AddrPortFrom(any6, 500)}, {Kind: user.NATT, Local: netip.AddrPortFrom(any6, 4500)},
-		}})
+		e.dp, err = newDataPlane(e, udp)
 		return err
 	}))
 	e.wg.Go(e.loop)
@@ -356,12 +353,16 @@ func (e *edge) childUp(s *ikev2.Session, ev ikev2.ChildUp) {
 		}
 		return out
 	}
+	remote := selectors(c.RemoteTS)
+	if e.hosts {
+		remote = nil
+	}
 	err := e.dp.Install(ipsec.ChildSA{
 		ID: tn.id, InboundSPI: c.InboundSPI, OutboundSPI: c.OutboundSPI,
 		Algorithms:  ipsec.Algorithms{Encr: uint16(c.Suite.Encr.ID), Integ: uint16(c.Suite.Integ)},
 		InboundKeys: ipsec.Keys(c.InboundKeys), OutboundKeys: ipsec.Keys(c.OutboundKeys), ESN: c.Suite.ESN,
 		Target: ipsec.Target{Path: ipsec.Path(c.Path), Limit: ipsec.Unlimited},
-		Local:  selectors(c.LocalTS), Remote: selectors(c.RemoteTS), Context: tn, Lifetime: e.lifetime,
+		Local:  selectors(c.LocalTS), Remote: remote, Context: tn, Lifetime: e.lifetime,
 	})
 	if err != nil {
 		e.t.Errorf("install: %v", err)
@@ -381,7 +382,7 @@ func (e *edge) childUp(s *ikev2.Session, ev ikev2.ChildUp) {
 }
 
 // childGrace is how long late packets of a deleted SA are still taken.
-const childGrace = time.Second
+var childGrace = slow(time.Second)
 
 func (e *edge) childDown(ev ikev2.ChildDown) {
 	tn := ev.Child.Tag.(*tunnel)
@@ -452,6 +453,9 @@ func (r *echoer) Inbound(batch []ipsec.Inbound) {
 		r.w = r.e.dp.NewWriter()
 	}
 	for _, p := range batch {
+		if r.e.hosts && !r.e.isHost(p) {
+			continue
+		}
 		reply, seq, answered := pong(p.Packet)
 		if pinger := r.e.replies.Load(); answered && pinger != nil {
 			pinger.answer(seq)
@@ -463,6 +467,12 @@ func (r *echoer) Inbound(batch []ipsec.Inbound) {
 		}
 	}
 	_ = r.w.Flush()
+}
+
+// isHost tells whether an inner packet is from the address that the peer has outside.
+func (e *edge) isHost(p ipsec.Inbound) bool {
+	st, err := e.dp.Stats(p.ID)
+	return err == nil && bytes.Equal(p.Packet[12:16], st.Path.Remote.Addr().AsSlice())
 }
 
 // wait waits until an event of type E for which match is true was there, and returns it.

@@ -74,8 +74,8 @@ func TestLiveness(t *testing.T) {
 	})
 	bothRoles(t, "charon dies, we notice", func(t *testing.T, r role) {
 		w := connect(t, r, setup{ours: func(o *ikev2.Options) {
-			o.Liveness, o.Patience = 200*time.Millisecond, 600*time.Millisecond
-			o.Retransmit = ikev2.Retransmission{First: 100 * time.Millisecond, GiveUp: 600 * time.Millisecond}
+			o.Liveness, o.Patience = slow(200*time.Millisecond), slow(600*time.Millisecond)
+			o.Retransmit = ikev2.Retransmission{First: slow(100 * time.Millisecond), GiveUp: slow(600 * time.Millisecond)}
 		}})
 		w.e.wait(func() { w.e.onTraffic = true })
 		w.end()

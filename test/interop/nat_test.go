@@ -67,9 +67,9 @@ func TestNAT(t *testing.T) {
 			require.True(t, mapped(before.Remote, 20000))
 			w.flows("through the new mapping")
 			w.agree()
-			limit := 2 * int(4*time.Second/pingInterval) // both directions while charon, which hears nothing, waits for its DPD
+			limit := 2 * int(slow(4*time.Second)/pingInterval) // both directions while charon, which hears nothing, waits for its DPD
 			if policy == ikev2.RebindPort {
-				limit = 2 * int(time.Second/pingInterval)
+				limit = 2 * int(slow(time.Second)/pingInterval)
 			}
 			w.lost(limit)
 		})
@@ -83,7 +83,7 @@ func TestNAT(t *testing.T) {
 		require.True(t, w.charonSees(30000))
 		w.flows("through the new mapping")
 		w.agree()
-		w.lost(2 * int(2*time.Second/pingInterval))
+		w.lost(2 * int(slow(2*time.Second)/pingInterval))
 	})
 	t.Run("charon initiates/without MOBIKE, the NAT gives new ports, we follow its next IKE message", func(t *testing.T) {
 		w := connect(t, charonInitiates, setup{

@@ -14,7 +14,7 @@ import (
 )
 
 // pingInterval is short against everything that takes traffic away, so that what is lost shows how long it was gone.
-const pingInterval = 10 * time.Millisecond
+var pingInterval = slow(10 * time.Millisecond)
 
 // pinger sends pings until it is stopped and counts the answers.
 type pinger struct {
@@ -113,7 +113,7 @@ func (p *pinger) flows(t testing.TB, what string, n int) {
 func (p *pinger) end() counts {
 	close(p.stop)
 	p.wg.Wait()
-	for deadline := time.Now().Add(300 * time.Millisecond); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(slow(300 * time.Millisecond)); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		p.mu.Lock()
 		n := len(p.replied)
 		done := n == 0 || p.replied[n-1]
@@ -228,7 +228,7 @@ func kernelPinger(t testing.TB, ns string, to netip.Addr) *pinger {
 	})
 	p.wg.Go(func() {
 		<-p.stop
-		time.AfterFunc(400*time.Millisecond, func() { conn.Close() }) // later than end waits for the last answers
+		time.AfterFunc(slow(400*time.Millisecond), func() { conn.Close() }) // later than end waits for the last answers
 	})
 	go func() {
 		b := make([]byte, 2048)

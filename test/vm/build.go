@@ -11,10 +11,14 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/open-n3iwf/n3iwf/test/vm/job"
 )
+
+// slowness is how many times slower than a usual machine the emulated one may be; see internal/testenv.
+const slowness = 4
 
 // build compiles what runs in the guest and packs its first file system.
 func (v *vm) build(ctx context.Context, k *kernel, chosen []suite, work, initrd string) error {
@@ -29,7 +33,7 @@ func (v *vm) build(ctx context.Context, k *kernel, chosen []suite, work, initrd 
 		return err
 	}
 	a.file("/init", filepath.Join(work, "init"))
-	j := job.Job{Env: []string{"TESTENV_SKIPS=" + job.Artefacts + "/skips", "ARTEFACTS=" + job.Artefacts}}
+	j := job.Job{Env: []string{"TESTENV_SKIPS=" + job.Artefacts + "/skips", "ARTEFACTS=" + job.Artefacts, fmt.Sprint("TESTENV_SLOWNESS=", slowness)}}
 	if os.Getenv("CI") == "true" {
 		j.Env = append(j.Env, "CI=true")
 	}
@@ -54,7 +58,7 @@ func (v *vm) build(ctx context.Context, k *kernel, chosen []suite, work, initrd 
 		at := "/tests/" + s.name + ".test"
 		a.file(at, bin)
 		a.parents(r.Dir + "/x")
-		r.Command = append([]string{at, fmt.Sprintf("-test.timeout=%ds", max(s.seconds-5, 1))}, s.args...)
+		r.Command = append([]string{at, fmt.Sprintf("-test.timeout=%ds", max(s.seconds-5, 1))}, slices.Concat(s.args, s.flags)...)
 		if v.verbose {
 			r.Command = append(r.Command, "-test.v")
 		}
@@ -129,6 +133,13 @@ func addPrograms(a *archive, chosen []suite) error {
 	for _, t := range tools {
 		if err := a.program(t); err != nil {
 			return err
+		}
+	}
+	for _, s := range chosen {
+		for _, lib := range s.opened {
+			if err := a.linked(lib); err != nil {
+				return fmt.Errorf("%w (scripts/deps test installs it)", err)
+			}
 		}
 	}
 	for _, name := range applets {

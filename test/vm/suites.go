@@ -10,10 +10,12 @@ type suite struct {
 	pkg     string   // of this module, relative to its root
 	tags    string   // build tags
 	args    []string // of the test binary
+	flags   []string // of the package's own, which -run leaves as they are
 	seconds int      // limit under emulation
 	extra   bool     // only runs when it is named
 	tools   []string // programs of the host that it needs besides those of every guest
 	with    []string // commands of this module that it runs
+	opened  []string // shared libraries of the host that its programs open by name
 }
 
 // suites are what `make test-kernel` runs, in this order, but for the extra ones.
@@ -23,6 +25,9 @@ var suites = []suite{
 	{name: "ipsec", pkg: "./nwu/ipsec/kernel", tags: "kernelipsec", seconds: 420},
 	{name: "ebpf", pkg: "./gre/ebpf", tags: "kernelipsec", seconds: 240},
 	{name: "demo", extra: true, pkg: "./test/vm/e2e", tags: "kernelipsec", seconds: 240, with: []string{"./cmd/nwulab", "./cmd/n3iwf"}, tools: []string{"conntrack"}},
+	strongSwan("strongswan", 300, "interop.md", "-our-esp=kernel", "-essential"),
+	strongSwan("strongswan-user", 120, "interop.md", "-our-esp=user", "-essential"),
+	strongSwan("strongswan-all", 1500, "interop-all.md", "-our-esp=kernel").onlyNamed(),
 	{
 		name: "bench", pkg: "./gre/ebpf", tags: "kernelipsec,kernelbench", seconds: 660, extra: true,
 		args: []string{"-test.run", "TestBench", "-bench-json", job.Artefacts + "/bench-kernel.json"},
@@ -43,12 +48,13 @@ var (
 	loadFirst = []string{
 		"virtio_pci", "virtio_blk", "esp4", "esp6", "xfrm_interface", "xfrm_user", "gcm", "ctr", "seqiv", "echainiv", "authenc", "authencesn", "chacha20poly1305",
 		"aesni_intel", "ghash_clmulni_intel", "sha1_ssse3", "sha256_ssse3", "sha512_ssse3", "sctp",
+		"veth", // two that ask for it at once can both be told that there is none
 	}
 	modules = []string{
 		"xfrm_interface", "xfrm_user", "xfrm_algo", "esp4", "esp6", "ip_gre", "ip6_gre", "veth", "dummy", "tun", "vrf", "af_packet", "af_packet_diag",
 		"sctp", "sctp_diag", "udp_tunnel", "ip6_udp_tunnel", "sch_ingress", "sch_netem", "sch_fq", "sch_htb", "sch_tbf", "cls_bpf", "act_bpf", "cls_matchall", "cls_flower", "act_csum",
 		"act_police", "act_mirred", "bridge", "macvlan",
-		"nf_tables", "nft_chain_nat", "nft_nat", "nft_masq", "nft_ct", "nft_counter", "nft_limit", "nft_log", "nft_reject", "nft_reject_inet", "nft_redir", "nft_compat",
+		"nf_tables", "nft_chain_nat", "nft_nat", "nft_masq", "nft_ct", "nft_counter", "nft_limit", "nft_objref", "nft_log", "nft_reject", "nft_reject_inet", "nft_redir", "nft_compat",
 		"nf_conntrack", "nf_conntrack_netlink", "nf_defrag_ipv4", "nf_defrag_ipv6", "nf_nat", "nfnetlink", "nf_log_syslog",
 		"gcm", "ctr", "cbc", "authenc", "authencesn", "echainiv", "seqiv", "ghash_generic", "ghash_clmulni_intel", "aesni_intel", "aes_generic", "cryptd",
 		"crypto_simd", "crypto_null", "hmac", "sha1_generic", "sha256_generic", "sha512_generic", "sha1_ssse3", "sha256_ssse3", "sha512_ssse3", "md5",

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package interop
+
+import (
+	"flag"
+	"net/netip"
+	"time"
+
+	"github.com/open-n3iwf/n3iwf/internal/testenv"
+	"github.com/open-n3iwf/n3iwf/internal/udpbatch"
+	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
+	"github.com/open-n3iwf/n3iwf/nwu/ipsec/kernel"
+	"github.com/open-n3iwf/n3iwf/nwu/ipsec/user"
+)
+
+// Where ESP is made.
+const (
+	inUser   = "user"
+	inKernel = "kernel"
+)
+
+var (
+	charonESP = flag.String("charon-esp", inUser, "charon's ESP: user (plugin kernel-libipsec) or kernel (kernel-netlink)")
+	ourESP    = flag.String("our-esp", inUser, "ours: user (nwu/ipsec/user) or kernel (nwu/ipsec/kernel)")
+)
+
+// slow is a time for what waits or is waited for, on this machine.
+func slow(d time.Duration) time.Duration { return d * time.Duration(testenv.Slowness()) }
+
+// dataPlane is what both makers of ESP have.
+type dataPlane interface {
+	ipsec.DataPlane
+	Totals() ipsec.Totals
+}
+
+// interfaceID is that of our xfrm interface; each scenario has network namespaces of its own.
+const interfaceID = 77
+
+// newDataPlane makes ours in the network namespace of the calling thread.
+func newDataPlane(sink ipsec.Sink, udp udpbatch.Options) (dataPlane, error) {
+	any4, any6 := netip.IPv4Unspecified(), netip.IPv6Unspecified()
+	sockets := []ipsec.Socket{
+		{Kind: ipsec.IKE, Local: netip.AddrPortFrom(any4, 500)}, {Kind: ipsec.NATT, Local: netip.AddrPortFrom(any4, 4500)},
+		{Kind: ipsec.IKE, Local: netip.AddrPortFrom(any6, 500)}, {Kind: ipsec.NATT, Local: netip.AddrPortFrom(any6, 4500)},
+	}
+	if *ourESP == inKernel {
+		return kernel.New(kernel.Options{Sink: sink, InterfaceID: interfaceID, Workers: 1, MaxChildren: 1024, Sockets: sockets, UDP: udp})
+	}
+	return user.New(user.Options{Sink: sink, Workers: 1, MaxSAs: 1024, Sockets: sockets, UDP: udp})
+}
