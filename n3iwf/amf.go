@@ -94,15 +94,18 @@ func (a *amf) connectAndServe(ctx context.Context) (up bool, err error) {
 		return false, err
 	}
 	a.former = ng.name()
-	a.ng.Store(ng)
-	a.reached.Store(true)
-	a.nf.reconnected(ng)
-	a.nf.firstAMF()
-	a.nf.nodes.spread(a, ng)
-	a.nf.amfChanged()
-	a.nf.publish(LiveEvent{Kind: LiveAMFUp, AMF: ng.name()})
-	a.log.Info("NG connection is up", slog.String("amf", ng.name()), slog.String("peer", association.RemoteAddr().String()))
-	err = ng.serve(ctx, association, remote, func() { a.tellEnded(ng) })
+	// Nobody may find the connection before it takes messages.
+	err = ng.serve(ctx, association, remote, func() {
+		a.ng.Store(ng)
+		a.reached.Store(true)
+		a.nf.reconnected(ng)
+		a.nf.firstAMF()
+		a.nf.nodes.spread(a, ng)
+		a.nf.amfChanged()
+		a.nf.publish(LiveEvent{Kind: LiveAMFUp, AMF: ng.name()})
+		a.log.Info("NG connection is up", slog.String("amf", ng.name()), slog.String("peer", association.RemoteAddr().String()))
+		a.tellEnded(ng)
+	})
 	a.ng.Store(nil)
 	a.nf.amfChanged()
 	a.nf.publish(LiveEvent{Kind: LiveAMFDown, AMF: ng.name()})
