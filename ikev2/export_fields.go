@@ -105,6 +105,8 @@ func (y *syncing) fields(c *codec) {
 	field(c, "syncMessageIDs", &y.messageIDs)
 	field(c, "syncReplay", &y.replay)
 	field(c, "syncHighest", &y.highest)
+	field(c, "syncAnswered", &y.sum)
+	field(c, "syncAnswer", &y.answer)
 }
 
 func (m *mobility) fields(c *codec) {

@@ -124,6 +124,7 @@ func richSession(t testing.TB) (*Session, Options) {
 	p.old, p.rekeys = s.children[0], s.children[0].sa.InboundSPI
 	p.old.rekey = p
 	s.redirect = redirection{able: true, from: Gateway{Name: "other"}, times: []time.Time{epoch.Add(-time.Minute)}}
+	s.sync = syncing{true, true, 7, 8, [][]byte{{1}}}
 	s.now = epoch
 	return s, g
 }

@@ -42,8 +42,8 @@ func (s *Session) succeed(next *ikeSA) {
 			r.notBefore = time.Time{} // what the peer was too busy for is done
 		}
 	}
-	s.natReference = nil // the hashes are over the SPIs
-	s.sync.highest = 0   // message IDs begin anew
+	s.natReference = nil                   // the hashes are over the SPIs
+	s.sync.highest, s.sync.answer = 0, nil // message IDs begin anew
 	if own := s.ikeRekey; own != nil && !own.sent {
 		s.ikeRekey = nil // the peer did it
 	}

@@ -19,6 +19,10 @@ type syncing struct {
 	messageIDs bool   // both sides announced IKEV2_MESSAGE_ID_SYNC_SUPPORTED
 	replay     bool   // both sides announced IPSEC_REPLAY_COUNTER_SYNC_SUPPORTED
 	highest    latest // of the peer's synchronisation requests in the present IKE SA
+
+	// The latest such request and our answer, for a peer that repeats it as it was.
+	sum    uint64
+	answer [][]byte
 }
 
 // skippedIVs is how many IVs of a key for sending are given up by Resync: nobody knows how many were used since the
@@ -140,6 +144,11 @@ func (s *Session) syncRequest(sa *ikeSA, h message.Header, path Path, data []byt
 	if h.MessageID != 0 || h.Exchange != message.INFORMATIONAL || !s.sync.messageIDs || sa != s.sa || s.state != stateEstablished {
 		return false
 	}
+	sum := hash(data)
+	if s.sync.answer != nil && s.sync.sum == sum {
+		s.send(path, s.sync.answer)
+		return true
+	}
 	in, err := message.Open(data, sa.in)
 	if err != nil {
 		return false
@@ -174,6 +183,7 @@ func (s *Session) syncRequest(sa *ikeSA, h message.Header, path Path, data []byt
 	if d := s.seal(sa, message.INFORMATIONAL, true, 0, []message.Payload{
 		notify(message.IKEV2_MESSAGE_ID_SYNC, syncData(nonce, sa.nextSend, sa.nextRecv)),
 	}); d != nil {
+		s.sync.sum, s.sync.answer = sum, d
 		s.send(path, d)
 	}
 	if skip != nil {

@@ -411,3 +411,30 @@ func TestHugeKeysOfStrangers(t *testing.T) {
 	leaf := authority.sign(t, huge, &x509.Certificate{SerialNumber: big.NewInt(9), Subject: pkix.Name{CommonName: "stranger"}, DNSNames: []string{"stranger"}})
 	require.ErrorContains(t, verify(leaf.Raw), "60000 bits")
 }
+
+// The answer to a synchronisation gets lost, and the peer repeats its request as it was: it gets the same answer, to
+// where it is now, and nothing else happens.
+func TestRepeatedResyncRequest(t *testing.T) {
+	w, ue, gw, stale := clustered(t, 616)
+	failover(t, gw, stale)
+	var request []byte
+	var answers []Datagram
+	w.sniff = func(fromUE bool, d Datagram) {
+		if h, _ := message.DecodeHeader(d.Data); h.MessageID == 0 && h.Response() {
+			answers = append(answers, d)
+		} else if h.MessageID == 0 && !fromUE {
+			request = d.Data
+		}
+	}
+	gw.take(gw.s.Resync(w.now, Resync{SkipInbound: 5}))
+	w.run(15*time.Millisecond, nil)
+	next := ue.s.sa.nextRecv
+	elsewhere := ue.s.Path()
+	elsewhere.Remote = ap(gwAddr2, 4500)
+	ue.take(ue.s.Receive(w.now, elsewhere, request))
+	require.Len(t, answers, 2)
+	require.Equal(t, answers[0].Data, answers[1].Data)
+	require.Equal(t, elsewhere, answers[1].Path)
+	require.Equal(t, next, ue.s.sa.nextRecv)
+	require.Len(t, got[SequenceSkipped](ue), 1)
+}
