@@ -189,11 +189,14 @@ func (s *Session) tellQuiescent() {
 	if s.quiet == quietNot {
 		return
 	}
-	// A rekey of the IKE SA that waits cannot travel, and need not: it will be due again.
+	// A rekey of the IKE SA that waits cannot travel, and need not: it will be due again. What waits can also be left of an
+	// earlier wish, which a rekey of the peer's has fulfilled.
 	waits := func(r *request) bool { return r.kind == requestRekeyIKE }
-	if p := s.ikeRekey; p != nil && slices.ContainsFunc(s.sa.queue, waits) {
+	if slices.ContainsFunc(s.sa.queue, waits) {
 		s.sa.queue = slices.DeleteFunc(s.sa.queue, waits)
-		s.ikeRekeyFailed(p, ErrState)
+		if p := s.ikeRekey; p != nil && !p.sent {
+			s.ikeRekeyFailed(p, ErrState)
+		}
 	}
 	if s.quiet == quietAsked && s.blocker() == "" {
 		s.quiet = quietTold

@@ -4,6 +4,7 @@ package ikev2
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -189,4 +190,40 @@ func TestNATChangesBetweenOvertakenUpdates(t *testing.T) {
 	w.run(10*time.Second, nil)
 	require.Equal(t, ap(ueAddr2, 4500+offset), gw.s.Path().Remote)
 	require.Equal(t, gw.s.Path(), gw.s.ChildPath())
+}
+
+// A session shall become quiet while its rekey of the IKE SA is on its way and an earlier one still waits, which the peer
+// has made unnecessary: it is the waiting one that ends, and both come to the same IKE SA.
+func TestQuiesceDuringRekeyAfterAnotherThatWaited(t *testing.T) {
+	roles(t, func(t *testing.T, pick func(ue, gw *node) (we, peer *node)) {
+		for _, both := range []bool{false, true} {
+			w := newWorld(t, 18)
+			ue, gw := w.up(pskOptions(w.rng, "ue"), pskOptions(w.rng, "gw"))
+			we, peer := pick(ue, gw)
+			peer.take(peer.s.Quiesce(w.now))
+			we.take(we.s.RekeyIKE(w.now))
+			w.run(time.Second, nil)
+			require.True(t, we.s.sa.queued(requestRekeyIKE), "it waits after TEMPORARY_FAILURE")
+			peer.take(peer.s.Resume(w.now))
+			peer.take(peer.s.RekeyIKE(w.now))
+			w.run(time.Second, nil)
+			require.Len(t, got[SPIChanged](we), 1)
+			we.take(we.s.RekeyIKE(w.now))
+			if both {
+				peer.take(peer.s.RekeyIKE(w.now))
+			}
+			w.run(5*time.Millisecond, nil)
+			require.True(t, we.s.ikeRekey.underway())
+			we.take(we.s.Quiesce(w.now))
+			w.run(time.Second, nil)
+			require.Empty(t, got[RekeyFailed](we))
+			require.Len(t, got[SPIChanged](we), 2)
+			require.Len(t, got[Quiescent](we), 1)
+			require.Equal(t, we.s.sa.keys, peer.s.sa.keys)
+			spis := we.s.LocalSPIs()
+			slices.Sort(spis)
+			require.Len(t, slices.Compact(spis), len(we.s.LocalSPIs()))
+			sameKeys(t, ue.s, gw.s)
+		}
+	})
 }

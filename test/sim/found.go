@@ -13,6 +13,7 @@ var found = []uint64{
 	119185, // not one: public-key work for a rekey by age at the moment of the last look
 	401718, // the answer to an update that a later one had overtaken was taken for where the responder sees the initiator
 	412601, // the secret of cookies changed between two copies of a request, and AUTH covered another than had been answered
+	417406, // Quiesce ended a rekey of the IKE SA that was on its way, because an earlier one still waited
 	422722, // not one: the answer to a rekey was lost until the hard lifetime of the pair
 	427535, // a responder stayed at the address that it had fled to, which a NAT shut out, when the initiator's choice was back
 	431861, // the same, with another group
