@@ -60,6 +60,8 @@ func TestAskARunningN3IWF(t *testing.T) {
 	require.Equal(t, exitFailed, exitStatus(err))
 	require.Contains(t, out, "0 of 1 connected")
 	require.Regexp(t, `CRITICAL +no AMF is connected: UEs cannot register`, out)
+	require.Regexp(t, `(?m)^ESP +in this process$`, out)
+	require.Regexp(t, `(?m)^user packets +relayed by this process: ESP is in this process$`, out)
 	out, err = ask("status", "-o", "json")
 	require.NoError(t, err)
 	var status api.Status
@@ -84,4 +86,17 @@ func TestAskARunningN3IWF(t *testing.T) {
 
 	_, _, err = execute(nil, "status", "--server", socket+"x")
 	require.ErrorContains(t, err, "is it running")
+}
+
+// Who forwards user packets, and why not somebody faster, in an operator's words.
+func TestForwardedBy(t *testing.T) {
+	for text, u := range map[string]api.UserPlane{
+		"relayed by this process: configured":              {Kind: "relay", Reason: "configured"},
+		"forwarded in the kernel (eBPF), N3 on eth0, eth1": {Kind: "ebpf", N3: []string{"eth0", "eth1"}, Pinned: true},
+		"forwarded in the kernel (eBPF), N3 on v0; checksums filled in on v0; they stop while this process is restarted": {
+			Kind: "ebpf", N3: []string{"v0"}, Checksums: []string{"v0"},
+		},
+	} {
+		require.Equal(t, text, forwardedBy(u))
+	}
 }

@@ -42,7 +42,9 @@ func showStatus(w io.Writer, s api.Status) {
 	line("AMFs", "%d of %d connected", s.AMFs, s.Configured)
 	line("UEs", "%d, of them %d not authenticated yet", s.UEs, s.HalfOpen)
 	line("PDU sessions", "%d", s.PDUSessions)
-	line("child SAs", "%d, data plane %s", s.ChildSAs, s.DataPlane)
+	line("child SAs", "%d", s.ChildSAs)
+	line("ESP", "%s", map[bool]string{true: "in the kernel", false: "in this process"}[s.DataPlane == "kernel"])
+	line("user packets", "%s", forwardedBy(s.UserPlane))
 	line("since start", "%d registered, %d refused, %d moves", s.Registered, s.Refused, s.Moves)
 	line("uplink", "%d packets, %s", s.Uplink.Packets, octets(s.Uplink.Octets))
 	line("downlink", "%d packets, %s", s.Downlink.Packets, octets(s.Downlink.Octets))
@@ -53,6 +55,21 @@ func showStatus(w io.Writer, s api.Status) {
 		line(strings.ToUpper(a.Severity), "%s", a.Text)
 	}
 	_ = t.Flush()
+}
+
+// forwardedBy tells who forwards user packets, and why not somebody faster.
+func forwardedBy(u api.UserPlane) string {
+	if u.Kind != "ebpf" {
+		return "relayed by this process: " + u.Reason
+	}
+	text := "forwarded in the kernel (eBPF), N3 on " + strings.Join(u.N3, ", ")
+	if len(u.Checksums) > 0 {
+		text += "; checksums filled in on " + strings.Join(u.Checksums, ", ")
+	}
+	if !u.Pinned {
+		text += "; they stop while this process is restarted"
+	}
+	return text
 }
 
 func showUEs(w io.Writer, p n3iwf.UEPage) {

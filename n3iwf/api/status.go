@@ -23,7 +23,8 @@ type Status struct {
 	HalfOpen    int       `json:"halfOpen"`
 	ChildSAs    int       `json:"childSAs"`
 	PDUSessions int       `json:"pduSessions"`
-	DataPlane   string    `json:"dataPlane"`
+	DataPlane   string    `json:"dataPlane"` // user or kernel: who does ESP
+	UserPlane   UserPlane `json:"userPlane"`
 	Nodes       []int     `json:"nodes"` // other nodes of the cluster that are connected
 
 	CertificateExpires time.Time `json:"certificateExpires,omitzero"`
@@ -35,6 +36,24 @@ type Status struct {
 	Uplink     Traffic `json:"uplink"`
 	Downlink   Traffic `json:"downlink"`
 	Alarms     []Alarm `json:"alarms"`
+}
+
+// UserPlane is who forwards user packets between child SAs and N3.
+type UserPlane struct {
+	Kind   string `json:"kind"`             // ebpf, programs in the kernel; relay, this process
+	Reason string `json:"reason,omitempty"` // why it is not ebpf
+	// Of ebpf: the links of N3 that it serves, those of them where it fills in missing UDP checksums, and whether traffic outlives a restart.
+	N3        []string `json:"n3,omitempty"`
+	Checksums []string `json:"checksums,omitempty"`
+	Pinned    bool     `json:"pinned,omitempty"`
+}
+
+func userPlane(st n3iwf.UserPlaneStatus) UserPlane {
+	u := UserPlane{Kind: st.Kind, Reason: st.Reason}
+	if e := st.EBPF; e != nil {
+		u.N3, u.Checksums, u.Pinned = e.Links, e.Repairs, e.Pinned
+	}
+	return u
 }
 
 // Traffic are user packets of PDU sessions since the start.
@@ -71,7 +90,8 @@ func (s *Server) status(ctx context.Context) Status {
 	st, k := s.nf.Status(), s.nf.Counters()
 	out := Status{
 		Name: s.cfg.N3IWF.Name, Version: s.options.Version, Started: s.started, Ready: st.AMFs > 0, AMFs: st.AMFs, Configured: len(s.cfg.N2.AMFs),
-		UEs: st.UEs, HalfOpen: st.HalfOpen, ChildSAs: st.ChildSAs, PDUSessions: st.PDUSessions, DataPlane: s.cfg.DataPlane.Kind, Nodes: s.nf.Nodes(),
+		UEs: st.UEs, HalfOpen: st.HalfOpen, ChildSAs: st.ChildSAs, PDUSessions: st.PDUSessions, DataPlane: s.cfg.DataPlane.Kind,
+		UserPlane: userPlane(st.UserPlane), Nodes: s.nf.Nodes(),
 		Registered: k.Registered.Load(), Refused: k.Refused.Load(), Moves: k.Moves.Load(), Panics: k.Panics.Load(),
 		Uplink:   Traffic{st.N3.Uplink.Packets, st.N3.Uplink.Bytes},
 		Downlink: Traffic{st.N3.Downlink.Packets, st.N3.Downlink.Bytes},

@@ -153,6 +153,8 @@ func TestManagementAPI(t *testing.T) {
 	require.Equal(t, 1, status.UEs)
 	require.Equal(t, uint64(1), status.Moves)
 	require.Positive(t, status.Uplink.Packets)
+	require.Equal(t, "user", status.DataPlane)
+	require.Equal(t, api.UserPlane{Kind: "relay", Reason: "ESP is in this process"}, status.UserPlane)
 	require.Contains(t, fmt.Sprint(status.Alarms), "the certificate expires in")
 	var amfs []n3iwf.AMFView
 	require.Equal(t, 200, o.call(t, "GET", "/amfs", nil, &amfs))

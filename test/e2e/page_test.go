@@ -64,6 +64,7 @@ func TestStatusPage(t *testing.T) {
 	run("the page asks for the token", chromedp.Navigate("http://"+o.server.Addr("listen").String()+"/"),
 		chromedp.WaitVisible("#login"), chromedp.SetValue("#token", "a token of the operator"), chromedp.Click("#login button"))
 	shows("it serves", `document.getElementById("ready").textContent === "serving"`)
+	shows("who forwards user packets, and why", `[...document.querySelectorAll("#tiles .tile")].some(t => t.innerText.includes("user packets") && t.innerText.includes("relay") && t.title === "ESP is in this process")`)
 	shows("four UEs", `document.querySelectorAll("#ues tbody tr").length === 4`)
 	shows("an AMF", `document.querySelector("#amfs tbody").innerText.includes("connected")`)
 	shows("one UE is chosen", `(tr => tr && (tr.click(), true))([...document.querySelectorAll("#ues tbody tr")].find(tr => tr.innerText.includes("`+w.addr(10).String()+`:")))`)

@@ -90,10 +90,12 @@ async function showStatus() {
   const tiles = [
     ["AMFs", s.amfsConnected + " / " + s.amfsConfigured], ["UEs", s.ues.toLocaleString("en")], ["half-open", s.halfOpen.toLocaleString("en")],
     ["PDU sessions", s.pduSessions.toLocaleString("en")], ["child SAs", s.childSAs.toLocaleString("en")], ["moves", s.moves.toLocaleString("en")],
-    ["uplink", shown(rate("up", s.uplink.octets))], ["downlink", shown(rate("down", s.downlink.octets))], ["data plane", s.dataPlane],
+    ["uplink", shown(rate("up", s.uplink.octets))], ["downlink", shown(rate("down", s.downlink.octets))],
+    ["ESP", s.dataPlane], ["user packets", s.userPlane.kind, s.userPlane.reason],
   ];
-  $("tiles").replaceChildren(...tiles.map(([label, value]) => {
+  $("tiles").replaceChildren(...tiles.map(([label, value, why]) => {
     const t = element("div", null, "tile");
+    if (why) t.title = why;
     t.append(element("b", value), element("span", label, "quiet"));
     return t;
   }));
