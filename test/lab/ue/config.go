@@ -17,6 +17,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"github.com/open-n3iwf/n3iwf/ikev2"
 	"github.com/open-n3iwf/n3iwf/test/lab/nas"
 )
 
@@ -35,6 +36,8 @@ type Config struct {
 	Identity string `yaml:"identity"`
 	Profile  string `yaml:"profile"`
 	NoMOBIKE bool   `yaml:"noMobike"`
+	// Switch lets the UE follow when the N3IWF asks it to go on at another address (nwu.mobike.switch).
+	Switch bool `yaml:"switch"`
 	// DataPlane is "user" (ESP in this process, the default) or "kernel" (XFRM, which needs root).
 	DataPlane string `yaml:"dataPlane"`
 	// InterfaceID is for kernel: the number of what belongs to this UE in the kernel; 0 is 1.
@@ -129,6 +132,9 @@ func (c *Config) Options(log *slog.Logger, step func(string)) (Options, error) {
 		Subscriber: Subscriber{
 			IMSI: c.Subscriber.IMSI, MCC: c.Subscriber.MCC, MNC: c.Subscriber.MNC, Ciphering: c.Subscriber.Ciphering, Slices: []nas.SNSSAI{*c.Slice()},
 		},
+	}
+	if c.Switch {
+		o.Switch = ikev2.DefaultSwitch()
 	}
 	if c.DataPlane == "kernel" {
 		o.Kernel = max(1, c.InterfaceID)
