@@ -22,7 +22,12 @@ func (s *Session) SetAddresses(now time.Time, additional []netip.Addr) Output {
 		back := s.left.Local.IsValid() && slices.Contains(additional, s.left.Local.Addr().Unmap())
 		switch {
 		case back:
+			if s.switching.former.Local.IsValid() {
+				s.switching = switching{} // there is nothing to leave any more
+			}
 			s.goTo(s.left)
+			s.announce()
+			s.retransmitAll()
 		case s.localGone && !s.origInitiator && s.leaveLocal():
 		default:
 			s.announce()
@@ -73,8 +78,13 @@ func (s *Session) leaveLocal() bool {
 	if !left.Local.IsValid() {
 		left = s.path
 	}
+	former := s.path
 	s.goTo(p)
 	s.left = left
+	if !s.switchFrom(former) {
+		s.announce()
+	}
+	s.retransmitAll()
 	return true
 }
 
@@ -83,13 +93,8 @@ func (s *Session) goTo(p Path) {
 	if p.Remote == s.espPath.Remote && p.Remote != s.followed && !s.rr.wanted {
 		s.prove(p) // it is in use
 	}
-	former := s.path
 	s.setPath(p)
 	s.checkRoutability()
-	if !s.switchFrom(former) {
-		s.announce()
-	}
-	s.retransmitAll()
 }
 
 // otherLocal chooses the path that replaces the present one when its local address has gone.

@@ -329,3 +329,32 @@ func TestTwoAddressesGoneBehindRestrictedNAT(t *testing.T) {
 	require.Equal(t, gwAddr6, ue.s.ChildPath().Remote.Addr())
 	require.Equal(t, reverse(ue.s.ChildPath()), gw.s.ChildPath())
 }
+
+// The address that has gone is back before the peer has heard of it: it is used again, and the peer is not asked to leave
+// it once more.
+func TestAddressGoneAndBackBehindNAT(t *testing.T) {
+	w := newWorld(t, 469)
+	all := []netip.Addr{gwAddr, gwAddr2}
+	ue, gw, log := multihomed(w, func(o, g *Options) {
+		o.Switch, g.Switch = DefaultSwitch(), DefaultSwitch()
+		g.AdditionalAddresses = all
+	})
+	w.translate = func(fromUE bool, p Path) (Path, bool) { return p, fromUE }
+	gw.take(gw.s.LocalAddressGone(w.now, gwAddr))
+	w.run(100*time.Millisecond, nil)
+	*log = nil
+	gw.take(gw.s.SetAddresses(w.now, all))
+	require.Equal(t, gwAddr, gw.s.ChildPath().Local.Addr())
+	w.translate = nil
+	w.run(time.Minute, nil)
+	require.Equal(t, reverse(ue.s.ChildPath()), gw.s.ChildPath())
+	require.Empty(t, gw.s.sa.outstanding)
+	require.Empty(t, ue.s.sa.outstanding)
+	requests := map[uint32]bool{}
+	for _, m := range *log {
+		if !m.fromUE && !m.h.Response() && m.has(60200) {
+			requests[m.h.MessageID] = true
+		}
+	}
+	require.Len(t, requests, 1, "the one that was on its way")
+}
