@@ -160,7 +160,7 @@ func (u *ue) event(e *end, ev ikev2.Event) {
 // probeSoon lets the UE look every now and then whether the gateway is there and sees it at the same address.
 func (u *ue) probeSoon(e *end) {
 	u.w.after(time.Duration(12+u.rng.IntN(12))*time.Second, func() {
-		if e.gone || !e.up {
+		if e.gone || !e.up && !e.away {
 			return
 		}
 		e.probe()
