@@ -8,7 +8,7 @@ import "sync/atomic"
 type Counters struct {
 	UEs               atomic.Uint64 // IKE SAs begun
 	Registered        atomic.Uint64 // UEs authenticated by both sides
-	Refused           atomic.Uint64 // UEs turned away for want of an AMF or of room
+	Refused           atomic.Uint64 // UEs turned away; RefusedFor has the reasons
 	IKEClosed         atomic.Uint64
 	IKEMalformed      atomic.Uint64 // too short to be IKE
 	IKEOverload       atomic.Uint64 // dropped because an owner had too much to do

@@ -204,7 +204,6 @@ func (u *ue) succeedEAP() {
 func (u *ue) refuse(why string) {
 	t := u.nf.live().Timers
 	backoff := t.UEBackOffMin + rand.N(t.UEBackOffMax-t.UEBackOffMin+1)
-	u.nf.counters.Refused.Add(1)
 	u.failEAP(why, nil,
 		&message.Notify{Type: nwu.NotifyCongestion},
 		&message.Notify{Type: nwu.NotifyBackoffTimer, Data: nwu.BackoffTimer(backoff)})
@@ -212,10 +211,15 @@ func (u *ue) refuse(why string) {
 
 // failEAP ends EAP-5G without access; the session closes with it.
 func (u *ue) failEAP(why string, err error, notifies ...*message.Notify) {
+	u.nf.counters.Refused.Add(1)
 	u.nf.counters.RefusedFor.Add(why)
 	u.trace.fail(why)
 	u.trace.end(spanEAP, why)
-	u.log.Warn("UE refused: "+why, slog.String("path", u.path.String()), slog.Any("error", err))
+	said := []any{slog.String("path", u.path.String())}
+	if err != nil {
+		said = append(said, slog.Any("error", err))
+	}
+	u.log.Warn("UE refused: "+why, said...)
 	u.state = stateReleasing
 	if u.releaseTry == 0 || u.released {
 		u.clearGuard() // otherwise it waits for the AMF's command

@@ -64,7 +64,7 @@ type MoveOutcome struct {
 var (
 	ErrNoUE          = errors.New("no such UE is here")
 	ErrNotUp         = errors.New("the UE has not registered yet")
-	ErrNoDestination = errors.New("the destination has no address that the UE can use")
+	ErrNoDestination = errors.New("the destination has no address that the UE can use; name one of nwu.addresses, or a node that is connected")
 	ErrStayed        = errors.New("the UE has not come")
 	ErrGoneMeanwhile = errors.New("the UE ended meanwhile")
 	ErrBeingMoved    = errors.New("the UE is being moved already")

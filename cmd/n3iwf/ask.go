@@ -65,9 +65,15 @@ func ask[T any](a *asker, cmd *cobra.Command, method, path string, body any, sho
 	if a.format == "json" {
 		e := json.NewEncoder(out)
 		e.SetIndent("", "  ")
-		return e.Encode(answer)
+		if err := e.Encode(answer); err != nil {
+			return err
+		}
+	} else {
+		show(out, answer)
 	}
-	show(out, answer)
+	if m, ok := any(answer).(interface{ Err() error }); ok && m.Err() != nil {
+		return failure{m.Err()}
+	}
 	return nil
 }
 

@@ -91,7 +91,7 @@ func runCommand(run runner) *cobra.Command {
 		context.AfterFunc(ctx, stop) // from here on a signal has its default effect again
 		log, level := newLogger(cfg.Log, cmd.ErrOrStderr())
 		if err := run(ctx, program{*file, cfg, log, level}); err != nil {
-			return failure{err}
+			return failure{advise(err)}
 		}
 		return nil
 	}

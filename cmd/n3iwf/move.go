@@ -25,22 +25,31 @@ func (a *asker) moveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "move {ID|all} TO", Args: cobra.ExactArgs(2),
 		Short: "Move a UE, or all, to another address of this N3IWF (an IP address) or to another node (node:N)",
+		Long: "Move a UE, or all, to another address of this N3IWF (an IP address) or to another node (node:N). Only the UE can move, so it is asked\n" +
+			"in every way that it may know, one after the other, which can take half a minute each: one UE is waited for, all only with --wait.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r.To = args[1]
 			if args[0] == "all" {
 				return a.follow(cmd, "/move", r, wait)
 			}
-			return ask(a, cmd, http.MethodPost, "/ues/"+url.PathEscape(args[0])+"/move", r, func(w io.Writer, m api.MoveResult) {
-				if !m.Moved {
-					fmt.Fprintf(w, "UE %d has not moved: %s\n", m.UE, m.Error)
-					return
-				}
-				fmt.Fprintf(w, "UE %d has moved in %s (%s)\n", m.UE, m.Took, m.How)
-			})
+			return ask(a, cmd, http.MethodPost, "/ues/"+url.PathEscape(args[0])+"/move", r, showMove)
 		},
 	}
 	moveFlags(cmd, &r, &wait)
 	return cmd
+}
+
+// showMove says what became of a UE that was asked to move; one that stayed is an error.
+func showMove(w io.Writer, m api.MoveResult) {
+	switch {
+	case m.Err() != nil:
+	case !m.Moved:
+		fmt.Fprintf(w, "UE %d has not moved; its IKE SA was deleted, so that it registers anew\n", m.UE)
+	case m.How == "":
+		fmt.Fprintf(w, "UE %d was there already\n", m.UE)
+	default:
+		fmt.Fprintf(w, "UE %d has moved in %s (%s)\n", m.UE, m.Took, m.How)
+	}
 }
 
 func (a *asker) drainCommand() *cobra.Command {

@@ -81,7 +81,11 @@ func standaloneUE(ctx context.Context, c *ue.Config, log *slog.Logger, out io.Wr
 	say("ping %s: %v", c.Session.Ping, rtts)
 	if !once {
 		say("up; stop with SIGINT")
-		<-ctx.Done()
+		select {
+		case <-ctx.Done():
+		case err := <-u.Ended(): // nothing is left to say goodbye to
+			return err
+		}
 	}
 	goodbye, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()

@@ -5,6 +5,7 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"strconv"
@@ -34,6 +35,14 @@ type MoveResult struct {
 	How   string `json:"how"` // switch, addresses, redirect, delete; empty: it was there already
 	Took  string `json:"took"`
 	Error string `json:"error,omitempty"`
+}
+
+// Err says that the UE stayed where it was, and why. To have ended its IKE SA, when that was asked for, is no error.
+func (m MoveResult) Err() error {
+	if m.Moved || m.Error == "" {
+		return nil
+	}
+	return fmt.Errorf("UE %d has not moved: %s", m.UE, m.Error)
 }
 
 // JobStatus is how far a move of all UEs is, or a drain.

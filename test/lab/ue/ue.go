@@ -129,6 +129,7 @@ type UE struct {
 	sessions   map[uint8]*Session
 	pti        uint8
 	closedErr  error
+	ended      chan error // why the IKE SA ended, when the UE does not come back by itself
 	waiters    waiters
 	move       chan error
 	moveTo     ikev2.Path
@@ -169,7 +170,7 @@ func New(o Options) (*UE, error) {
 		o.Step = func(string) {}
 	}
 	u := &UE{
-		o: o, log: o.Logger, mail: make(chan func(), 256), quit: make(chan struct{}),
+		o: o, log: o.Logger, mail: make(chan func(), 256), quit: make(chan struct{}), ended: make(chan error, 1),
 		children: map[ipsec.ChildID]*child{}, sessions: map[uint8]*Session{},
 		waiters: waiters{session: map[uint8]chan error{}, released: map[uint8]chan error{}},
 	}
@@ -414,6 +415,9 @@ func (e *BackoffError) Error() string { return fmt.Sprintf("%v; try again after 
 
 func (e *BackoffError) Unwrap() error { return e.Reason }
 
+// Ended tells, once, why the IKE SA has ended when the UE does not come back by itself.
+func (u *UE) Ended() <-chan error { return u.ended }
+
 // closed ends all waiting calls.
 func (u *UE) closed(ev ikev2.Closed) {
 	err := ev.Reason
@@ -431,8 +435,12 @@ func (u *UE) closed(ev ikev2.Closed) {
 		return
 	}
 	u.closedErr = fmt.Errorf("IKE SA: %w", err)
-	if u.waiters.registered == nil || u.follow != nil {
-		u.comeBack(ev.ByPeer)
+	returns := (u.waiters.registered == nil || u.follow != nil) && u.comeBack(ev.ByPeer)
+	if !returns {
+		select {
+		case u.ended <- u.closedErr:
+		default:
+		}
 	}
 	u.o.Step("IKE SA ended")
 	u.forgetSA()

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+)
+
+// advise adds what to do to an error of the system about an address of the configuration.
+func advise(err error) error {
+	for cause, advice := range map[syscall.Errno]string{
+		syscall.EADDRINUSE:    "another program has this address and port, perhaps another N3IWF: ss -lntup shows which; stop it, or name others",
+		syscall.EADDRNOTAVAIL: "this machine has no such address: ip address shows those that it has",
+		syscall.EACCES: "ports below 1024 take root, CAP_NET_BIND_SERVICE or sysctl net.ipv4.ip_unprivileged_port_start=500; " +
+			"dataPlane.kind kernel and plain ESP take more: docs/operating.md",
+	} {
+		if errors.Is(err, cause) {
+			return fmt.Errorf("%w; %s", err, advice)
+		}
+	}
+	return err
+}
