@@ -85,8 +85,16 @@ func (s *Session) informationalRequest(sa *ikeSA, in []message.Payload) {
 	if len(gone) > 0 {
 		out = append(out, &message.Delete{Protocol: message.ProtocolESP, SPIs: gone})
 	}
-	if len(rest) > 0 {
+	switch {
+	case len(rest) == 0:
+	case s.opt.AcceptInfo == nil:
 		s.emit(InfoReceived{Notifies: rest})
+	default:
+		if why := s.opt.AcceptInfo(s, rest); why != 0 {
+			out = append(out, notify(why, nil))
+		} else {
+			s.emit(InfoReceived{Notifies: rest})
+		}
 	}
 	s.respond(sa, out)
 	s.afterUpdate()

@@ -81,6 +81,9 @@ type Options struct {
 	// it was and is answered with UNACCEPTABLE_ADDRESSES where there is a request to be answered.
 	AcceptPath func(s *Session, path Path) error
 
+	// AcceptInfo decides about the notifies of an INFORMATIONAL request that this package does not handle itself: an error type other than 0 is the
+	// answer to it, and no InfoReceived follows. nil accepts all.
+	AcceptInfo func(s *Session, notifies []*message.Notify) message.NotifyType
 	// AcceptChild decides about a Child SA that the peer asks for (not a rekey). nil refuses all with NO_ADDITIONAL_SAS.
 	AcceptChild func(s *Session, offer *ChildOffer) (ChildAnswer, error)
 	// AcceptSelectors decides about a rekey whose selectors neither cover those of the old pair nor lie within them: a

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/open-n3iwf/n3iwf/ikev2"
 	"github.com/open-n3iwf/n3iwf/ikev2/message"
 	"github.com/open-n3iwf/n3iwf/nwu"
 )
@@ -50,6 +51,18 @@ func (u *UE) rebindFlows(notifies []*message.Notify) {
 		return
 	}
 	u.log.Warn("change of an unknown child SA", slog.Uint64("spi", uint64(spi)))
+}
+
+// acceptInfo refuses changes of child SAs as the options say.
+func (u *UE) acceptInfo(_ *ikev2.Session, notifies []*message.Notify) message.NotifyType {
+	for _, n := range notifies {
+		if n.Type == nwu.Notify5GQoSInfo && u.o.RefuseChange != nil {
+			if info, err := nwu.ParseQoSInfo(n.Data); err == nil {
+				return u.o.RefuseChange(&info)
+			}
+		}
+	}
+	return 0
 }
 
 // mark is the DSCP that the N3IWF wants on the packets of a child SA, 0 for none.

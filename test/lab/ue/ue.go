@@ -58,6 +58,8 @@ type Options struct {
 	InitialContact bool
 	// RefuseChild may refuse a user-plane child SA with a notify; nil takes all.
 	RefuseChild func(info *nwu.QoSInfo) message.NotifyType
+	// RefuseChange may refuse what a child SA is to carry from now on; nil takes all.
+	RefuseChange func(info *nwu.QoSInfo) message.NotifyType
 	// SessionType of PDU sessions, IPv4 or IPv4v6; 0 is IPv4.
 	SessionType nas.SessionType
 	// Switch lets the UE follow SWITCH_TO_IP_ADDRESS; nil does not.
@@ -268,7 +270,7 @@ func (u *UE) start() error {
 		FragmentSize: u.o.FragmentSize,
 		NewChildSPI:  u.newChildSPI, ReleaseChildSPI: u.dataPlane.ReleaseSPI,
 		Identity:    ikev2.Identity{Type: message.ID_KEY_ID, Data: randomIdentity()},
-		AcceptChild: u.acceptChild, KeyLog: u.o.KeyLog, Liveness: cmp.Or(u.o.Liveness, 20*time.Second),
+		AcceptChild: u.acceptChild, AcceptInfo: u.acceptInfo, KeyLog: u.o.KeyLog, Liveness: cmp.Or(u.o.Liveness, 20*time.Second),
 		PPK: u.o.PPK, Switch: u.o.Switch, TestPathsAfter: u.o.TestPathsAfter,
 		Retransmit: ikev2.Retransmission{First: 500 * time.Millisecond, Factor: 1.5, Max: 5 * time.Second, GiveUp: u.o.GiveUp}, Patience: u.o.GiveUp,
 	}
