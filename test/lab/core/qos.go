@@ -4,10 +4,14 @@ package core
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/open-n3iwf/n3iwf/ngap"
 	"github.com/open-n3iwf/n3iwf/test/lab/nas"
 )
+
+// reflectiveTimer is the RQ timer that UEs are told: 2 s.
+const reflectiveTimer = 1
 
 // rate is the aggregate maximum bit rate in bit/s.
 func (c *Core) rate() uint64 { return c.cfg.AMBR * 1_000_000 }
@@ -19,6 +23,9 @@ func (s *session) accept(m *nas.EstablishmentRequest, t *nas.ULNASTransport) *na
 		SM: m.SM, SessionType: s.kind, SSCMode: 1, AMBR: nas.AMBR{Downlink: rate, Uplink: rate},
 		Address: &nas.PDUAddress{Type: s.kind, IPv4: s.upf.Address(), InterfaceID: s.upf.InterfaceID()}, SNSSAI: t.SNSSAI, DNN: new(nas.DNN(s.dnn.name)),
 		Rules: s.rules(), ExtendedOptions: s.options(m.ExtendedOptions), Flows: s.descriptions(s.flows),
+	}
+	if len(m.Capability) > 0 && m.Capability[0]&1 != 0 && slices.ContainsFunc(s.flows, func(f flow) bool { return f.Reflective }) {
+		a.ReflectiveTimer = new(uint8(reflectiveTimer))
 	}
 	if s.kind == nas.SessionEthernet || s.kind == nas.SessionUnstructured {
 		a.Address = nil

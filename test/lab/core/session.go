@@ -147,6 +147,8 @@ func (u *ueContext) establish(t *nas.ULNASTransport, m *nas.EstablishmentRequest
 			s.kind = *m.SessionType
 		}
 		config := upf.SessionConfig{Name: fmt.Sprintf("%s/%d", u.reg.sub.imsi, psi), IPv6: s.kind == nas.SessionIPv4v6 || s.kind == nas.SessionIPv6, Layer2: layer2[s.kind], ByDSCP: map[uint8]uint8{}}
+		// The UPF marks all packets; the N3IWF passes the mark on for the flows that have the attribute.
+		config.RQI = slices.ContainsFunc(dnn.flows, func(f flow) bool { return f.Reflective })
 		for _, f := range dnn.flows {
 			config.Flows = append(config.Flows, f.QFI)
 			if f.DSCP != 0 {

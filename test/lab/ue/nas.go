@@ -182,7 +182,7 @@ func (u *UE) sessionAccepted(m *nas.EstablishmentAccept) {
 	if m.Address != nil {
 		addr = *m.Address
 	}
-	s.accept(addr, m.Rules)
+	s.accept(addr, m.Rules, m.ReflectiveTimer)
 	u.o.Step(fmt.Sprintf("PDU session %d up", m.SessionID))
 	u.finishSession(m.SessionID, nil)
 }

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/open-n3iwf/n3iwf/gre"
 	"github.com/open-n3iwf/n3iwf/nwu"
@@ -23,7 +24,8 @@ type Session struct {
 	ID   uint8
 	view atomic.Pointer[sessionView]
 	// prefix is that of IPv6, once the router has advertised it.
-	prefix atomic.Pointer[netip.Addr]
+	prefix  atomic.Pointer[netip.Addr]
+	derived derivedRules
 }
 
 type sessionView struct {
@@ -34,6 +36,8 @@ type sessionView struct {
 	// fallback is the default child SA, nil when there is none.
 	fallback *flow
 	dflt     uint8 // QFI of the default rule
+	// reflective is how long a derived rule lives; 0: the network has not asked for reflective QoS.
+	reflective time.Duration
 }
 
 type flow struct {
@@ -99,8 +103,11 @@ func (s *Session) unbind(id ipsec.ChildID) {
 	})
 }
 
-func (s *Session) accept(addr nas.PDUAddress, rules nas.QoSRules) {
+func (s *Session) accept(addr nas.PDUAddress, rules nas.QoSRules, timer *uint8) {
 	s.change(func(v *sessionView) {
+		if timer != nil {
+			v.reflective = nas.ReflectiveTime(*timer)
+		}
 		v.addr, v.iid, v.rules = addr.IPv4, addr.InterfaceID, rules
 		for _, r := range rules {
 			if r.Default && r.QFI != nil {
@@ -116,9 +123,10 @@ func (s *Session) Address() netip.Addr { return s.view.Load().addr }
 // InterfaceID is that of the session's IPv6 link-local address, zero without IPv6.
 func (s *Session) InterfaceID() [8]byte { return s.view.Load().iid }
 
-// Classify gives the QoS flow of an uplink packet by the session's rules; 0 when none takes it (TS 24.501 6.2.5.1.3).
+// Classify gives the QoS flow of an uplink packet by the session's rules, those included that reflective QoS has made; 0 when none takes it (TS 24.501
+// 6.2.5.1.3).
 func (s *Session) Classify(pdu []byte) uint8 {
-	qfi, _ := s.view.Load().rules.Classify(nas.Uplink, pdu)
+	qfi, _ := slices.Concat(s.view.Load().rules, s.derived.live(time.Now())).Classify(nas.Uplink, pdu)
 	return qfi
 }
 
@@ -211,7 +219,8 @@ func (u *UE) Establish(ctx context.Context, r SessionRequest) (*Session, error) 
 		}
 		u.o.Step(fmt.Sprintf("PDU session %d requested", r.ID))
 		u.sendSM(r.ID, carrier,
-			&nas.EstablishmentRequest{SM: nas.SM{SessionID: r.ID, PTI: u.nextPTI()}, IntegrityRate: [2]byte{0xff, 0xff}, SessionType: &kind, SSCMode: &ssc})
+			&nas.EstablishmentRequest{SM: nas.SM{SessionID: r.ID, PTI: u.nextPTI()}, IntegrityRate: [2]byte{0xff, 0xff}, SessionType: &kind, SSCMode: &ssc,
+				Capability: []byte{reflectiveQoS}})
 	})
 	if err != nil {
 		return nil, err

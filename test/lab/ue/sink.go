@@ -55,8 +55,13 @@ func (s *sink) user(c *child, receive *func(psi, qfi uint8, pdu []byte), packet 
 		return
 	}
 	pdu := packet[p.Offset:p.End]
-	if session := c.session.Load(); session != nil && session.advertised(pdu) {
-		return
+	if session := c.session.Load(); session != nil {
+		if session.advertised(pdu) {
+			return
+		}
+		if p.Header.RQI {
+			session.derived.derive(pdu, p.Header.QFI, time.Now(), session.view.Load().reflective)
+		}
 	}
 	if receive != nil {
 		(*receive)(c.psi, p.Header.QFI, pdu)
