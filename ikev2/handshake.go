@@ -58,6 +58,7 @@ type handshake struct {
 	group    suite.GroupID
 	key      *suite.KeyExchange
 	cookie   []byte
+	cookies  [][]byte      // that we have had
 	baked    suite.GroupID // group of the request that cookie came for
 	restarts int
 	busy     bool // work is under way on a response

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/open-n3iwf/n3iwf/ikev2/message"
@@ -123,6 +124,7 @@ func (s *Session) initResponse(path Path, data []byte) {
 			return
 		}
 		hs.cookie, hs.baked = bytes.Clone(c.Data), hs.group
+		hs.cookies = append(hs.cookies, hs.cookie)
 		s.sendInit()
 		return
 	}
@@ -193,10 +195,12 @@ func (s *Session) initResponse(path Path, data []byte) {
 
 // lateCookie tells whether a cookie is the answer to another copy of the request that has brought us the one we have.
 // That one counts until it has been refused, as the silence about a repeated request shows: two requests with different
-// cookies would have two responses, and none says which request it answers.
+// cookies would have two responses, and none says which request it answers. One that has been refused is not taken again:
+// it comes from somebody who repeats old messages.
 func (s *Session) lateCookie(cookie []byte) bool {
 	hs := s.hs
-	return hs.cookie != nil && hs.baked == hs.group && (bytes.Equal(cookie, hs.cookie) || s.sa.outstanding[0].tries == 0)
+	had := slices.ContainsFunc(hs.cookies, func(c []byte) bool { return bytes.Equal(c, cookie) })
+	return hs.cookie != nil && (had || hs.baked == hs.group && s.sa.outstanding[0].tries == 0)
 }
 
 // restart counts the times that unprotected answers make us start over.

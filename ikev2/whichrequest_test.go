@@ -134,4 +134,9 @@ func TestLateCookieIsNotTaken(t *testing.T) {
 	cookie(2)
 	require.Equal(t, 4, sent)
 	require.Equal(t, []byte{2}, ue.s.hs.cookie)
+	// The first one comes again, from somebody who has recorded it: it has been refused.
+	w.run(10*time.Second, func() bool { return sent == 5 })
+	cookie(1)
+	require.Equal(t, 5, sent)
+	require.Equal(t, []byte{2}, ue.s.hs.cookie)
 }

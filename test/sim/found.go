@@ -17,6 +17,7 @@ var found = []uint64{
 	422722, // not one: the answer to a rekey was lost until the hard lifetime of the pair
 	424374, // not one: a UE that was being handed on at the time of a probe never looked at its NAT again
 	427535, // a responder stayed at the address that it had fled to, which a NAT shut out, when the initiator's choice was back
-	431861, // the same, with another group
+	431861, // as 412601, with another group
 	460434, // a pair that nobody wanted gave its SPI back before its Delete was sent, which then met another pair
+	475851, // a recorded cookie of before a crash made the initiator send, and sign, one more request
 }
