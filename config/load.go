@@ -12,11 +12,16 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
 )
 
 // maxFile bounds what is read: a real configuration is a few kilobytes.
 const maxFile = 1 << 20
+
+// maxDepth bounds lists and mappings on one line: the parser's time grows with the square of it.
+const maxDepth = 64
 
 // Load reads, completes and checks a configuration file. Environment variables take precedence for secrets: the variable
 // of nwu.certificate.key is N3IWF_NWU_CERTIFICATE_KEY, and so on for every key that holds a Secret. Its error is Problems when the file could be read.
@@ -63,7 +68,13 @@ func (d *decoder) parse(text []byte) (ast.Node, bool) {
 		d.add("", fmt.Sprintf("the file has %d octets, more than %d", len(text), maxFile), "name a configuration file")
 		return nil, false
 	}
-	file, err := parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey())
+	tokens := lexer.Tokenize(string(text))
+	if line := tooDeep(tokens); line > 0 {
+		d.add("", fmt.Sprintf("lists and mappings stand in one another more than %d deep", maxDepth), "name a configuration file")
+		d.problems[len(d.problems)-1].Line = line
+		return nil, false
+	}
+	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
 		line, what := 1, err.Error()
 		if e := yaml.Error(nil); errors.As(err, &e) {
@@ -95,4 +106,26 @@ func (d *decoder) parse(text []byte) (ast.Node, bool) {
 		d.add("", fmt.Sprintf("the file holds %d YAML documents", len(bodies)), "keep one and remove the \"---\" lines")
 	}
 	return nil, false
+}
+
+// tooDeep gives the line where brackets, or the dashes of lists in lists, are nested beyond maxDepth; 0 when they are nowhere.
+func tooDeep(tokens token.Tokens) int {
+	brackets, dashes, line := 0, 0, 0
+	for _, t := range tokens {
+		if t.Position.Line != line {
+			dashes, line = 0, t.Position.Line
+		}
+		switch t.Type {
+		case token.SequenceStartType, token.MappingStartType:
+			brackets++
+		case token.SequenceEndType, token.MappingEndType:
+			brackets--
+		case token.SequenceEntryType, token.MappingKeyType:
+			dashes++
+		}
+		if brackets > maxDepth || dashes > maxDepth {
+			return line
+		}
+	}
+	return 0
 }

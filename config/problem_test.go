@@ -191,6 +191,14 @@ func TestSyntaxErrorHasItsLine(t *testing.T) {
 	}
 }
 
+// TestTooDeep: what is nested without end is refused at once, at its line, before anything is built from it.
+func TestTooDeep(t *testing.T) {
+	for _, text := range []string{strings.Repeat("[", 100_000), strings.Repeat("{a: ", 50_000), strings.Repeat("- ", 50_000), strings.Repeat("? ", 50_000)} {
+		_, err := Parse("deep.yaml", []byte("n3iwf:\n  "+text))
+		require.ErrorContains(t, err, "deep.yaml:2: lists and mappings stand in one another more than 64 deep")
+	}
+}
+
 func TestEmptyFileNamesWhatIsRequired(t *testing.T) {
 	_, err := Parse("n3iwf.yaml", nil)
 	for _, key := range []string{"n3iwf.supportedTAs", "nwu.certificate", "nwu.uePools", "n2.amfs"} {

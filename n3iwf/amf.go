@@ -54,8 +54,8 @@ func (a *amf) run(ctx context.Context) {
 		}
 		pause := wait/2 + rand.N(wait/2+1) // not all N3IWFs of a site at the same moment
 		var refused *ngSetupRefused
-		if errors.As(err, &refused) && refused.wait > 0 {
-			pause = refused.wait
+		if errors.As(err, &refused) {
+			pause = max(pause, refused.wait) // Time To Wait is the least; what an AMF refuses seldom changes soon
 		}
 		a.log.Warn("no NG connection with this AMF; UEs cannot register through it", slog.Any("error", err), slog.Duration("retry_in", pause.Round(time.Millisecond)))
 		select {
