@@ -4,9 +4,11 @@ package interop
 
 import (
 	"bytes"
+	"errors"
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -71,10 +73,16 @@ func newEdge(t testing.TB, ns string, udp udpbatch.Options) *edge {
 		t: t, ns: ns, calls: make(chan func(), 1024), stop: make(chan struct{}), bySPI: map[message.SPI]*ikev2.Session{},
 		deadlines: map[*ikev2.Session]time.Time{}, tunnels: map[*tunnel]*ikev2.Session{},
 	}
-	require.NoError(t, within(ns, func() (err error) {
-		e.dp, err = newDataPlane(e, udp)
-		return err
-	}))
+	var err error
+	eventually(t, "our side opens", func() bool {
+		err = within(ns, func() (err error) {
+			e.dp, err = newDataPlane(e, udp)
+			return err
+		})
+		// A program that another scenario is just starting can still hold the sockets that were closed a moment ago.
+		return !errors.Is(err, syscall.EADDRINUSE)
+	})
+	require.NoError(t, err)
 	e.wg.Go(e.loop)
 	t.Cleanup(e.close)
 	return e
@@ -334,7 +342,7 @@ func (e *edge) dataPlane(s *ikev2.Session, ev ikev2.Event) {
 	case ikev2.Closed:
 		for tn, owner := range e.tunnels {
 			if owner == s {
-				e.remove(tn)
+				e.remove(tn, 0)
 			}
 		}
 	}
@@ -387,7 +395,7 @@ var childGrace = slow(time.Second)
 func (e *edge) childDown(ev ikev2.ChildDown) {
 	tn := ev.Child.Tag.(*tunnel)
 	if !ev.Superseded {
-		e.remove(tn)
+		e.remove(tn, childGrace)
 		return
 	}
 	if err := e.dp.DeleteSA(tn.id, ev.Child.InboundSPI, childGrace); err != nil {
@@ -395,14 +403,14 @@ func (e *edge) childDown(ev ikev2.ChildDown) {
 	}
 }
 
-func (e *edge) remove(tn *tunnel) {
+func (e *edge) remove(tn *tunnel, grace time.Duration) {
 	delete(e.tunnels, tn)
 	if e.use.CompareAndSwap(tn, nil) {
 		for other := range e.tunnels {
 			e.use.Store(other)
 		}
 	}
-	if err := e.dp.Delete(tn.id, 0); err != nil {
+	if err := e.dp.Delete(tn.id, grace); err != nil {
 		e.t.Errorf("delete: %v", err)
 	}
 }
@@ -461,8 +469,14 @@ func (r *echoer) Inbound(batch []ipsec.Inbound) {
 			pinger.answer(seq)
 		}
 		if reply {
-			if h := p.Context.(*tunnel).handle.Load(); h != nil {
-				_ = r.w.Write(*h, p.Packet, nil)
+			// A late packet of a child that is gone is answered through the other one.
+			for _, tn := range []*tunnel{p.Context.(*tunnel), r.e.use.Load()} {
+				if tn == nil {
+					break
+				}
+				if h := tn.handle.Load(); h != nil && r.w.Write(*h, p.Packet, nil) == nil {
+					break
+				}
 			}
 		}
 	}

@@ -188,9 +188,12 @@ func TestHandshake(t *testing.T) {
 		second := got[ikev2.ChildUp](w.e)[1].Child
 		require.Equal(t, suite.ECP_256, second.Suite.Group)
 		w.agree()
+		// charon ends it before we hear of that: what we send goes through the first one from here on.
+		second.Tag.(*tunnel).handle.Store(nil)
 		w.e.call(func(s *ikev2.Session, now time.Time) ikev2.Output { return s.DeleteChild(now, second.InboundSPI) })
 		wait(w.e, "its end", func(d ikev2.ChildDown) bool { return d.Child == second && !d.ByPeer })
 		w.agree()
-		w.lost(0)
+		// charon sends through the new pair before its answer has reached us, and before we have the keys.
+		w.lost(int(w.e.dp.Totals().UnknownSPI))
 	})
 }

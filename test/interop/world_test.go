@@ -390,7 +390,8 @@ func (w *world) diagnose() {
 		st, err := w.e.dp.Stats(tn.id)
 		w.t.Logf("child SA %d: %+v, %v", tn.id, st, err)
 	}
-	w.t.Logf("charon: %s\n%s", w.c.sas(), w.n.in(w.c.ns, "ip addr; ip rule; ip route show table 220 || true; ip -6 route show table 220 || true"))
+	sas, err := w.c.ctl("--list-sas", "--raw")
+	w.t.Logf("charon: %s, %v\n%s", sas, err, w.n.in(w.c.ns, "ip addr; ip rule; ip route show table 220 || true; ip -6 route show table 220 || true"))
 	for _, ns := range []string{w.n.ue, w.n.gw} {
 		w.t.Logf("%s:\n%s", ns, w.n.in(ns, "ip route; ip -s xfrm state; ip xfrm policy; cat /proc/net/xfrm_stat || true"))
 	}
