@@ -163,8 +163,8 @@ func (a *kernelAssociation) notice(n notification, whole *assembler) *LossError 
 			if len(n.info) > 0 {
 				return &LossError{Reason: ReasonPeerAbort, Detail: describeCauses(n.info)}
 			}
-			if n.code == 0 {
-				return &LossError{Reason: ReasonPeerGone}
+			if n.code == 0 { // nobody answers, or an ABORT gives no reason: that of a peer which does not know the association
+				return a.lossOf(a.pendingError())
 			}
 			return &LossError{Reason: ReasonPeerAbort, Detail: causeNames[uint16(n.code)]}
 		case commRestart:
@@ -177,6 +177,21 @@ func (a *kernelAssociation) notice(n notification, whole *assembler) *LossError 
 		}
 	}
 	return nil
+}
+
+// pendingError is what the kernel holds against the socket, ETIMEDOUT when it holds nothing.
+func (a *kernelAssociation) pendingError() error {
+	err := a.s.control(func(fd int) error {
+		code, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
+		if err == nil && code != 0 {
+			err = unix.Errno(code)
+		}
+		return err
+	})
+	if err == nil {
+		err = unix.ETIMEDOUT
+	}
+	return err
 }
 
 func (a *kernelAssociation) recvmsg(b, oob []byte) (n, oobn, flags int, err error) {

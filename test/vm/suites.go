@@ -20,7 +20,7 @@ type suite struct {
 
 // suites are what `make test-kernel` runs, in this order, but for the extra ones.
 var suites = []suite{
-	{name: "sctp", pkg: "./ngap/transport", tags: "kernelsctp", args: []string{"-test.run", "Kernel|Linux"}, seconds: 200},
+	{name: "sctp", pkg: "./ngap/transport", tags: "kernelsctp", args: []string{"-test.run", "Kernel|Linux"}, seconds: 240},
 	{name: "xfrm", pkg: "./nwu/ipsec/kernel/xfrm", tags: "kernelipsec", seconds: 60},
 	{name: "ipsec", pkg: "./nwu/ipsec/kernel", tags: "kernelipsec", seconds: 420},
 	{name: "ebpf", pkg: "./gre/ebpf", tags: "kernelipsec", seconds: 240},

@@ -23,7 +23,7 @@ const (
 	bulkSize       = 1400
 	relayedSize    = 1000 // what a relay adds fits the path then
 	bulkTime       = 2 * time.Second
-	bulkDownRate   = 250000 // more than one core forwards, so that what arrives is measured
+	bulkDownFactor = 500 // of the traffic's rate: more than one core forwards, so that what arrives is measured
 	settle         = 300 * time.Millisecond
 	runPatience    = 4 * time.Minute
 	drainPatience  = 30 * time.Second
@@ -99,7 +99,7 @@ func (d *demo) openingSteps(ctx context.Context, call func(cmd string, args, res
 		}},
 		{"throughput downlink", func() (string, error) {
 			var r probe.Rate
-			err := call("throughput", map[string]any{"downlink": true, "ms": d.bulk().Milliseconds(), "size": d.bulkSize(), "per_second": bulkDownRate}, &r)
+			err := call("throughput", map[string]any{"downlink": true, "ms": d.bulk().Milliseconds(), "size": d.bulkSize(), "per_second": d.Rate * bulkDownFactor}, &r)
 			d.report.Throughput.DLMbps = r.Mbps
 			return fmt.Sprintf("%.0f Mbit/s, %.0f packets/s of %d octets received", r.Mbps, r.PacketsSecond, d.bulkSize()), nonZero(err, r.Packets)
 		}},
