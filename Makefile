@@ -10,7 +10,7 @@ VCS := $(shell git rev-parse HEAD >/dev/null 2>&1 || echo -buildvcs=false)
 LINTER := .cache/bin/golangci-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-kernel lint bench bench-kernel fuzz sim soak unit race e2e docs interop helm dist clean
+.PHONY: help build demo test test-kernel lint bench bench-kernel fuzz sim soak unit race e2e docs interop helm deploy dist clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,12 @@ helm: ## the chart: lint, schema, strict rendering for each way to attach, upgra
 	@mkdir -p .cache/bin
 	$(GO) build $(VCS) -o .cache/bin/n3iwf ./cmd/n3iwf
 	cd tools/helm && $(GO) run . -n3iwf $(CURDIR)/.cache/bin/n3iwf
+
+deploy: ## compose files, alert rules and dashboard, as Docker Compose and Prometheus read them
+	@scripts/deps build
+	@mkdir -p .cache/bin
+	$(GO) build $(VCS) -o .cache/bin/n3iwf ./cmd/n3iwf
+	cd tools/deploy && $(GO) run . -n3iwf $(CURDIR)/.cache/bin/n3iwf
 
 bench: ## measure; writes bench.json
 	@scripts/deps build

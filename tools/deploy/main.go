@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command deploy checks what deploy hands to other programs, by those programs' own code: the compose files by the loader of Docker Compose, with
+// every file, address and Dockerfile stage that they name; the alert rules and the dashboard by the parser of Prometheus.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+func main() {
+	root := flag.String("root", "../..", "`FOLDER` of the repository")
+	program := flag.String("n3iwf", "../../bin/n3iwf", "the N3IWF, which checks the configurations")
+	flag.Parse()
+	var failed []error
+	for _, check := range []struct {
+		name string
+		run  func() error
+	}{
+		{"compose: the lab", func() error { return labFile(*root, *program) }},
+		{"compose: in place of free5GC's N3IWF", func() error { return override(*root, *program) }},
+		{"Prometheus: alert rules", func() error { return alerts(*root) }},
+		{"Prometheus: dashboard", func() error { return dashboard(*root) }},
+		{"Prometheus: what is wrong is found", refuses},
+	} {
+		err := check.run()
+		if err == nil {
+			fmt.Printf("ok    %s\n", check.name)
+			continue
+		}
+		fmt.Printf("FAIL  %s: %v\n", check.name, err)
+		failed = append(failed, err)
+	}
+	if len(failed) > 0 {
+		fmt.Fprintln(os.Stderr, "deploy:", errors.Join(failed...))
+		os.Exit(1)
+	}
+}
+
+// certificate makes the certificate that the compose files tell people to make.
+func certificate(program, dir, name string) error {
+	out, err := exec.Command(program, "cert", "--dir", filepath.Join(dir, "cert"), "--name", name).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("n3iwf cert: %w: %s", err, out)
+	}
+	return nil
+}
+
+// checked lets the N3IWF read a configuration.
+func checked(program, file string) error {
+	out, err := exec.Command(program, "check", "-c", file).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("n3iwf check: %w: %s", err, out)
+	}
+	return nil
+}
