@@ -15,13 +15,7 @@ import (
 // Warnings are choices of a file that work and that an operator should know to be weak, in the order of their lines. The file has
 // been loaded as c; now is compared with the certificate's end.
 func Warnings(file string, c *Config, now time.Time) Problems {
-	d := &decoder{file: file, lines: map[string]int{}, bad: map[string]bool{}}
-	if text, err := os.ReadFile(file); err == nil {
-		if root, ok := d.parse(text); ok {
-			d.value(root, reflect.ValueOf(Default()).Elem(), "", "") // for the lines
-		}
-	}
-	d.problems = nil
+	d := linesOf(file)
 	n := c.NWu
 	d.warn(n.IKE.Profile == "legacy-lab", "nwu.ike.profile", "legacy-lab accepts SHA-1", "take default when no old UE simulator needs it")
 	d.warn(n.MOBIKE.Enabled && n.MOBIKE.ReturnRoutability == "off", "nwu.mobike.returnRoutability", "a UE can turn its downlink on somebody else's address", "take before or after")
@@ -41,6 +35,18 @@ func Warnings(file string, c *Config, now time.Time) Problems {
 	}
 	d.certificateWarnings(&n, now)
 	return d.problems.sorted()
+}
+
+// linesOf is a decoder that knows the lines of a file that was loaded before.
+func linesOf(file string) *decoder {
+	d := &decoder{file: file, lines: map[string]int{}, bad: map[string]bool{}}
+	if text, err := os.ReadFile(file); err == nil {
+		if root, ok := d.parse(text); ok {
+			d.value(root, reflect.ValueOf(Default()).Elem(), "", "")
+		}
+	}
+	d.problems = nil
+	return d
 }
 
 // soon is when an operator should renew a certificate.

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
+	"net/netip"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -91,11 +93,24 @@ func runCommand(run runner) *cobra.Command {
 		context.AfterFunc(ctx, stop) // from here on a signal has its default effect again
 		log, level := newLogger(cfg.Log, cmd.ErrOrStderr())
 		if err := run(ctx, program{*file, cfg, log, level}); err != nil {
-			return failure{advise(err)}
+			err = advise(err)
+			if elsewhere := config.NotHere(*file, cfg, here); len(elsewhere) > 0 {
+				err = fmt.Errorf("%w\n%w", elsewhere, err)
+			}
+			return failure{err}
 		}
 		return nil
 	}
 	return cmd
+}
+
+// here tells whether an address is this machine's, which the system knows best: loopback networks and addresses that are routed here count too.
+func here(a netip.Addr) bool {
+	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(a, 0)))
+	if err == nil {
+		_ = conn.Close()
+	}
+	return !errors.Is(err, syscall.EADDRNOTAVAIL)
 }
 
 func checkCommand() *cobra.Command {
@@ -116,6 +131,9 @@ func checkCommand() *cobra.Command {
 			return nil
 		}
 		for _, w := range config.Warnings(*file, cfg, time.Now()) {
+			fmt.Fprintln(cmd.OutOrStdout(), "warning:", w)
+		}
+		for _, w := range config.NotHere(*file, cfg, here) {
 			fmt.Fprintln(cmd.OutOrStdout(), "warning:", w)
 		}
 		fmt.Fprintf(cmd.OutOrStdout(), "%s is good\n", *file)

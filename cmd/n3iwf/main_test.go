@@ -68,6 +68,16 @@ func TestCheck(t *testing.T) {
 	require.Contains(t, out, "replayWindow: 1024")
 	require.NotContains(t, out, "n3iwf.key")
 
+	file = good(t, "n3:\n  addresses:\n    - 127.9.9.9\n    - \"2001:db8::7\"\nmanagement: {socket: \"\", observe: \"192.0.2.7:9464\"}\n")
+	out, _, err = execute(nil, "check", "-c", file)
+	require.NoError(t, err, "the file may be for another machine")
+	require.Contains(t, out, "warning: "+file+":7: n3.addresses[1]: 2001:db8::7 is no address of this machine; ")
+	require.Contains(t, out, "warning: "+file+":8: management.observe: 192.0.2.7 is no address of this machine; ")
+	require.NotContains(t, out, "127.9.9.9")
+	_, _, err = execute(serve, "run", "-c", file)
+	require.ErrorContains(t, err, file+":7: n3.addresses[1]: 2001:db8::7 is no address of this machine", "a start that fails says where")
+	require.Equal(t, exitFailed, exitStatus(err))
+
 	file = good(t, "n3: {prt: 2152}\n")
 	_, _, err = execute(nil, "check", "-c", file)
 	require.EqualError(t, err, file+":4: n3.prt: unknown key; did you mean port?")
