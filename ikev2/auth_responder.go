@@ -189,15 +189,15 @@ func (s *Session) makeProof(then func()) {
 }
 
 func (s *Session) makeProofWith(keys *suite.IKEKeys, then func(method message.AuthMethod, proof []byte)) {
+	ctx := s.authContext(true, keys)
 	if s.hs.prover == nil && s.opt.Prove != nil {
-		s.hs.prover = choose(s.opt.Prove, s.authContext(true, keys))
+		s.hs.prover = choose(s.opt.Prove, ctx)
 	}
 	p := s.hs.prover
 	if p == nil {
 		then(0, nil) // EAP alone proves both sides, with the MSK
 		return
 	}
-	ctx := s.authContext(true, keys)
 	var method message.AuthMethod
 	var data []byte
 	s.inlineOrWork(p.Inline(), func() (err error) {

@@ -72,7 +72,7 @@ func (hs *handshake) octets(sa *ikeSA, keys *suite.IKEKeys, ofInitiator bool) []
 	if ofInitiator {
 		msg, nonce, id, key = hs.initReq, hs.nr, hs.idI, keys.PI
 	}
-	return append(sa.suite.PRF.SignedOctets(msg, nonce, key, id.Body()), hs.intermediate.intAuth()...)
+	return sa.suite.PRF.SignedOctets(msg, nonce, key, id.Body(), hs.intermediate.intAuth()...)
 }
 
 // authContext is the context of the AUTH payload that we (ours) or the peer send, made with keys.

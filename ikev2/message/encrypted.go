@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"sync"
 )
 
 // Protector is one direction of an IKE SA's keys. It is not safe for concurrent use: one that
@@ -113,10 +114,25 @@ func Open(datagram []byte, prot Protector) (*Message, error) {
 	return nil, syntax(PayloadSK, "missing")
 }
 
+// scratch are buffers for what is encoded only to be sealed.
+var scratch = sync.Pool{New: func() any { return new([]byte) }}
+
+// encode encodes payloads in a buffer that done takes back, without what was in it.
+func encode(inner []Payload) (plain []byte, done func(), err error) {
+	buf := scratch.Get().(*[]byte)
+	plain, err = AppendPayloads((*buf)[:0], inner)
+	return plain, func() {
+		clear(plain)
+		*buf = plain[:0]
+		scratch.Put(buf)
+	}, err
+}
+
 // Seal appends to dst the message with header h whose only payload is SK with inner in it.
 // Errors: ErrTooLong, and what the source of random IVs returns.
 func Seal(dst []byte, h Header, inner []Payload, prot Protector) ([]byte, error) {
-	plain, err := AppendPayloads(make([]byte, 0, 512), inner)
+	plain, done, err := encode(inner)
+	defer done()
 	if err != nil {
 		return dst, err
 	}
@@ -153,7 +169,8 @@ func sealAt(dst []byte, start int, plain []byte, prot Protector) ([]byte, error)
 // message alone, without IP and UDP headers and non-ESP marker. Errors: those of Seal, and
 // ErrTooLong when maxLen is too small to carry anything or there would be more than MaxFragments.
 func SealFragments(h Header, inner []Payload, prot Protector, maxLen int) ([][]byte, error) {
-	plain, err := AppendPayloads(make([]byte, 0, 1024), inner)
+	plain, done, err := encode(inner)
+	defer done()
 	if err != nil {
 		return nil, err
 	}
