@@ -20,4 +20,6 @@ var found = []uint64{
 	431861, // as 412601, with another group
 	460434, // a pair that nobody wanted gave its SPI back before its Delete was sent, which then met another pair
 	475851, // a recorded cookie of before a crash made the initiator send, and sign, one more request
+	480139, // not one: a line that the other owner wanted deleted, of which the loser of two rekeys was left for a moment
+	483040, // the same
 }

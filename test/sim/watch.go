@@ -134,10 +134,18 @@ func (t *watch) removed(g *generation) {
 	}
 }
 
-// doomed tells whether one of the owners wants the Child SA deleted, whatever a rekey under way makes of it.
+// doomed tells whether one of the owners wants the Child SA deleted, whatever a rekey under way makes of it. A pair that
+// the peer deletes because of that when it gets our answer was never up there: what counts is the pair that it rekeyed.
 func (t *watch) doomed(g *generation) bool {
-	o := t.other(g)
-	return g.line.doomed || o != nil && o.line.doomed
+	if g.line.doomed {
+		return true
+	}
+	for ; g != nil; g = g.prev {
+		if o := t.other(g); o != nil {
+			return o.line.doomed
+		}
+	}
+	return false
 }
 
 // superseded looks at what is left when a pair ends: whoever is told that another pair goes on must have one to send on.
