@@ -118,23 +118,32 @@ func (s *Session) ownAddresses() []message.Payload {
 	var out []message.Payload
 	for _, a := range s.own {
 		a = a.Unmap()
-		t := message.ADDITIONAL_IP6_ADDRESS
-		if a.Is4() {
-			t = message.ADDITIONAL_IP4_ADDRESS
-		}
 		if a.IsValid() && a != s.path.Local.Addr().Unmap() && len(out) < maxAddresses-1 {
-			out = append(out, notify(t, a.AsSlice()))
+			out = append(out, addressNotify(a))
 		}
 	}
 	return out
 }
 
-// addressNotifies are the whole list, which can also say that there is no other address.
+// addressNotifies are the whole list, which can also say that there is no other address. A responder's has the address in
+// use too: a repetition of the message may come from another one, and a list that its source completes would say then
+// that this one has gone (RFC 4555 3.6).
 func (s *Session) addressNotifies() []message.Payload {
-	if out := s.ownAddresses(); len(out) > 0 {
-		return out
+	out := s.ownAddresses()
+	if len(out) == 0 {
+		return []message.Payload{notify(message.NO_ADDITIONAL_ADDRESSES, nil)}
 	}
-	return []message.Payload{notify(message.NO_ADDITIONAL_ADDRESSES, nil)}
+	if local := s.path.Local.Addr().Unmap(); !s.origInitiator && !s.localGone && local.IsValid() && !local.IsUnspecified() && len(out) < maxAddresses-1 {
+		out = append(out, addressNotify(local))
+	}
+	return out
+}
+
+func addressNotify(a netip.Addr) message.Payload {
+	if a.Is4() {
+		return notify(message.ADDITIONAL_IP4_ADDRESS, a.AsSlice())
+	}
+	return notify(message.ADDITIONAL_IP6_ADDRESS, a.AsSlice())
 }
 
 // announce sends the list. One that waits for room in the window is made when it leaves and so is up to date.
@@ -157,10 +166,10 @@ func (s *Session) addressesRequest() *request {
 }
 
 func (s *Session) announced(r *request, in []message.Payload) {
-	// The list is relative to the source in the IP header, so one that left from several may mean anything: it is told
-	// again in a new message (RFC 4555 3.6).
+	// An initiator's list is relative to the source in the IP header, so one that left from several may mean anything: it
+	// is told again in a new message (RFC 4555 3.6).
 	for _, p := range r.paths {
-		if p.Local.Addr() != s.path.Local.Addr() {
+		if s.origInitiator && p.Local.Addr() != s.path.Local.Addr() {
 			s.announce()
 			return
 		}

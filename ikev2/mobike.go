@@ -157,14 +157,14 @@ func hasAddressList(in []message.Payload) bool {
 // addressList replaces the list of the peer's addresses when the message has one of the three notifies about it (RFC
 // 4555 3.6), and tells whether it did.
 func (s *Session) addressList(in []message.Payload, path Path) bool {
-	var list []netip.Addr
+	list := []netip.Addr{path.Remote.Addr().Unmap()}
 	found := false
 	for _, n := range message.All[*message.Notify](in) {
 		switch n.Type {
 		case message.ADDITIONAL_IP4_ADDRESS, message.ADDITIONAL_IP6_ADDRESS:
 			found = true
 			a, ok := netip.AddrFromSlice(n.Data)
-			if ok && a.Is4() == (n.Type == message.ADDITIONAL_IP4_ADDRESS) && len(list) < maxAddresses-1 {
+			if ok && a.Is4() == (n.Type == message.ADDITIONAL_IP4_ADDRESS) && len(list) < maxAddresses && !slices.Contains(list, a) {
 				list = append(list, a)
 			}
 		case message.NO_ADDITIONAL_ADDRESSES:
@@ -172,7 +172,7 @@ func (s *Session) addressList(in []message.Payload, path Path) bool {
 		}
 	}
 	if found {
-		s.peerAddrs = append([]netip.Addr{path.Remote.Addr().Unmap()}, list...)
+		s.peerAddrs = list
 	}
 	return found
 }

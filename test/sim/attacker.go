@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"time"
+
+	"github.com/open-n3iwf/n3iwf/ikev2/message"
 )
 
 // attacker sits on the path. It sees every packet on the public network, sends old ones again from wherever it likes,
@@ -54,9 +56,16 @@ func opRewrite(w *world, rng *rand.Rand) {
 	w.after(time.Duration(200+rng.IntN(4000))*time.Millisecond, func() { a.rewriting = 0 })
 }
 
+// beyondRepair tells whether a packet with another source would mislead for good: a responder without MOBIKE takes the source of IKE_AUTH for the
+// peer's address, and follows a peer later only when that is behind a NAT (RFC 7296 2.23).
+func (a *attacker) beyondRepair(p *packet) bool {
+	const exchange = 18
+	return a.w.profile.noMOBIKE && p.kind == kindIKE && len(p.data) > exchange && message.ExchangeType(p.data[exchange]) == message.IKE_AUTH
+}
+
 // rewrite changes the source of a packet to a gateway, when the attacker wants to.
 func (a *attacker) rewrite(p *packet) {
-	if a.rewriting == 0 || p.foreign || p.dst.Port() == 500 || a.rng.Float64() >= a.rewriting {
+	if a.rewriting == 0 || p.foreign || p.dst.Port() == 500 || a.beyondRepair(p) || a.rng.Float64() >= a.rewriting {
 		return
 	}
 	h, ok := a.w.net.where[p.dst.Addr()].(*host)

@@ -4,6 +4,8 @@ package main
 
 // found are seeds that have found a defect, and what it was. Every campaign runs them first.
 var found = []uint64{
+	11415,  // not one: without MOBIKE nothing corrects the source of an IKE_AUTH request that an attacker has changed
+	12381,  // a responder's list, repeated from another of its addresses, said that the first one had gone, and both moved to and fro
 	50422,  // Delete of the IKE SA while the peer's last IKE_FOLLOWUP_KE for a rekey of it was worked on
 	54059,  // the Delete of a pair switched to the newest of its line, whose answer was lost
 	60515,  // not one: no coverage for as long as the first Child SA may live
