@@ -10,8 +10,8 @@ import (
 	"github.com/open-n3iwf/n3iwf/ikev2/message"
 )
 
-// SetAddresses tells the peer our whole list of addresses, without the one that we use, which the source of the message
-// tells (RFC 4555 3.6). It replaces Options.AdditionalAddresses for this session. At most 15 are told. A responder whose
+// SetAddresses tells the peer our whole list of addresses. An initiator leaves out the one that it uses, which the source
+// of the message tells (RFC 4555 3.6); see addressNotifies for a responder. It replaces Options.AdditionalAddresses for this session. At most 15 are told. A responder whose
 // peer does not answer at its present address tries the peer's other ones; one that has had to leave an address goes
 // back to it with the list that has it again, unless the peer has moved meanwhile.
 func (s *Session) SetAddresses(now time.Time, additional []netip.Addr) Output {

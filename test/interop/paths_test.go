@@ -74,7 +74,7 @@ func TestPaths(t *testing.T) {
 		w.e.call(func(s *ikev2.Session, now time.Time) ikev2.Output {
 			return s.SetAddresses(now, []netip.Addr{addr(gwAddr2)})
 		})
-		w.c.logs("parsed INFORMATIONAL request 0 [ N(ADD_4_ADDR) ]", "got additional MOBIKE peer address: "+gwAddr2)
+		w.c.logs("parsed INFORMATIONAL request 0 [ N(ADD_4_ADDR) N(ADD_4_ADDR) ]", "got additional MOBIKE peer address: "+gwAddr2)
 		w.e.call(func(s *ikev2.Session, now time.Time) ikev2.Output { return s.SetAddresses(now, nil) })
 		w.c.logs("parsed INFORMATIONAL request 1 [ N(NO_ADD_ADDR) ]")
 		w.lost(0)
