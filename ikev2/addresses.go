@@ -11,9 +11,10 @@ import (
 )
 
 // SetAddresses tells the peer our whole list of addresses. An initiator leaves out the one that it uses, which the source
-// of the message tells (RFC 4555 3.6); see addressNotifies for a responder. It replaces Options.AdditionalAddresses for this session. At most 15 are told. A responder whose
-// peer does not answer at its present address tries the peer's other ones; one that has had to leave an address goes
-// back to it with the list that has it again, unless the peer has moved meanwhile.
+// of the message tells (RFC 4555 3.6); see addressNotifies for a responder. It replaces Options.AdditionalAddresses for
+// this session. At most 15 are told. A responder whose peer does not answer at its present address tries the peer's other
+// ones; one that has had to leave an address goes back to it with the list that has it again, unless the peer has moved
+// meanwhile.
 func (s *Session) SetAddresses(now time.Time, additional []netip.Addr) Output {
 	s.begin(now)
 	s.own = slices.Clone(additional)
