@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -85,6 +87,19 @@ func twoLinks(t *testing.T) (n3iwf, amf *machine) {
 		}
 	}
 	return machines[0], machines[1]
+}
+
+// confirmed waits until a machine's kernel has no path any more whose first heartbeat is unanswered.
+func (m *machine) confirmed(t *testing.T) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		var remote []byte
+		var err error
+		m.do(func() { remote, err = os.ReadFile("/proc/thread-self/net/sctp/remaddr") })
+		require.NoError(t, err)
+		lines := strings.Split(strings.TrimSpace(string(remote)), "\n")[1:]
+		return len(lines) == 2 && !slices.ContainsFunc(lines, func(l string) bool { return strings.HasSuffix(strings.TrimSpace(l), "3") })
+	}, 10*time.Second, 20*time.Millisecond)
 }
 
 // quick has timers for tests: a path fails within a second or two; unless the test is of a peer that is away for a shorter time than that.
@@ -207,14 +222,19 @@ func TestKernelPeerRestart(t *testing.T) {
 	c, s := connectAMF(t, n3iwf, l, patient, 40123)
 	send(t, c, 3, []byte("before"))
 	require.Equal(t, "before", string(receive(t, s).Data))
+	amf.confirmed(t) // a heartbeat that finds nobody would be answered with ABORT before the restart
 	n3iwf.links(t, "down", 1, 2)
 	require.NoError(t, c.Abort("power cut"))
 	n3iwf.links(t, "up", 1, 2)
 	// The kernel goes on with the socket of before, so nobody accepts this one; the AMF's end gives it up.
+	// That may happen before the new one has seen that it is up.
 	c, err := dialAMF(t, n3iwf, patient, 40123)
-	require.NoError(t, err)
 	requireLoss(t, receiveError(t, s), ReasonPeerRestart)
-	requireLoss(t, receiveError(t, c), ReasonPeerAbort)
+	if err == nil {
+		requireLoss(t, receiveError(t, c), ReasonPeerAbort)
+	} else {
+		require.ErrorContains(t, err, "refused by the peer")
+	}
 	c, s = connectAMF(t, n3iwf, l, patient, 40123)
 	exchange(t, rand.New(rand.NewPCG(1, 6)), c, s, 20, 2000)
 }

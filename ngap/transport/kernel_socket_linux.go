@@ -162,6 +162,10 @@ func dialKernel(ctx context.Context, o Options, port uint16) (Association, error
 		return nil, &LossError{Reason: reason, Peer: peer, Err: err}
 	}
 	a, err := newKernelAssociation(s, o)
+	if errors.Is(err, unix.EINVAL) {
+		// The peer took it down between the handshake's end and our look at it.
+		return nil, &LossError{Reason: ReasonRefused, Peer: peer, Err: unix.ECONNRESET}
+	}
 	if err != nil {
 		return nil, err
 	}
