@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -39,8 +40,7 @@ func TestCert(t *testing.T) {
 			require.NotContains(t, out, "ca.key", "used again")
 		}
 		ca, cert := parse(t, filepath.Join(dir, "ca.pem")), parse(t, filepath.Join(dir, "n3iwf.pem"))
-		roots := x509.NewCertPool()
-		roots.AddCert(ca)
+		roots := pool(ca)
 		for _, name := range []string{"n3iwf.example.org", "192.0.2.1", "2001:db8::1"} {
 			_, err = cert.Verify(x509.VerifyOptions{Roots: roots, DNSName: name})
 			require.NoError(t, err)
@@ -58,6 +58,40 @@ func TestCert(t *testing.T) {
 	require.ErrorContains(t, err, "--days 0")
 	_, _, err = execute(nil, "cert")
 	require.ErrorContains(t, err, "name")
+}
+
+// A container gets a folder with what it needs, readable by its user alone; the CA stays outside.
+func TestCertForAContainer(t *testing.T) {
+	dir, ca := filepath.Join(t.TempDir(), "cert"), filepath.Join(t.TempDir(), "ca")
+	for _, owner := range []string{"nobody", "65532", "65532:", "-1:0", "0:4294967296"} {
+		_, _, err := execute(nil, "cert", "--dir", dir, "--name", "x", "--owner", owner)
+		require.ErrorContains(t, err, "--owner "+owner)
+		require.NoDirExists(t, dir)
+	}
+	testenv.NeedRoot(t)
+	_, _, err := execute(nil, "cert", "--dir", dir, "--ca", ca, "--name", "x", "--owner", "65532:65533")
+	require.NoError(t, err)
+	for folder, files := range map[string]map[string]uint32{dir: {"n3iwf.pem": 65532, "n3iwf.key": 65532}, ca: {"ca.pem": 0, "ca.key": 0}} {
+		entries, err := os.ReadDir(folder)
+		require.NoError(t, err)
+		require.Len(t, entries, len(files))
+		for file, owner := range files {
+			info, err := os.Stat(filepath.Join(folder, file))
+			require.NoError(t, err)
+			require.Equal(t, owner, info.Sys().(*syscall.Stat_t).Uid, file)
+			if filepath.Ext(file) == ".key" {
+				require.Equal(t, os.FileMode(0o600), info.Mode().Perm(), file)
+			}
+		}
+	}
+	_, err = parse(t, filepath.Join(dir, "n3iwf.pem")).Verify(x509.VerifyOptions{Roots: pool(parse(t, filepath.Join(ca, "ca.pem")))})
+	require.NoError(t, err)
+}
+
+func pool(c *x509.Certificate) *x509.CertPool {
+	p := x509.NewCertPool()
+	p.AddCert(c)
+	return p
 }
 
 // Another implementation reads and verifies what was made.

@@ -15,7 +15,8 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 )
 
-// load reads compose files as `docker compose -f ... config` does: schema, merge, consistency.
+// load reads compose files as `docker compose -f ... config` does: schema, merge, consistency. What a profile alone starts is among
+// the disabled services.
 func load(dir string, files ...types.ConfigFile) (*types.Project, error) {
 	return loader.LoadWithContext(context.Background(), types.ConfigDetails{WorkingDir: dir, ConfigFiles: files, Environment: types.Mapping{}},
 		func(o *loader.Options) { o.SetProjectName("check", true) })
@@ -54,7 +55,15 @@ func labFile(root, program string) error {
 			return fmt.Errorf("service %s: %s does not have its address %s", s.Name, file, address)
 		}
 	}
-	return configuration(p.Services["n3iwf"], program, "n3iwf.lab.example")
+	file, err := mounted(p.Services["n3iwf"])
+	if err != nil {
+		return err
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	return inContainer(p.Services["n3iwf"], p.DisabledServices["cert"], string(text), program)
 }
 
 // mounted gives the file on this machine that the command of a service reads with -c.
@@ -69,41 +78,6 @@ func mounted(s types.ServiceConfig) (string, error) {
 		}
 	}
 	return "", fmt.Errorf("%s is in no volume", s.Command[i+1])
-}
-
-// configuration lets the N3IWF check what a service mounts, with the certificate that the file's first lines make.
-func configuration(s types.ServiceConfig, program, name string) error {
-	file, err := mounted(s)
-	if err != nil {
-		return err
-	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	return inPlace(s, string(text), program, name)
-}
-
-// inPlace checks the text of a configuration with its folder of certificates where this machine has it.
-func inPlace(s types.ServiceConfig, text, program, name string) error {
-	if !slices.ContainsFunc(s.Volumes, func(v types.ServiceVolumeConfig) bool {
-		return v.Target == "/cert" && filepath.Base(v.Source) == "cert"
-	}) {
-		return fmt.Errorf("no volume /cert")
-	}
-	dir, err := os.MkdirTemp("", "compose")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	if err := certificate(program, dir, name); err != nil {
-		return err
-	}
-	there := filepath.Join(dir, "n3iwf.yaml")
-	if err := os.WriteFile(there, []byte(strings.ReplaceAll(text, "/cert/", filepath.Join(dir, "cert")+"/")), 0o600); err != nil {
-		return err
-	}
-	return checked(program, there)
 }
 
 // theirs has what the override needs of free5gc-compose: the names of its services and of its network, and what it must take away.
@@ -145,8 +119,6 @@ func override(root, program string) error {
 		return fmt.Errorf("the image would be built from %s", s.Build.Context)
 	case len(s.CapAdd) > 0 || !slices.Equal(s.CapDrop, []string{"ALL"}):
 		return fmt.Errorf("capabilities %v are left", s.CapAdd)
-	case len(s.Volumes) != 2:
-		return fmt.Errorf("volumes %v", s.Volumes)
 	case s.Networks["privnet"].Ipv4Address == "":
 		return fmt.Errorf("it has no address of its own")
 	}
@@ -157,7 +129,7 @@ func override(root, program string) error {
 	if want := filepath.Join(dir, "config/n3iwf.yaml"); source != want {
 		return fmt.Errorf("it mounts %s, and the instructions write %s", source, want)
 	}
-	return inPlace(s, imported, program, "n3iwf.free5gc.org")
+	return inContainer(s, p.DisabledServices["n3iwf-cert"], imported, program)
 }
 
 // imported is what the instructions of the override end with.

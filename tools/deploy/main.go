@@ -9,8 +9,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 )
 
 func main() {
@@ -40,22 +38,4 @@ func main() {
 		fmt.Fprintln(os.Stderr, "deploy:", errors.Join(failed...))
 		os.Exit(1)
 	}
-}
-
-// certificate makes the certificate that the compose files tell people to make.
-func certificate(program, dir, name string) error {
-	out, err := exec.Command(program, "cert", "--dir", filepath.Join(dir, "cert"), "--name", name).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("n3iwf cert: %w: %s", err, out)
-	}
-	return nil
-}
-
-// checked lets the N3IWF read a configuration.
-func checked(program, file string) error {
-	out, err := exec.Command(program, "check", "-c", file).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("n3iwf check: %w: %s", err, out)
-	}
-	return nil
 }
