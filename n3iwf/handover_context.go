@@ -26,6 +26,7 @@ type ueContext struct {
 	AMFID     uint64
 	AMF       string        // name
 	GUAMI     *guamiContext // that the AMF serves the UE with
+	TAI       taiContext
 	Since     time.Time
 	Emergency bool
 	Session   []byte // ikev2.Session.Export
@@ -85,6 +86,18 @@ func (g *guamiContext) guami() (*ngap.GUAMI, error) {
 	return &out, err
 }
 
+// taiContext is the tracking area that the UE is in.
+type taiContext struct{ PLMN, TAC [3]byte }
+
+func newTAIContext(t *ngap.TAI) (c taiContext) {
+	if t != nil {
+		c = taiContext{t.PLMNIdentity, t.TAC}
+	}
+	return c
+}
+
+func (c taiContext) tai() *ngap.TAI { return &ngap.TAI{PLMNIdentity: c.PLMN, TAC: c.TAC} }
+
 type flowContext struct {
 	QFI        uint8
 	Reflective bool
@@ -93,7 +106,7 @@ type flowContext struct {
 }
 
 const (
-	contextVersion = 1
+	contextVersion = 2
 	contextNonce   = 12
 	maxContext     = 6 << 20
 )

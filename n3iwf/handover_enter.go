@@ -109,7 +109,7 @@ func (o *owner) enter(c *ueContext, back *departed) (err error) {
 	u := &ue{
 		nf: nf, owner: o, since: c.Since, heapIndex: -1, ranID: c.RANID, amfID: new(ngap.AMFUENGAPID(c.AMFID)), ng: ng, state: stateUp,
 		children: map[ipsec.ChildID]*childSA{}, sessions: map[ngap.PDUSessionID]*pduSession{}, nextChild: c.NextChild, moves: c.Moves, paths: c.Paths,
-		emergency: c.Emergency,
+		emergency: c.Emergency, tai: c.TAI.tai(),
 	}
 	u.guami, _ = c.GUAMI.guami() // check has seen it
 	u.log = nf.log.With(slog.Uint64("ue", uint64(u.ranID)))

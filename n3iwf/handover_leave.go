@@ -207,7 +207,8 @@ func (n *nodes) forget(c *ueContext, node int, spis []message.SPI) {
 // takeOut ends the UE's child SAs here and writes its context down.
 func (u *ue) takeOut(d *departed, session []byte) *ueContext {
 	c := &ueContext{
-		RANID: u.ranID, AMFID: uint64(*u.amfID), AMF: u.ng.name(), GUAMI: newGUAMIContext(u.guami), Since: u.since, Emergency: u.emergency, Session: session, Inner: u.inner, NextChild: u.nextChild,
+		RANID: u.ranID, AMFID: uint64(*u.amfID), AMF: u.ng.name(), GUAMI: newGUAMIContext(u.guami), TAI: newTAIContext(u.tai), Since: u.since, Emergency: u.emergency,
+		Session: session, Inner: u.inner, NextChild: u.nextChild,
 		Moves: u.moves, Paths: u.paths, AMBR: [2]uint64{u.rates.downlink, u.rates.uplink},
 	}
 	if u.nasConn != nil { // the UE has not closed its side in time

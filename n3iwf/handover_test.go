@@ -17,7 +17,7 @@ import (
 
 func someContext() *ueContext {
 	return &ueContext{
-		RANID: 7, AMFID: 9, AMF: "amf", GUAMI: &guamiContext{[3]byte{0, 0xf1, 0x10}, 0xcafe01}, Since: time.Unix(1, 0).UTC(), Session: []byte("session"), Inner: [2]netip.Addr{netip.MustParseAddr("10.60.0.4")}, NextChild: 2,
+		RANID: 7, AMFID: 9, AMF: "amf", GUAMI: &guamiContext{[3]byte{0, 0xf1, 0x10}, 0xcafe01}, TAI: taiContext{[3]byte{0, 0xf1, 0x10}, [3]byte{0, 0, 1}}, Since: time.Unix(1, 0).UTC(), Session: []byte("session"), Inner: [2]netip.Addr{netip.MustParseAddr("10.60.0.4")}, NextChild: 2,
 		NAS: [][]byte{{1}}, NASAttempt: []byte{0x45}, Moves: 3, Paths: []PathRecord{{At: time.Unix(2, 0).UTC(), Why: "update", Proven: true}},
 		Children: []childContext{
 			{ID: 7<<32 | 1, Pairs: []ipsec.Handed{{InboundSPI: 256, OutboundSPI: 257, Current: true, Resume: ipsec.Resume{Outbound: 5, Inbound: ipsec.Replay{Top: 6, Seen: []uint64{1}}}}}},

@@ -54,9 +54,6 @@ func (nf *N3IWF) identify() error {
 				seen[plmn] = true
 				nf.plmns = append(nf.plmns, plmn)
 			}
-			if nf.tai == nil {
-				nf.tai = &ngap.TAI{PLMNIdentity: plmn, TAC: tac}
-			}
 		}
 		nf.tas = append(nf.tas, item)
 	}

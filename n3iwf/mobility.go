@@ -5,11 +5,9 @@ package n3iwf
 import (
 	"errors"
 	"log/slog"
-	"net/netip"
 	"time"
 
 	"github.com/open-n3iwf/n3iwf/ikev2"
-	"github.com/open-n3iwf/n3iwf/ngap"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
 )
 
@@ -116,13 +114,4 @@ func (u *ue) movePath(to ipsec.Target) {
 func (u *ue) rebound(ev ipsec.Rebind) {
 	u.nf.counters.Rebinds.Add(1)
 	u.apply(u.session.Rebind(time.Now(), ikev2.Path(ev.From)))
-}
-
-// location is the UE's outer address for the AMF (TS 38.413 9.3.1.16), with the N3IWF's own tracking area.
-func (u *ue) location() ngap.UserLocationInformation {
-	info, err := ngap.NewUserLocationInformationN3IWF(netip.AddrPortFrom(u.path.Remote.Addr().WithZone(""), u.path.Remote.Port()), u.nf.tai)
-	if err != nil {
-		u.log.Error("user location", slog.Any("error", err))
-	}
-	return info
 }

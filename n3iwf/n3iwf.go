@@ -61,7 +61,6 @@ type N3IWF struct {
 	nodeID ngap.GlobalRANNodeID
 	tas    ngap.SupportedTAList
 	plmns  []ngap.PLMNIdentity
-	tai    *ngap.TAI
 	keys   *keyLog
 	tracer trace.Tracer // nil: no traces
 	prover *ikev2.ReloadableProver

@@ -116,6 +116,10 @@ func (u *ue) initialUEMessage(ev eap5g.NASReceived) {
 // chooseAMF selects the AMF and sends it the UE's first message. It tells false when the UE waits for an AMF.
 func (u *ue) chooseAMF(e early) bool {
 	ev, request := e.message, e.request
+	if request.plmn != nil && !request.isEmergency() && u.nf.trackingArea(request, nil) == nil {
+		u.refuse(notServed)
+		return true
+	}
 	var why string
 	if u.ng, why = u.nf.selectAMF(request); u.ng == nil {
 		switch patience := u.nf.starting(); {
@@ -128,6 +132,7 @@ func (u *ue) chooseAMF(e early) bool {
 		}
 	}
 	requested := ngap.UEContextRequestRequested
+	u.locate(request)
 	u.awaitAMF()
 	u.log.Info("UE registers", slog.String("path", u.path.String()), slog.String("amf", u.ng.name()))
 	u.logIdentity(ev.PDU)

@@ -66,6 +66,7 @@ type ue struct {
 	key        []byte            // K_N3IWF, until the AUTH exchange has used it
 	setup      *ngap.InitialContextSetupRequest
 	setupSent  bool                   // EAP-Success was sent for it
+	tai        *ngap.TAI              // that it is in; nil until an AMF is selected
 	guami      *ngap.GUAMI            // that the AMF serves the UE with; nil before the context set-up
 	early      *early                 // what waits for the first NG connection after the start
 	initial    *ngap.InitialUEMessage // until the context set-up

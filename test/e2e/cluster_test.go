@@ -64,7 +64,9 @@ func (w *world) startCluster(change func(*config.Config), changeB ...func(*confi
 	for _, f := range changeB {
 		f(&b)
 	}
-	w.startCore()
+	if w.core == nil {
+		w.startCore()
+	}
 	w.startN3IWF()
 	w.until("NG Setup of A", func() bool { return w.nf.Status().AMFs == 1 })
 	o := &otherNode{cfg: &b}

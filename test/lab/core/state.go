@@ -31,7 +31,8 @@ type UEState struct {
 	Registered bool   `json:"registered"`
 	// Association is the N3IWF's end of the TNL association that the UE is bound to.
 	Association string         `json:"association,omitempty"`
-	Location    string         `json:"location"` // outer address and port, as the N3IWF last said
+	Location    string         `json:"location"`      // outer address and port, as the N3IWF last said
+	TAI         string         `json:"tai,omitempty"` // as the N3IWF last said, such as 001/01-000001
 	Sessions    []SessionState `json:"sessions"`
 }
 
@@ -67,6 +68,9 @@ func (c *Core) State() State {
 				continue // its next name
 			}
 			state := UEState{AMFID: uint64(u.amfID), RANID: uint32(u.ranID), Location: u.location.String(), Association: u.ran.association.RemoteAddr().String()}
+			if u.tai != nil {
+				state.TAI = u.tai.PLMNIdentity.String() + "-" + u.tai.TAC.String()
+			}
 			if u.sub != nil {
 				state.IMSI = u.sub.imsi
 			}

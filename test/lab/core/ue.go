@@ -40,6 +40,7 @@ type ueContext struct {
 	renamed  ngap.AMFUENGAPID // asked of the N3IWF; 0: nothing
 	phase    phase
 	location netip.AddrPort
+	tai      *ngap.TAI   // nil: the N3IWF gave none
 	timer    *time.Timer // guards what the N3IWF or the UE must answer
 
 	// sub is whom the UE says to be, security the NAS context in use, reg the registration once the UE is who it says.
@@ -73,6 +74,10 @@ func (c *Core) connect(g *ran, m *ngap.InitialUEMessage) {
 		u.reject(nas.Cause(75)) // permanently not authorized for this SNPN
 		return
 	}
+	if u.tai != nil && (u.tai.PLMNIdentity != c.net.plmn || u.tai.TAC != c.net.tac) {
+		u.reject(nas.Cause(12)) // tracking area not allowed
+		return
+	}
 	u.uplinkNAS(m.NASPDU)
 	if u.phase == phaseStart { // nothing that could begin anything
 		u.reject(nas.CauseInvalidMandatory)
@@ -88,10 +93,12 @@ func (u *ueContext) locate(info *ngap.UserLocationInformation) {
 		if a, ok := l.IPAddress.Addr(); ok {
 			u.location = netip.AddrPortFrom(a, uint16(l.PortNumber))
 		}
+		u.tai = l.TAI
 	} else if l := info.UserLocationInformationN3IWFWithoutPortNumber; l != nil {
 		if a, ok := l.IPAddress.Addr(); ok {
 			u.location = netip.AddrPortFrom(a, 0)
 		}
+		u.tai = l.TAI
 	}
 }
 
