@@ -24,7 +24,11 @@ var suites = []suite{
 	{name: "xfrm", pkg: "./nwu/ipsec/kernel/xfrm", tags: "kernelipsec", seconds: 60},
 	{name: "ipsec", pkg: "./nwu/ipsec/kernel", tags: "kernelipsec", seconds: 420},
 	{name: "ebpf", pkg: "./gre/ebpf", tags: "kernelipsec", seconds: 240},
-	{name: "demo", extra: true, pkg: "./test/vm/e2e", tags: "kernelipsec", seconds: 240, with: []string{"./cmd/nwulab", "./cmd/n3iwf"}, tools: []string{"conntrack"}},
+	{name: "e2e", pkg: "./test/vm/e2e", tags: "kernelipsec", args: []string{"-test.skip", "Demo"}, seconds: 180, with: []string{"./cmd/n3iwf"}},
+	{
+		name: "demo", extra: true, pkg: "./test/vm/e2e", tags: "kernelipsec", args: []string{"-test.run", "Demo"}, seconds: 240,
+		with: []string{"./cmd/nwulab", "./cmd/n3iwf"}, tools: []string{"conntrack"},
+	},
 	strongSwan("strongswan", 300, "interop.md", "-our-esp=kernel", "-essential"),
 	strongSwan("strongswan-user", 120, "interop.md", "-our-esp=user", "-essential"),
 	strongSwan("strongswan-all", 1500, "interop-all.md", "-our-esp=kernel").onlyNamed(),

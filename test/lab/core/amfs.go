@@ -25,6 +25,7 @@ type amf struct {
 	guami    ngap.GUAMI
 	capacity ngap.RelativeAMFCapacity
 	listen   []netip.AddrPort // the first one, and those for further TNL associations
+	homes    []netip.Addr     // further addresses of the first one
 }
 
 // listeners opens the sockets of all AMFs.
@@ -32,7 +33,15 @@ func (c *Core) listenAll() error {
 	for i, a := range c.net.amfs {
 		for j, at := range a.listen {
 			port := c.cfg.UDPPort
-			l, err := transport.Listen(transport.Options{Mode: c.net.mode, Local: []netip.AddrPort{at}, UDPPort: port, MaxMessageSize: 1 << 20, Logger: c.log})
+			local := []netip.AddrPort{at}
+			if j == 0 {
+				for _, home := range a.homes {
+					local = append(local, netip.AddrPortFrom(home, at.Port()))
+				}
+			}
+			l, err := transport.Listen(transport.Options{
+				Mode: c.net.mode, Local: local, UDPPort: port, MaxMessageSize: 1 << 20, HeartbeatInterval: c.cfg.Heartbeat, Logger: c.log,
+			})
 			if err != nil {
 				for _, open := range c.listeners {
 					_ = open.Close() // the error that matters is there
@@ -52,6 +61,13 @@ func (c *Core) listenAll() error {
 // amfs reads the further AMFs and associations of the configuration.
 func (n *network) addAMFs(c *Config) error {
 	first := &amf{name: ngap.AMFName(c.Name), guami: n.guami, capacity: ngap.RelativeAMFCapacity(c.Capacity), listen: []netip.AddrPort{n.listen}}
+	for i, text := range c.Homes {
+		home, err := netip.ParseAddr(text)
+		if err != nil {
+			return wrong(indexed("homes", i, ""), "%q: give a further address of N2, without a port", text)
+		}
+		first.homes = append(first.homes, home)
+	}
 	for i, text := range c.Associations {
 		at, err := netip.ParseAddrPort(text)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -24,6 +25,10 @@ type Config struct {
 	Listen    string `yaml:"listen"`
 	Transport string `yaml:"transport"`
 	UDPPort   int    `yaml:"udpPort"`
+	// Homes are further addresses of Listen's association (multi-homing), which user-space SCTP does not use. Heartbeat is how often SCTP looks after its
+	// peers; 0: 5 s.
+	Homes     []string      `yaml:"homes"`
+	Heartbeat time.Duration `yaml:"heartbeat"`
 	// Capacity is the AMF's relative capacity. Associations are further SCTP addresses of it, for TNL associations that it asks for.
 	Capacity     uint8    `yaml:"capacity"`
 	Associations []string `yaml:"associations"`

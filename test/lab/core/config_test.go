@@ -34,7 +34,7 @@ func TestExample(t *testing.T) {
 	// Every key of the file's types is in the example.
 	text, err := os.ReadFile("core.example.yaml")
 	require.NoError(t, err)
-	for _, key := range []string{"earlyAccept:", "udpPort:", "reflective:", "guaranteed:", "reject:", "anySubscriber:", "mtu:", "dns:", "pool6:", "hosts:", "nat:", "dscp:"} {
+	for _, key := range []string{"earlyAccept:", "udpPort:", "reflective:", "guaranteed:", "reject:", "anySubscriber:", "mtu:", "dns:", "pool6:", "hosts:", "nat:", "dscp:", "homes:", "heartbeat:"} {
 		require.Contains(t, string(text), key)
 	}
 }
@@ -65,6 +65,7 @@ func TestConfigErrors(t *testing.T) {
 		{"IMSI", `"001010000000001"`, "abc", "core.yaml:8: subscribers[0].imsi: "},
 		{"twice", "subscribers:\n", "subscribers:\n  - {imsi: \"001010000000001\", k: 465b5ce8b199b49faa5f0a2ee238a6bc, opc: 465b5ce8b199b49faa5f0a2ee238a6bc}\n", "core.yaml:9: subscribers[1].imsi: "},
 		{"transport", "mnc:", "transport: tcp\nmnc:", "core.yaml:2: transport: "},
+		{"home", "mnc:", "homes: [here]\nmnc:", "core.yaml:2: homes[0]: "},
 		{"no flows", "mnc:", "dnns: [{name: a}]\nmnc:", "core.yaml:2: dnns[0].flows: "},
 		{"QFI twice", "mnc:", "dnns: [{name: a, flows: [{qfi: 1},\n {qfi: 1}]}]\nmnc:", "core.yaml:3: dnns[0].flows[1].qfi: "},
 		{"QFI too large", "mnc:", "dnns: [{name: a, flows: [{qfi: 64}]}]\nmnc:", "flows[0].qfi: "},
