@@ -59,7 +59,8 @@ type SCTP struct {
 	RTOMax time.Duration `yaml:"rtoMax" range:"10ms,1m"`
 	// Heartbeat is the interval of path probes.
 	Heartbeat time.Duration `yaml:"heartbeat" range:"500ms,10m"`
-	// MaxRetransmissions ends the association (Association.Max.Retrans).
+	// MaxRetransmissions is how many times in a row a path may leave heartbeats or data without an answer (Path.Max.Retrans). The association ends
+	// when all paths have.
 	MaxRetransmissions int `yaml:"maxRetransmissions" range:"1,100"`
 }
 

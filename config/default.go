@@ -67,7 +67,7 @@ func Default() *Config {
 				RTOInitial:         time.Second,
 				RTOMax:             5 * time.Second,
 				Heartbeat:          5 * time.Second,
-				MaxRetransmissions: 8,
+				MaxRetransmissions: 3,
 			},
 		},
 		N3: N3{

@@ -128,7 +128,7 @@ func (a *amf) transportOptions(remote []netip.Addr) transport.Options {
 	o := transport.Options{
 		Mode: mode, RemoteUDPPort: int(a.cfg.UDPPort), OutboundStreams: n2.Streams,
 		HeartbeatInterval: n2.SCTP.Heartbeat, RTOInitial: n2.SCTP.RTOInitial, RTOMin: n2.SCTP.RTOMin, RTOMax: n2.SCTP.RTOMax,
-		InitAttempts: n2.SCTP.MaxRetransmissions, MaxMessageSize: maxNGAPMessage, Logger: a.log,
+		HeartbeatMisses: n2.SCTP.MaxRetransmissions, MaxMessageSize: maxNGAPMessage, Logger: a.log,
 	}
 	for _, ip := range remote {
 		o.Remote = append(o.Remote, netip.AddrPortFrom(ip, a.cfg.Port))
