@@ -232,11 +232,13 @@ func (u *ue) finishRelease(r *sessionRelease) {
 	}
 	location := u.location()
 	response := &ngap.PDUSessionResourceReleaseResponse{AMFUENGAPID: *u.amfID, RANUENGAPID: ngap.RANUENGAPID(u.ranID), UserLocationInformation: &location}
+	var list []int // the log takes a list of octets for text
 	for _, id := range r.ids {
+		list = append(list, int(id))
 		response.PDUSessionResourceReleasedListRelRes = append(response.PDUSessionResourceReleasedListRelRes,
 			ngap.PDUSessionResourceReleasedItemRelRes{PDUSessionID: id, PDUSessionResourceReleaseResponseTransfer: transfer})
 	}
-	u.log.Info("PDU sessions released", slog.Any("pdu_sessions", r.ids))
+	u.log.Info("PDU sessions released", slog.Any("pdu_sessions", list))
 	u.send(response)
 }
 
