@@ -52,7 +52,7 @@ func TestDist(t *testing.T) {
 
 	// The tar file has what an operator needs, and its programs run.
 	files := untar(t, filepath.Join(out, name+".tar.gz"))
-	for _, file := range []string{"bin/n3iwf", "bin/nwulab", "examples/n3iwf.example.yaml", "systemd/n3iwf.service", "doc/LICENSE", "doc/nwulab.md", "doc/configuration.md", "doc/sbom.cdx.json"} {
+	for _, file := range []string{"bin/n3iwf", "bin/nwulab", "examples/n3iwf.example.yaml", "systemd/n3iwf.service", "examples/kernel.conf", "doc/LICENSE", "doc/nwulab.md", "doc/configuration.md", "doc/sbom.cdx.json"} {
 		require.NotEmpty(t, files[name+"/"+file], file)
 	}
 	dir := t.TempDir()

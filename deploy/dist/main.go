@@ -171,7 +171,7 @@ func (o *options) content(binaries map[string][]byte, sbom []byte) ([]file, erro
 		glob string
 	}{
 		{kindExample, "config/n3iwf.example.yaml"}, {kindExample, "test/lab/core/core.example.yaml"}, {kindExample, "test/lab/ue/ue.example.yaml"},
-		{kindUnit, "deploy/systemd/n3iwf.service"}, {kindDoc, "README.md"}, {kindDoc, "LICENSE"}, {kindDoc, "CHANGELOG.md"}, {kindDoc, "docs/*.md"},
+		{kindUnit, "deploy/systemd/n3iwf.service"}, {kindExample, "deploy/systemd/kernel.conf"}, {kindDoc, "README.md"}, {kindDoc, "LICENSE"}, {kindDoc, "CHANGELOG.md"}, {kindDoc, "docs/*.md"},
 		{kindDoc, "config/n3iwf.schema.json"},
 	}
 	for _, s := range sources {
