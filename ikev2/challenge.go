@@ -16,17 +16,34 @@ import (
 // payloads, so that a flood with forged addresses costs little; it can be called on the goroutine that receives, before
 // the datagram is copied for Init. What is not an IKE_SA_INIT request is done with as well then, without an answer.
 func (r *Responder) Challenge(now time.Time, from netip.AddrPort, data, dst []byte) (answer []byte, done bool) {
-	if r.count.Load() < int64(r.opt.Limits.CookieTotal) {
-		return dst, false
+	answer, p := r.challenge(now, from, data, dst)
+	return answer, p == proofMissing
+}
+
+// proof is what an initiator has shown of being where it says to be.
+type proof byte
+
+const (
+	proofNotAsked proof = iota
+	proofMissing        // of a cookie
+	proofGiven
+)
+
+func (r *Responder) challenge(now time.Time, from netip.AddrPort, data, dst []byte) ([]byte, proof) {
+	if r.count.Load() < int64(r.policy.Load().Limits.CookieTotal) {
+		return dst, proofNotAsked
 	}
 	q, ok := sketchInit(data)
 	if !ok {
-		return dst, true
+		return dst, proofMissing
 	}
-	if q.cookie != nil && r.cookies.valid(now, q.cookie, from.Addr(), q.spi, q.nonce) {
-		return dst, false
+	if q.cookie != nil {
+		if r.cookies.valid(now, q.cookie, from.Addr(), q.spi, q.nonce) {
+			return dst, proofGiven
+		}
+		r.cookies.wrong.Add(1)
 	}
-	return r.appendChallenge(dst, now, from, q.spi, q.nonce), true
+	return r.appendChallenge(dst, now, from, q.spi, q.nonce), proofMissing
 }
 
 // challengeLen is the length of the answer: header, one notify with a cookie.
@@ -39,7 +56,20 @@ func (r *Responder) appendChallenge(dst []byte, now time.Time, from netip.AddrPo
 		byte(message.PayloadNotify), 0x20, byte(message.IKE_SA_INIT), byte(message.FlagResponse),
 		0, 0, 0, 0, 0, 0, 0, challengeLen,
 		0, 0, 0, 8+cookieLen, 0, 0, byte(message.COOKIE>>8), byte(message.COOKIE&0xff))
+	r.cookies.sent.Add(1)
 	return r.cookies.append(dst, now, from.Addr(), spi, nonce)
+}
+
+// Cookies counts those of a responder since it was made.
+type Cookies struct {
+	Sent     uint64 // initiators told to return one, repetitions included
+	Verified uint64 // IKE_SA_INIT requests that brought a good one where one was asked for
+	Wrong    uint64 // and those that brought another one: too old, of another address, forged
+}
+
+// Cookies tells how many have been sent and returned.
+func (r *Responder) Cookies() Cookies {
+	return Cookies{Sent: r.cookies.sent.Load(), Verified: r.cookies.verified.Load(), Wrong: r.cookies.wrong.Load()}
 }
 
 // initSketch is what a cookie is made of and looked for in an IKE_SA_INIT request.

@@ -24,7 +24,9 @@ const cookieLen = 1 + 16
 // for concurrent use, and takes a lock only to change the secret.
 type cookieJar struct {
 	rand io.Reader
-	life time.Duration
+	life atomic.Int64 // a time.Duration
+
+	sent, verified, wrong atomic.Uint64
 
 	mu      sync.Mutex // of a change of secrets
 	current atomic.Pointer[cookieSecrets]
@@ -57,13 +59,14 @@ func newCookieSecret(version byte, random io.Reader) *cookieSecret {
 
 // secrets returns what is valid at the time, after a change if one is due.
 func (j *cookieJar) secrets(now time.Time) *cookieSecrets {
-	if c := j.current.Load(); c != nil && now.Sub(c.since) < j.life {
+	life := time.Duration(j.life.Load())
+	if c := j.current.Load(); c != nil && now.Sub(c.since) < life {
 		return c
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	c := j.current.Load()
-	if c != nil && now.Sub(c.since) < j.life {
+	if c != nil && now.Sub(c.since) < life {
 		return c
 	}
 	next := &cookieSecrets{since: now}
@@ -71,7 +74,7 @@ func (j *cookieJar) secrets(now time.Time) *cookieSecrets {
 		next.present = newCookieSecret(1, j.rand)
 	} else {
 		next.present = newCookieSecret(c.present.version+1, j.rand)
-		if now.Sub(c.since) < 2*j.life {
+		if now.Sub(c.since) < 2*life {
 			next.older = c.present
 		}
 	}

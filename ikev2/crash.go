@@ -108,8 +108,9 @@ func (r *Responder) token(h message.Header, data []byte) []*message.Notify {
 	if h.FromInitiator() {
 		local = h.ResponderSPI
 	}
-	if r.opt.CrashSecret == nil || !protected(data) || local == 0 || (r.opt.Elsewhere != nil && r.opt.Elsewhere(local)) {
+	opt := r.policy.Load()
+	if opt.CrashSecret == nil || !protected(data) || local == 0 || (opt.Elsewhere != nil && opt.Elsewhere(local)) {
 		return nil
 	}
-	return []*message.Notify{{Protocol: message.ProtocolIKE, Type: message.QUICK_CRASH_DETECTION, Data: crashToken(r.opt.CrashSecret, !h.FromInitiator(), h.InitiatorSPI, h.ResponderSPI)}}
+	return []*message.Notify{{Protocol: message.ProtocolIKE, Type: message.QUICK_CRASH_DETECTION, Data: crashToken(opt.CrashSecret, !h.FromInitiator(), h.InitiatorSPI, h.ResponderSPI)}}
 }

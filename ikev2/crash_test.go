@@ -16,7 +16,7 @@ var crashSecret = bytes.Repeat([]byte{7}, 32)
 
 // restart is a gateway that has forgotten everything but its secret.
 func (w *world) restart() {
-	w.gw.front = NewResponder(*w.gw.front.opt)
+	w.gw.front = NewResponder(w.gw.front.Options())
 	w.gw.sessions = map[message.SPI]*node{}
 }
 

@@ -116,7 +116,7 @@ func ImportSession(now time.Time, o Options, key *TransferKey, associated, blob 
 
 // Import is ImportSession for a session of this responder, whose Options it shares.
 func (r *Responder) Import(now time.Time, key *TransferKey, associated, blob []byte) (*Session, Output, error) {
-	return importSession(now, r.opt, key, associated, blob)
+	return importSession(now, r.policy.Load().Options, key, associated, blob)
 }
 
 func importSession(now time.Time, opt *Options, key *TransferKey, associated, blob []byte) (*Session, Output, error) {

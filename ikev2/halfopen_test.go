@@ -119,8 +119,9 @@ func TestChallenge(t *testing.T) {
 		require.Nil(t, a, name)
 	}
 	// Below the threshold it keeps out of the way.
-	quiet, _, _ := floodedResponder(t, 3)
-	quiet.opt.Limits.CookieTotal = 4
+	quiet, o, _ := floodedResponder(t, 3)
+	o.Limits.CookieTotal = 4
+	quiet.SetOptions(o)
 	_, done = quiet.Challenge(epoch, from, data, nil)
 	require.False(t, done)
 }
@@ -281,7 +282,8 @@ func TestCookieAndInvalidKE(t *testing.T) {
 				seen = append(seen, n.Type)
 				require.Zero(t, w.gw.front.HalfOpen(), "no state before both are right")
 				if row.late {
-					w.gw.front.opt.Limits.CookieTotal = -1
+					g.Limits.CookieTotal = -1
+					w.gw.front.SetOptions(g)
 				}
 				if n.Type == ke && row.forget {
 					ue.s.hs.cookie = nil

@@ -248,7 +248,8 @@ func TestCookie(t *testing.T) {
 }
 
 func TestCookieJar(t *testing.T) {
-	j := &cookieJar{rand: &seeded{r: newWorld(t, 1).rng}, life: time.Minute}
+	j := &cookieJar{rand: &seeded{r: newWorld(t, 1).rng}}
+	j.life.Store(int64(time.Minute))
 	nonce := []byte("0123456789abcdef")
 	c := j.append(nil, epoch, ueAddr, 7, nonce)
 	require.True(t, j.valid(epoch.Add(59*time.Second), c, ueAddr, 7, nonce))

@@ -138,10 +138,11 @@ func (s *Session) redirected(n *message.Notify, nonce []byte) bool {
 // It leaves no state.
 func (r *Responder) redirectInit(path Path, h message.Header, payloads []message.Payload, ni []byte) []Datagram {
 	able, from := redirectable(payloads)
-	if r.opt.Redirect == nil || !able {
+	redirect := r.policy.Load().Redirect
+	if redirect == nil || !able {
 		return nil
 	}
-	to := r.opt.Redirect(path, from)
+	to := redirect(path, from)
 	if to.IsZero() || to == from {
 		return nil // not back to where it was sent away
 	}

@@ -16,8 +16,7 @@ import (
 // Responder stands in front of a responder's sessions: it answers IKE_SA_INIT requests, statelessly where it can, and
 // bounds the half-open IKE SAs. It is safe for concurrent use, also with its sessions running elsewhere.
 type Responder struct {
-	opt   *Options
-	plain []message.Proposal // Options.IKE towards peers without RFC 9242
+	policy atomic.Pointer[policy]
 
 	cookies cookieJar
 	count   atomic.Int64 // of the half-open IKE SAs, for Challenge
@@ -28,19 +27,33 @@ type Responder struct {
 	errors   bucket
 }
 
+// policy is what a responder works by; it does not change.
+type policy struct {
+	*Options
+	plain []message.Proposal // Options.IKE towards peers without RFC 9242
+}
+
 // NewResponder returns a responder. It copies o.
 func NewResponder(o Options) *Responder {
-	opt := o.withDefaults()
-	r := &Responder{
-		opt:      opt,
-		plain:    suite.WithoutAdditional(opt.IKE),
-		halfOpen: make(map[uint64]*Session),
-		sources:  make(map[netip.Prefix]int),
-		errors:   bucket{perSecond: opt.Limits.ErrorsPerSecond},
-	}
-	r.cookies.rand, r.cookies.life = opt.Rand, opt.Limits.SecretLife
+	r := &Responder{halfOpen: make(map[uint64]*Session), sources: make(map[netip.Prefix]int)}
+	r.cookies.rand = o.withDefaults().Rand
+	r.SetOptions(o)
 	return r
 }
+
+// SetOptions makes the responder work by a copy of o from now on: its limits hold at once, the rest for the sessions that Init and Import return
+// from now on. Sessions that exist keep what they began with, cookies that are out there and half-open IKE SAs stay.
+func (r *Responder) SetOptions(o Options) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	opt := o.withDefaults()
+	r.cookies.life.Store(int64(opt.Limits.SecretLife))
+	r.errors.perSecond = opt.Limits.ErrorsPerSecond
+	r.policy.Store(&policy{Options: opt, plain: suite.WithoutAdditional(opt.IKE)})
+}
+
+// Options is a copy of those that the responder works by, defaults included.
+func (r *Responder) Options() Options { return *r.policy.Load().Options }
 
 // HalfOpen is the number of half-open IKE SAs.
 func (r *Responder) HalfOpen() int {
@@ -71,14 +84,16 @@ func (r *Responder) Init(now time.Time, path Path, data []byte) (s *Session, out
 	if len(data) > maxInit {
 		return nil, out, ErrNotInit
 	}
-	if answer, done := r.Challenge(now, path.Remote, data, nil); done {
+	opt := r.policy.Load()
+	answer, proof := r.challenge(now, path.Remote, data, nil)
+	if proof == proofMissing {
 		if answer != nil {
 			out.Datagrams = []Datagram{{Path: path, Data: answer}}
 		}
 		return nil, out, nil
 	}
 	key := requestKey(path.Remote, data)
-	source := r.opt.Limits.source(path.Remote.Addr())
+	source := opt.Limits.source(path.Remote.Addr())
 
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -89,7 +104,7 @@ func (r *Responder) Init(now time.Time, path Path, data []byte) (s *Session, out
 		}
 		return nil, out, nil
 	}
-	lim := &r.opt.Limits
+	lim := &opt.Limits
 	exempt := contains(lim.Exempt, path.Remote.Addr())
 	if len(r.halfOpen) >= lim.Total || (!exempt && r.sources[source] >= lim.PerSource) {
 		return nil, out, ErrHalfOpenLimit
@@ -111,18 +126,25 @@ func (r *Responder) Init(now time.Time, path Path, data []byte) (s *Session, out
 	if !exempt && r.sources[source] >= lim.CookiePerSource {
 		c := message.GetNotify(m.Payloads, message.COOKIE)
 		if c == nil || !r.cookies.valid(now, c.Data, path.Remote.Addr(), h.InitiatorSPI, ni.Data) {
+			if c != nil {
+				r.cookies.wrong.Add(1)
+			}
 			out.Datagrams = []Datagram{{Path: path, Data: r.appendChallenge(nil, now, path.Remote, h.InitiatorSPI, ni.Data)}}
 			return nil, out, nil
 		}
+		proof = proofGiven
+	}
+	if proof == proofGiven {
+		r.cookies.verified.Add(1)
 	}
 	if out.Datagrams = r.redirectInit(path, h, m.Payloads, ni.Data); out.Datagrams != nil {
 		return nil, out, ErrRedirected
 	}
-	policy := r.opt.IKE
+	accepted := opt.IKE
 	if message.GetNotify(m.Payloads, message.INTERMEDIATE_EXCHANGE_SUPPORTED) == nil {
-		policy = r.plain
+		accepted = opt.plain
 	}
-	choice, err := suite.SelectIKE(policy, sa.Proposals, 0, suite.GroupID(ke.Group))
+	choice, err := suite.SelectIKE(accepted, sa.Proposals, 0, suite.GroupID(ke.Group))
 	if err != nil {
 		out.Datagrams = plainAnswer(path, h, notify(message.NO_PROPOSAL_CHOSEN, nil))
 		return nil, out, err
@@ -131,8 +153,8 @@ func (r *Responder) Init(now time.Time, path Path, data []byte) (s *Session, out
 		out.Datagrams = plainAnswer(path, h, notify(message.INVALID_KE_PAYLOAD, groupData(group)))
 		return nil, out, &NotifyError{Type: message.INVALID_KE_PAYLOAD, Data: groupData(group)}
 	}
-	s = &Session{opt: r.opt, front: r, frontKey: key, source: source, path: path, espPath: path}
-	s.own = r.opt.AdditionalAddresses
+	s = &Session{opt: opt.Options, front: r, frontKey: key, source: source, path: path, espPath: path}
+	s.own = opt.AdditionalAddresses
 	s.begin(now)
 	s.initRequest(m, data, choice, ke, ni)
 	r.halfOpen[key] = s

@@ -61,7 +61,7 @@ func TestInitiatorSignsRequestWithAnotherCookie(t *testing.T) {
 				jar, spi, ni := &w.gw.front.cookies, ue.s.sa.spiI, ue.s.hs.ni
 				cookies := map[string][]byte{
 					"older":   jar.append(nil, w.now, ueAddr, spi, ni),
-					"present": jar.append(nil, w.now.Add(jar.life), ueAddr, spi, ni),
+					"present": jar.append(nil, w.now.Add(time.Duration(jar.life.Load())), ueAddr, spi, ni),
 					"forged":  bytes.Repeat([]byte{1}, cookieLen),
 				}
 				ue.s.hs.cookie = cookies[row.came]
