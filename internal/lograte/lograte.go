@@ -20,14 +20,12 @@ const maxMessages = 1024
 const LeftOut = "left_out"
 
 // NewHandler limits what goes to next: perSecond records of one message and level in each second; 0 is no limit. Time is that of the records.
-func NewHandler(next slog.Handler, perSecond int) slog.Handler {
-	if perSecond <= 0 {
-		return next
-	}
-	return &handler{next: next, counts: &counts{limit: perSecond, of: map[key]*count{}}}
+func NewHandler(next slog.Handler, perSecond int) *Handler {
+	return &Handler{next: next, counts: &counts{limit: perSecond, of: map[key]*count{}}}
 }
 
-type handler struct {
+// Handler is a slog.Handler that limits rates.
+type Handler struct {
 	next   slog.Handler
 	counts *counts // shared by all handlers that WithAttrs and WithGroup have made of one
 }
@@ -51,19 +49,30 @@ type counts struct {
 	swept time.Time
 }
 
-func (h *handler) Enabled(ctx context.Context, level slog.Level) bool {
+// SetLimit changes the limit, also of the handlers that WithAttrs and WithGroup have made of this one.
+func (h *Handler) SetLimit(perSecond int) {
+	h.counts.mu.Lock()
+	defer h.counts.mu.Unlock()
+	h.counts.limit = perSecond
+}
+
+// Enabled asks the handler behind.
+func (h *Handler) Enabled(ctx context.Context, level slog.Level) bool {
 	return h.next.Enabled(ctx, level)
 }
 
-func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return &handler{next: h.next.WithAttrs(attrs), counts: h.counts}
+// WithAttrs shares its counts with h.
+func (h *Handler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return &Handler{next: h.next.WithAttrs(attrs), counts: h.counts}
 }
 
-func (h *handler) WithGroup(name string) slog.Handler {
-	return &handler{next: h.next.WithGroup(name), counts: h.counts}
+// WithGroup shares its counts with h.
+func (h *Handler) WithGroup(name string) slog.Handler {
+	return &Handler{next: h.next.WithGroup(name), counts: h.counts}
 }
 
-func (h *handler) Handle(ctx context.Context, r slog.Record) error {
+// Handle passes a record on or counts it.
+func (h *Handler) Handle(ctx context.Context, r slog.Record) error {
 	pass, out, overdue := h.counts.take(h.next, r)
 	for _, o := range overdue {
 		if err := o.next.Handle(ctx, o.record); err != nil {
@@ -109,7 +118,7 @@ func (c *counts) take(next slog.Handler, r slog.Record) (pass bool, out int, ove
 		out = n.out
 		*n = count{start: r.Time}
 	}
-	if n.passed < c.limit {
+	if c.limit <= 0 || n.passed < c.limit {
 		n.passed++
 		pass = true
 	} else {

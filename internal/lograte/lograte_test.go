@@ -64,14 +64,23 @@ func TestLate(t *testing.T) {
 
 func TestNoLimit(t *testing.T) {
 	var out lines
-	inner := out.handler()
-	require.Equal(t, inner, NewHandler(inner, 0))
+	h := NewHandler(out.handler(), 0)
+	ue := h.WithAttrs([]slog.Attr{slog.Int("ue", 7)}).WithGroup("g")
+	for range 5 {
+		record(t, ue, 0, slog.LevelInfo, "flood")
+	}
+	require.Equal(t, 5, strings.Count(out.String(), "flood"))
+	h.SetLimit(6) // those that have passed count
+	for range 5 {
+		record(t, ue, 0, slog.LevelInfo, "flood")
+	}
+	require.Equal(t, 6, strings.Count(out.String(), "flood"))
 }
 
 // TestBounded: messages that are no constants do not fill the memory.
 func TestBounded(t *testing.T) {
 	var out lines
-	h := NewHandler(out.handler(), 1).(*handler)
+	h := NewHandler(out.handler(), 1)
 	for i := range 3 * maxMessages {
 		record(t, h, 0, slog.LevelWarn, fmt.Sprint("message ", i))
 	}

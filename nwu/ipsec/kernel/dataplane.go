@@ -142,6 +142,9 @@ func New(o Options) (d *DataPlane, err error) {
 	return d, nil
 }
 
+// Working tells what keeps packets from going through, nil when nothing is known: without its interface no SA carries anything.
+func (d *DataPlane) Working() error { return d.link.working() }
+
 func (o *Options) defaults() {
 	if o.Workers <= 0 {
 		o.Workers = runtime.GOMAXPROCS(0)

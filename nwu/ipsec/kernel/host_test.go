@@ -365,6 +365,21 @@ func TestKernelReportsPaths(t *testing.T) {
 	require.NotZero(t, st.LastOnPath)
 }
 
+// Who sets the interface down, or takes it away, ends all traffic: that is told.
+func TestKernelTellsThatItsInterfaceIsLost(t *testing.T) {
+	n := newNetwork(t)
+	gw := kernelEnd(t, n.gw, true, nil)
+	d := gw.DataPlane.(*DataPlane)
+	name := d.Interface()
+	require.NoError(t, d.Working())
+	n.gw.ip(t, "link set "+name+" down")
+	require.ErrorContains(t, d.Working(), name+" is down")
+	n.gw.ip(t, "link set "+name+" up")
+	require.NoError(t, d.Working())
+	n.gw.ip(t, "link del "+name)
+	require.ErrorContains(t, d.Working(), name)
+}
+
 // A peer that goes over to another address of ours before it says so loses nothing; what an attacker has recorded is not accepted there.
 func TestKernelSpareAddress(t *testing.T) {
 	n := newNetwork(t)

@@ -74,6 +74,18 @@ func newLink(x *xfrm.Conn, o *Options) (l *link, err error) {
 	return l, nil
 }
 
+// working tells what is wrong with the interface: somebody has taken it away or set it down.
+func (l *link) working() error {
+	now, err := l.handle.LinkByIndex(l.index)
+	switch {
+	case err != nil:
+		return fmt.Errorf("xfrm interface %s: %w", l.made.Attrs().Name, err)
+	case now.Attrs().Flags&net.FlagUp == 0:
+		return fmt.Errorf("xfrm interface %s is down", now.Attrs().Name)
+	}
+	return nil
+}
+
 // clearStale removes states, policies and the interface of our id.
 func (l *link) clearStale(name string) (n int, err error) {
 	if old, err := l.handle.LinkByName(name); err == nil {
