@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 )
@@ -52,6 +53,12 @@ type OwnCertificate struct {
 	Chain   []*x509.Certificate
 	Key     crypto.Signer
 	Issuers []*x509.Certificate
+}
+
+// Equal tells whether two are the same; keys are, when their certificates are.
+func (c OwnCertificate) Equal(d OwnCertificate) bool {
+	same := (*x509.Certificate).Equal
+	return slices.EqualFunc(c.Chain, d.Chain, same) && slices.EqualFunc(c.Issuers, d.Issuers, same)
 }
 
 func (p certificatePair) load() (OwnCertificate, error) {

@@ -49,7 +49,7 @@ func TestSeveralCertificates(t *testing.T) {
 	require.IsType(t, ed25519.PrivateKey{}, all[1].Key)
 	require.Empty(t, all[1].Issuers)
 	require.NoError(t, all[2].Chain[0].CheckSignatureFrom(all[2].Issuers[0]))
-	require.Len(t, c.NWu.Files(), 7)
+	require.Len(t, c.Files(), 7)
 
 	_, err = c.NWu.LoadCertificates(time.Now().Add(2 * time.Hour))
 	require.ErrorContains(t, err, "nwu.certificate.chain: expired")

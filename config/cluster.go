@@ -35,11 +35,11 @@ type Cluster struct {
 	// Downlink says how the downlink of a PDU session follows its UE to another node: "modifyIndication" asks the AMF to move the N3 tunnel
 	// (TS 38.413 8.2.5), which TS 29.413 does not demand of AMFs for N3IWFs; "keepTunnel" keeps address and TEID, for nodes that have one N3 address
 	// together, which a balancer in front of them or a routing protocol takes to the right one.
-	Downlink string `yaml:"downlink" enum:"modifyIndication,keepTunnel"`
+	Downlink string `yaml:"downlink" enum:"modifyIndication,keepTunnel" reload:"now"`
 	// Grace is how long a node sends on what still comes for UEs that it has handed over.
-	Grace time.Duration `yaml:"grace" range:"1s,1h"`
+	Grace time.Duration `yaml:"grace" range:"1s,1h" reload:"now"`
 	// Rate is how many UEs a second are moved when a node is drained.
-	Rate float64 `yaml:"rate" range:"0.1,10000"`
+	Rate float64 `yaml:"rate" range:"0.1,10000" reload:"now"`
 }
 
 // ClusterPeer is another node of the cluster.

@@ -57,13 +57,15 @@ func (c *Certificate) relativeTo(dir string) {
 	}
 }
 
-// Files are those that are read again while the N3IWF runs: of the certificates and of PPKs.
-func (n NWu) Files() []string {
+// Files are those that a reload reads again: of the certificates, of PPKs and of the management API.
+func (c *Config) Files() []string {
 	var all []string
-	for _, p := range n.Certificate.pairs() {
+	for _, p := range c.NWu.Certificate.pairs() {
 		all = append(all, p.Chain, string(p.Key), p.Issuers)
 	}
-	return slices.DeleteFunc(append(all, n.IKE.PPK.File), func(s string) bool { return s == "" || isPEM(s) })
+	t := c.Management.TLS
+	all = append(all, c.NWu.IKE.PPK.File, t.Chain, string(t.Key), t.ClientCA)
+	return slices.DeleteFunc(all, func(s string) bool { return s == "" || isPEM(s) })
 }
 
 // relativeTo does the same for the management API.

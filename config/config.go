@@ -8,7 +8,7 @@
 // reported at once (see [Problems]). Keys are case-sensitive; a key that does not exist is an error.
 //
 // The struct tags carry what can be said about one value by itself: `range:"1,65535"` for numbers and durations
-// (inclusive) and `enum:"auto,kernel"` for text. What several values must fulfil together is in the validate_*.go files.
+// (inclusive), `enum:"auto,kernel"` for text, and `reload:"now"` for what can change while UEs are connected. What several values must fulfil together is in the validate_*.go files.
 package config
 
 //go:generate go run ./reference/gen
@@ -26,9 +26,9 @@ type Config struct {
 	// Cluster names the other nodes of this N3IWF, when there are several.
 	Cluster Cluster `yaml:"cluster"`
 	// Limits bound what UEs can make this network function hold.
-	Limits Limits `yaml:"limits"`
+	Limits Limits `yaml:"limits" reload:"now"`
 	// Timers are the guards of the 3GPP procedures. Timers of one protocol are found beside that protocol.
-	Timers Timers `yaml:"timers"`
+	Timers Timers `yaml:"timers" reload:"new"`
 	// DataPlane says who handles ESP, GRE and GTP-U packets.
 	DataPlane DataPlane `yaml:"dataPlane"`
 	// Management is the API, the metrics and the status page.

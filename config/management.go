@@ -11,14 +11,14 @@ type Management struct {
 	// Token alone will do. Empty: off.
 	Listen string `yaml:"listen"`
 	// Token is what clients of Listen must show as bearer token, at least 16 characters. Environment variable N3IWF_MANAGEMENT_TOKEN.
-	Token Secret `yaml:"token"`
+	Token Secret `yaml:"token" reload:"now"`
 	// TLS protects Listen.
-	TLS ManagementTLS `yaml:"tls"`
+	TLS ManagementTLS `yaml:"tls" reload:"now"`
 	// Observe is address:port of /metrics, /healthz and /readyz, for Prometheus and probes: without authentication, and without
 	// anything about single UEs. Empty: off.
 	Observe string `yaml:"observe"`
 	// PProf adds Go's profiling endpoints below /debug/pprof to the management API.
-	PProf bool `yaml:"pprof"`
+	PProf bool `yaml:"pprof" reload:"now"`
 	// Traces sends OpenTelemetry traces of registrations to a collector.
 	Traces Traces `yaml:"traces"`
 }

@@ -20,6 +20,7 @@ func TestManagement(t *testing.T) {
 		`{observe: "9464"}`:                     "no address and port",
 		`{listen: "127.0.0.1:8080"}`:            "would let everybody in",
 		`{listen: "127.0.0.1:8080", token: 0123456789abcdef}`:                                            "",
+		`{listen: "127.0.0.1:8080", tls: {clientCA: n3iwf.pem}}`:                                         "would let everybody in", // there is no TLS
 		`{listen: "127.0.0.1:8080", token: short}`:                                                       "too short",
 		`{listen: "192.0.2.1:8080", token: 0123456789abcdef}`:                                            "without TLS",
 		`{listen: "192.0.2.1:8080", token: 0123456789abcdef, tls: {chain: n3iwf.pem, key: n3iwf.key}}`:   "",

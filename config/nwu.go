@@ -19,14 +19,14 @@ type NWu struct {
 	// alternative name. Default: the certificate's first DNS name, else its first IP address.
 	Identity string `yaml:"identity"`
 	// Certificate proves the identity. Required.
-	Certificate Certificate `yaml:"certificate"`
+	Certificate Certificate `yaml:"certificate" reload:"now"`
 	// UDPEncapsulation says when ESP travels in UDP: "always" makes every UE believe that a NAT is on the path, so that
 	// moves between networks with and without NAT need no change of form; "auto" only where NAT detection finds one,
 	// and needs the right to open raw sockets for ESP (IP protocol 50).
 	UDPEncapsulation string `yaml:"udpEncapsulation" enum:"always,auto"`
 	// ForbiddenNetworks are networks that no UE may come from nor move to: IKE_SA_INIT from there gets no answer, a move to there
 	// is answered with UNACCEPTABLE_ADDRESSES. What they are changes for UEs that come or move after a reload.
-	ForbiddenNetworks []netip.Prefix `yaml:"forbiddenNetworks"`
+	ForbiddenNetworks []netip.Prefix `yaml:"forbiddenNetworks" reload:"now"`
 	// UEPools are the ranges of inner addresses given to UEs. One of them is required.
 	UEPools UEPools `yaml:"uePools"`
 	// NAS is the inner TCP endpoint of NAS signalling (TS 24.502 8.2).
@@ -38,7 +38,7 @@ type NWu struct {
 	// ESP is the protection of packets.
 	ESP ESP `yaml:"esp"`
 	// MOBIKE lets a UE change its outer address (RFC 4555).
-	MOBIKE MOBIKE `yaml:"mobike"`
+	MOBIKE MOBIKE `yaml:"mobike" reload:"new"`
 }
 
 // Certificate is the N3IWF's X.509 certificate (TS 33.501 7.2.1, TS 33.310).
@@ -57,7 +57,7 @@ type Certificate struct {
 	Further []FurtherCertificate `yaml:"further"`
 	// Send says when CERT payloads are sent: "onRequest", when the UE sent CERTREQ (a UE without it trusts the N3IWF
 	// through the key that the AMF gave, TS 33.501 7.2.1), or "always".
-	Send string `yaml:"send" enum:"onRequest,always"`
+	Send string `yaml:"send" enum:"onRequest,always" reload:"new"`
 }
 
 // FurtherCertificate is one more certificate of the N3IWF.
@@ -98,16 +98,16 @@ type UserPlane struct {
 	// ChildSAs says how the QoS flows of a PDU session share child SAs: "one" for all flows; "perFlow"; or "gbrApart", one for
 	// all GBR flows and one for all others. The session's default child SA is that of the first flow that is not GBR. Flows of
 	// different DSCP never share one.
-	ChildSAs string `yaml:"childSAs" enum:"one,perFlow,gbrApart"`
+	ChildSAs string `yaml:"childSAs" enum:"one,perFlow,gbrApart" reload:"new"`
 	// DSCP marks the outer header of child SAs by the 5QI of their flows, and tells it to the UE, which marks uplink (DSCPI of
 	// 5G_QOS_INFO, TS 24.502 9.3.1.1). The network of a relay UE or of the access can map it. Flows of other 5QIs are not marked.
-	DSCP []FiveQIDSCP `yaml:"dscp"`
+	DSCP []FiveQIDSCP `yaml:"dscp" reload:"new"`
 	// PathMTU is the MTU of the path to UEs in octets. What does not fit is fragmented inside its child SA, in the GRE delivery
 	// packet, for paths that lose IP fragments. 0 leaves that to the outer IP packets. A relay UE's PDU session often has 1358.
-	PathMTU int `yaml:"pathMTU" range:"0,65535"`
+	PathMTU int `yaml:"pathMTU" range:"0,65535" reload:"new"`
 	// EnforceRates drops what exceeds the UE-AMBR (flows that are not GBR, all PDU sessions together) or a GBR flow's maximum bit
 	// rate, in each direction (TS 23.501 5.7.1.8, 5.7.2.6).
-	EnforceRates bool `yaml:"enforceRates"`
+	EnforceRates bool `yaml:"enforceRates" reload:"new"`
 }
 
 // FiveQIDSCP is the marking of one 5QI.
@@ -124,26 +124,26 @@ type IKE struct {
 	// TS 33.210), "hybrid-pq" (default, with ML-KEM after the first key exchange for UEs that can, RFC 9370), "cnsa"
 	// (AES-256-GCM, SHA-384 and P-384, with ML-KEM-1024 for UEs that can), "cnsa-2.0" (the same, only with ML-KEM-1024), or
 	// "legacy-lab", which adds HMAC-SHA1-96 and PRF-HMAC-SHA1 to default for old UE simulators.
-	Profile string `yaml:"profile" enum:"default,3gpp-33.210,hybrid-pq,cnsa,cnsa-2.0,legacy-lab"`
+	Profile string `yaml:"profile" enum:"default,3gpp-33.210,hybrid-pq,cnsa,cnsa-2.0,legacy-lab" reload:"new"`
 	// HalfOpen bounds what unauthenticated peers can cost.
-	HalfOpen HalfOpen `yaml:"halfOpen"`
+	HalfOpen HalfOpen `yaml:"halfOpen" reload:"now"`
 	// Retransmission of the N3IWF's own requests.
-	Retransmission Retransmission `yaml:"retransmission"`
+	Retransmission Retransmission `yaml:"retransmission" reload:"new"`
 	// Liveness finds UEs that are gone (TS 24.502 7.9).
-	Liveness Liveness `yaml:"liveness"`
+	Liveness Liveness `yaml:"liveness" reload:"new"`
 	// FragmentSize is the largest IKE datagram, IP header included, before a message is split (RFC 7383), in octets.
-	FragmentSize int `yaml:"fragmentSize" range:"576,65535"`
+	FragmentSize int `yaml:"fragmentSize" range:"576,65535" reload:"new"`
 	// Lifetime of an IKE SA. UEs have their own; the one with the shorter time rekeys.
-	Lifetime Lifetime `yaml:"lifetime"`
+	Lifetime Lifetime `yaml:"lifetime" reload:"new"`
 	// Window is how many requests of a UE are taken at once, told to it with SET_WINDOW_SIZE (RFC 7296 2.3). 1 is not told.
-	Window int `yaml:"window" range:"1,8"`
+	Window int `yaml:"window" range:"1,8" reload:"new"`
 	// CrashSecret is a file with the secret of quick crash detection (RFC 6290), made when it is not there: UEs that know it find out at once that the
 	// N3IWF has restarted, instead of after minutes. It has to outlive restarts, and no other N3IWF may have the same one. Default: none.
 	CrashSecret string `yaml:"crashSecret"`
 	// PPK is the use of post-quantum preshared keys (RFC 8784).
-	PPK PPK `yaml:"ppk"`
+	PPK PPK `yaml:"ppk" reload:"new"`
 	// RedirectTo is the N3IWF, by address or FQDN, that UEs are sent to while this one stops, if they know RFC 5685. Default: none.
-	RedirectTo string `yaml:"redirectTo"`
+	RedirectTo string `yaml:"redirectTo" reload:"now"`
 }
 
 // PPK are secrets that UEs have beside what EAP proves: mixed into the keys, they keep recorded traffic secret even from
@@ -175,7 +175,7 @@ type HalfOpen struct {
 	// ExemptPrefixes are networks, such as those of relay UEs or of known NATs, that the limits per address do not count.
 	ExemptPrefixes []netip.Prefix `yaml:"exemptPrefixes"`
 	// Timeout drops an IKE SA whose first valid IKE_AUTH request does not come in time.
-	Timeout time.Duration `yaml:"timeout" range:"1s,10m"`
+	Timeout time.Duration `yaml:"timeout" range:"1s,10m" reload:"new"`
 }
 
 // Retransmission of a request: the first wait is Initial, each further one Base times longer, Tries retransmissions in all.
@@ -200,13 +200,13 @@ type ESP struct {
 	// open raw sockets. UDPEncapsulation "auto" implies it.
 	Plain bool `yaml:"plain"`
 	// ESN prefers extended sequence numbers where the UE offers them.
-	ESN bool `yaml:"esn"`
+	ESN bool `yaml:"esn" reload:"new"`
 	// ReplayWindow is the size of the anti-replay window in packets. A multiple of 64.
-	ReplayWindow int `yaml:"replayWindow" range:"64,65536"`
+	ReplayWindow int `yaml:"replayWindow" range:"64,65536" reload:"new"`
 	// Lifetime of a child SA in time.
-	Lifetime Lifetime `yaml:"lifetime"`
+	Lifetime Lifetime `yaml:"lifetime" reload:"new"`
 	// Volume is what the N3IWF may send on a child SA.
-	Volume Volume `yaml:"volume"`
+	Volume Volume `yaml:"volume" reload:"new"`
 }
 
 // Lifetime is the age at which an SA is rekeyed and at which it ends (RFC 7296 2.8).
@@ -245,7 +245,7 @@ type MOBIKE struct {
 	ProvenFor time.Duration `yaml:"provenFor" range:"0s,24h"`
 	// AdditionalAddresses are own addresses announced to UEs beside the one that they use (ADDITIONAL_IP4_ADDRESS,
 	// ADDITIONAL_IP6_ADDRESS). Default: the addresses of nwu.addresses, where they are named one by one.
-	AdditionalAddresses []netip.Addr `yaml:"additionalAddresses"`
+	AdditionalAddresses []netip.Addr `yaml:"additionalAddresses" reload:"now"`
 	// FollowESP says what an authenticated ESP packet from a new outer address or port does before the UE has said a word:
 	// "port" follows a new port of the same address, as after a NAT's timeout; "rr" follows any new address or port when
 	// the UE has answered there; "port+rr" follows a port at once and an address when the UE has answered there; "off"
@@ -258,7 +258,7 @@ type MOBIKE struct {
 	MovesPerMinute int `yaml:"movesPerMinute" range:"0,1000000"`
 	// WatchAddresses follows the addresses of this machine: when one disappears, UEs that use it are told another one at
 	// once (RFC 4555 3.6); when it comes back, that is told too.
-	WatchAddresses bool `yaml:"watchAddresses"`
+	WatchAddresses bool `yaml:"watchAddresses" reload:"restart"`
 	// Switch asks UEs to move to another address of this N3IWF. It is no standard.
 	Switch Switch `yaml:"switch"`
 }

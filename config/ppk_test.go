@@ -23,7 +23,7 @@ func TestPPKFile(t *testing.T) {
 	require.NoError(t, err)
 	bytes := Secret(strings.Repeat("\xa5", 32))
 	require.Equal(t, map[string]Secret{"one": bytes, "two": bytes + "\xff"}, keys)
-	require.Contains(t, c.NWu.Files(), filepath.Join(dir, "ppk"))
+	require.Contains(t, c.Files(), filepath.Join(dir, "ppk"))
 	for text, want := range map[string]string{
 		"one":                                   "line 1 has 1 words",
 		"a " + secret + " b":                    "line 1 has 3 words",

@@ -61,12 +61,12 @@ type DataPlane struct {
 // Log says what is logged. Logs go to standard error.
 type Log struct {
 	// Level is the least severe level that is logged.
-	Level string `yaml:"level" enum:"debug,info,warn,error"`
+	Level string `yaml:"level" enum:"debug,info,warn,error" reload:"now"`
 	// Format is "text" for people or "json" for machines.
 	Format string `yaml:"format" enum:"text,json"`
 	// LinesPerSecond is how many lines of one message are logged in a second; the next line of it says how many were left out. It keeps
 	// strangers and UEs, who can provoke lines, from filling the log. 0: no limit.
-	LinesPerSecond int `yaml:"linesPerSecond" range:"0,1000000"`
+	LinesPerSecond int `yaml:"linesPerSecond" range:"0,1000000" reload:"now"`
 }
 
 // Debug holds switches for the laboratory.
@@ -75,5 +75,5 @@ type Debug struct {
 	// esp_sa). Whoever reads it can decrypt all traffic. Empty: off.
 	KeyLog string `yaml:"keylog"`
 	// Identities logs what a UE calls itself in its first NAS message: its 5G-GUTI or SUCI, which is its SUPI with the null scheme.
-	Identities bool `yaml:"identities"`
+	Identities bool `yaml:"identities" reload:"now"`
 }

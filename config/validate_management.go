@@ -25,7 +25,8 @@ func (d *decoder) management(m *Management) {
 	if !ok {
 		return
 	}
-	d.require(m.Token != "" || m.TLS.ClientCA != "", "management.listen", "would let everybody in", "set management.token or management.tls.clientCA")
+	d.require(m.Token != "" || (m.TLS.ClientCA != "" && m.TLS.Chain != ""), "management.listen", "would let everybody in",
+		"set management.token, or management.tls.clientCA with chain and key")
 	if listen.Addr().IsLoopback() && m.TLS.Chain == "" {
 		return
 	}

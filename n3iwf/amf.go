@@ -43,14 +43,14 @@ const ngSetupTimeout = 15 * time.Second
 
 // run connects and serves until ctx ends.
 func (a *amf) run(ctx context.Context) {
-	wait := a.nf.cfg.N2.BackOff.Initial
+	wait := a.nf.live().N2.BackOff.Initial
 	for {
 		up, err := a.connectAndServe(ctx)
 		if ctx.Err() != nil {
 			return
 		}
 		if up {
-			wait = a.nf.cfg.N2.BackOff.Initial
+			wait = a.nf.live().N2.BackOff.Initial
 		}
 		pause := wait/2 + rand.N(wait/2+1) // not all N3IWFs of a site at the same moment
 		var refused *ngSetupRefused
@@ -63,7 +63,7 @@ func (a *amf) run(ctx context.Context) {
 			return
 		case <-time.After(pause):
 		}
-		wait = min(2*wait, a.nf.cfg.N2.BackOff.Max)
+		wait = min(2*wait, a.nf.live().N2.BackOff.Max)
 	}
 }
 
@@ -123,7 +123,7 @@ func (a *amf) hangUp(association transport.Association) {
 }
 
 func (a *amf) transportOptions(remote []netip.Addr) transport.Options {
-	n2 := a.nf.cfg.N2
+	n2 := a.nf.live().N2
 	mode, _ := transport.ParseMode(n2.Transport) // the words are the same; config has checked
 	o := transport.Options{
 		Mode: mode, RemoteUDPPort: int(a.cfg.UDPPort), OutboundStreams: n2.Streams,

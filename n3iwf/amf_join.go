@@ -44,7 +44,7 @@ func (a *amf) join(ctx context.Context, association transport.Association) (*nga
 // error is errNotJoined when the AMF has refused.
 func (a *amf) introduce(ctx context.Context, association transport.Association) error {
 	request, err := ngap.Encode(&ngap.RANConfigurationUpdate{
-		RANNodeName: ngap.RANNodeName(a.nf.cfg.N3IWF.Name), SupportedTAList: a.nf.tas, GlobalRANNodeID: &a.nf.nodeID,
+		RANNodeName: ngap.RANNodeName(a.nf.live().N3IWF.Name), SupportedTAList: a.nf.tas, GlobalRANNodeID: &a.nf.nodeID,
 	})
 	if err != nil {
 		return fmt.Errorf("RAN CONFIGURATION UPDATE: %w", err)

@@ -85,7 +85,7 @@ func (u *ue) ipsecChild(c *childSA, sa *ikev2.ChildSA) ipsec.ChildSA {
 		ID: c.id, InboundSPI: sa.InboundSPI, OutboundSPI: sa.OutboundSPI,
 		Algorithms:  ipsec.Algorithms{Encr: uint16(sa.Suite.Encr.ID), Integ: uint16(sa.Suite.Integ)},
 		InboundKeys: ipsec.Keys(sa.InboundKeys), OutboundKeys: ipsec.Keys(sa.OutboundKeys),
-		ESN: sa.Suite.ESN, Lifetime: ipsec.Lifetime(u.nf.cfg.NWu.ESP.Volume), ReplayWindow: u.nf.cfg.NWu.ESP.ReplayWindow, Target: u.targetOfNew(sa.Path),
+		ESN: sa.Suite.ESN, Lifetime: ipsec.Lifetime(u.nf.live().NWu.ESP.Volume), ReplayWindow: u.nf.live().NWu.ESP.ReplayWindow, Target: u.targetOfNew(sa.Path),
 	}
 	if c.session == nil {
 		out.Context = signallingContext{}

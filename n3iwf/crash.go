@@ -42,7 +42,7 @@ func crashSecret(file string) ([]byte, error) {
 
 // redirectTo is the N3IWF that UEs are sent to while this one stops; zero: none.
 func (nf *N3IWF) redirectTo() ikev2.Gateway {
-	to := nf.cfg.NWu.IKE.RedirectTo
+	to := nf.live().NWu.IKE.RedirectTo
 	if addr, err := netip.ParseAddr(to); err == nil {
 		return ikev2.Gateway{Addr: addr}
 	}

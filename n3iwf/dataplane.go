@@ -18,6 +18,11 @@ type dataPlane interface {
 	Totals() ipsec.Totals
 }
 
+// working is what a maker has beside that can fail as a whole.
+type working interface {
+	Working() error
+}
+
 // handover is what a maker has beside whose SAs can go on at other nodes. In a cluster there is one: the configuration sees to that.
 type handover interface {
 	ipsec.Handover
@@ -27,7 +32,7 @@ type handover interface {
 
 // openDataPlane makes the data plane that the configuration asks for.
 func (nf *N3IWF) openDataPlane(workers int) error {
-	c := nf.cfg.DataPlane
+	c := nf.live().DataPlane
 	if c.Kind == "kernel" {
 		d, err := kernel.New(kernel.Options{
 			Sink: sink{nf}, Sockets: nf.sockets(), Workers: workers, InterfaceID: c.InterfaceID, Routes: nf.prefixes, Log: nf.log,
@@ -53,11 +58,11 @@ func (nf *N3IWF) openDataPlane(workers int) error {
 // sockets are the outer addresses served.
 func (nf *N3IWF) sockets() []ipsec.Socket {
 	var list []ipsec.Socket
-	for _, a := range nf.cfg.NWu.Addresses {
+	for _, a := range nf.live().NWu.Addresses {
 		list = append(list,
-			ipsec.Socket{Kind: ipsec.IKE, Local: netip.AddrPortFrom(a, nf.cfg.NWu.IKEPort)},
-			ipsec.Socket{Kind: ipsec.NATT, Local: netip.AddrPortFrom(a, nf.cfg.NWu.NATTPort)})
-		if nf.cfg.NWu.ESP.Plain || nf.cfg.NWu.UDPEncapsulation == "auto" {
+			ipsec.Socket{Kind: ipsec.IKE, Local: netip.AddrPortFrom(a, nf.live().NWu.IKEPort)},
+			ipsec.Socket{Kind: ipsec.NATT, Local: netip.AddrPortFrom(a, nf.live().NWu.NATTPort)})
+		if nf.live().NWu.ESP.Plain || nf.live().NWu.UDPEncapsulation == "auto" {
 			list = append(list, ipsec.Socket{Kind: ipsec.ESP, Local: netip.AddrPortFrom(a, 0)})
 		}
 	}

@@ -275,7 +275,7 @@ func (u *ue) endChange(c *flowUpdate) {
 
 // up is the user-plane address of the session's child SAs.
 func (s *pduSession) up() netip.Addr {
-	c := &s.ue.nf.cfg.NWu.UserPlane
+	c := &s.ue.nf.live().NWu.UserPlane
 	if s.ue.inner[0].IsValid() {
 		return c.IPv4
 	}

@@ -243,7 +243,7 @@ func (u *ue) addTunnels(c *ueContext) (err error) {
 		for i := range config.Flows {
 			config.Flows[i].Child = 0
 		}
-		if u.nf.cfg.Cluster.Downlink == "keepTunnel" {
+		if u.nf.live().Cluster.Downlink == "keepTunnel" {
 			config.TEID = sc.TEID
 		}
 		if s.relay, err = u.nf.relay.Add(config); err != nil {

@@ -324,7 +324,7 @@ func (d *departed) accepted(a acceptance) {
 			d.u.log.Warn("downlink of a UE that has gone is lost until the UPF knows its new tunnel", slog.Any("error", err))
 		}
 	}
-	d.later(nf.cfg.Cluster.Grace)
+	d.later(nf.live().Cluster.Grace)
 	if d.u.onDeparted != nil {
 		d.u.onDeparted(nil)
 	}
@@ -368,7 +368,7 @@ func (d *departed) unanswered() {
 	delete(d.u.owner.departed, d.context.RANID)
 	d.u.nf.counters.HandoverFailed.Add(1)
 	d.u.log.Error("the other node does not say whether it has taken the UE; it is not served here any more", slog.Int("node", d.node))
-	d.later(d.u.nf.cfg.Cluster.Grace)
+	d.later(d.u.nf.live().Cluster.Grace)
 	if d.u.onDeparted != nil {
 		d.u.onDeparted(errors.New("no answer of the other node"))
 	}

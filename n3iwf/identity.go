@@ -15,7 +15,7 @@ import (
 
 // identify turns the configured identity into NGAP's terms.
 func (nf *N3IWF) identify() error {
-	c := nf.cfg.N3IWF
+	c := nf.live().N3IWF
 	plmn, err := ngap.NewPLMNIdentity(c.GlobalN3IWFID.PLMN.MCC, c.GlobalN3IWFID.PLMN.MNC)
 	if err != nil {
 		return err
@@ -64,7 +64,7 @@ func (nf *N3IWF) identify() error {
 // With retained the UEs of before are still here, and the AMF is asked to keep theirs too.
 func (nf *N3IWF) ngSetupRequest(retained bool) *ngap.NGSetupRequest {
 	m := &ngap.NGSetupRequest{
-		GlobalRANNodeID: nf.nodeID, RANNodeName: ngap.RANNodeName(nf.cfg.N3IWF.Name), SupportedTAList: nf.tas, DefaultPagingDRX: ngap.PagingDRXV128,
+		GlobalRANNodeID: nf.nodeID, RANNodeName: ngap.RANNodeName(nf.live().N3IWF.Name), SupportedTAList: nf.tas, DefaultPagingDRX: ngap.PagingDRXV128,
 	}
 	if retained {
 		m.UERetentionInformation = new(ngap.UERetentionInformationUesRetained)
@@ -75,14 +75,14 @@ func (nf *N3IWF) ngSetupRequest(retained bool) *ngap.NGSetupRequest {
 // n3Addresses are the local GTP-U addresses: those configured, else the one that reaches the first AMF.
 func (nf *N3IWF) n3Addresses() []netip.AddrPort {
 	var list []netip.AddrPort
-	for _, a := range nf.cfg.N3.Addresses {
-		list = append(list, netip.AddrPortFrom(a, nf.cfg.N3.Port))
+	for _, a := range nf.live().N3.Addresses {
+		list = append(list, netip.AddrPortFrom(a, nf.live().N3.Port))
 	}
 	if len(list) == 0 {
 		// An AMF that cannot be resolved yet leaves n3.addresses without default; relay.New says so.
-		if amf, err := remoteAddresses(context.Background(), nf.cfg.N2.AMFs[0]); err == nil && len(amf) > 0 {
+		if amf, err := remoteAddresses(context.Background(), nf.live().N2.AMFs[0]); err == nil && len(amf) > 0 {
 			if a, ok := sourceTowards(amf[0]); ok {
-				list = append(list, netip.AddrPortFrom(a, nf.cfg.N3.Port))
+				list = append(list, netip.AddrPortFrom(a, nf.live().N3.Port))
 			}
 		}
 	}
@@ -100,7 +100,7 @@ func sourceTowards(a netip.Addr) (netip.Addr, bool) {
 }
 
 func (nf *N3IWF) echoTimers() gtpu.EchoTimers {
-	e := nf.cfg.N3.Echo
+	e := nf.live().N3.Echo
 	return gtpu.EchoTimers{Interval: e.Interval, T3: e.Timeout, N3: e.Tries}
 }
 

@@ -16,24 +16,37 @@ import (
 	"github.com/open-n3iwf/n3iwf/ikev2/suite"
 )
 
+// openProof reads the secrets that the N3IWF proves itself with.
+func (nf *N3IWF) openProof() error {
+	c := nf.live().NWu
+	proof, err := c.LoadCertificates(time.Now())
+	if err != nil {
+		return err
+	}
+	nf.proof.Store(&proof)
+	nf.prover = ikev2.NewReloadableProver(prover(proof))
+	if err := nf.loadPPKs(c.IKE.PPK); err != nil {
+		return err
+	}
+	if file := c.IKE.CrashSecret; file != "" {
+		if nf.crash, err = crashSecret(file); err != nil {
+			return fmt.Errorf("nwu.ike.crashSecret: %w", err)
+		}
+	}
+	return nil
+}
+
 // ikeOptions turns the configuration into that of the IKEv2 sessions, as far as all owners share it.
 func (nf *N3IWF) ikeOptions() (ikev2.Options, error) {
-	c := nf.cfg.NWu
+	c := nf.live().NWu
 	profile, err := suite.ByName(c.IKE.Profile)
 	if err != nil {
 		return ikev2.Options{}, fmt.Errorf("nwu.ike.profile: %w", err)
 	}
-	prover, err := nf.loadProver()
-	if err != nil {
-		return ikev2.Options{}, err
-	}
-	nf.prover = ikev2.NewReloadableProver(prover)
-	if err := nf.loadPPKs(); err != nil {
-		return ikev2.Options{}, err
-	}
 	o := ikev2.Options{
 		IKE: profile.IKE, ESP: espProposals(profile.ESP, c.ESP.ESN), Rand: rand.Reader, FullMODP: profile.FullMODP,
-		Identity: ikeIdentity(c.Identity), Prove: nf.prover, EAP: true, PPK: nf.ppkPolicy(), AlwaysSendCertificate: c.Certificate.Send == "always",
+		CrashSecret: nf.crash,
+		Identity:    ikeIdentity(c.Identity), Prove: nf.prover, EAP: true, PPK: nf.ppkPolicy(), AlwaysSendCertificate: c.Certificate.Send == "always",
 		NoMOBIKE: !c.MOBIKE.Enabled, AdditionalAddresses: c.MOBIKE.AdditionalAddresses, HonestNAT: c.UDPEncapsulation != "always",
 		Routability:       routability[c.MOBIKE.ReturnRoutability],
 		RoutabilityExempt: c.MOBIKE.VerifiedNetworks, RoutabilityMemory: max(c.MOBIKE.ProvenFor, time.Nanosecond), // 0 would be the default
@@ -41,17 +54,12 @@ func (nf *N3IWF) ikeOptions() (ikev2.Options, error) {
 		Retransmit:   retransmission(c.IKE.Retransmission),
 		HalfOpenTime: nf.live().Timers.Registration, Linger: lingerTime, Liveness: c.IKE.Liveness.Period,
 		Lifetime: ikev2.Lifetimes{IKE: lifetime(c.IKE.Lifetime), Child: lifetime(c.ESP.Lifetime)},
-		Resync:   nf.cfg.Cluster.Enabled, FragmentSize: c.IKE.FragmentSize - ikeOverhead, Window: c.IKE.Window,
+		Resync:   nf.live().Cluster.Enabled, FragmentSize: c.IKE.FragmentSize - ikeOverhead, Window: c.IKE.Window,
 		Rebind: rebinding[c.MOBIKE.FollowESP], Patience: c.MOBIKE.Patience, MovesPerMinute: c.MOBIKE.MovesPerMinute, Switch: switchExtension(c.MOBIKE.Switch),
 		ReleaseChildSPI: func(spi uint32) { nf.dataPlane.ReleaseSPI(spi) },
 	}
 	if nf.keys != nil {
 		o.KeyLog = nf.keys
-	}
-	if file := c.IKE.CrashSecret; file != "" {
-		if o.CrashSecret, err = crashSecret(file); err != nil {
-			return ikev2.Options{}, fmt.Errorf("nwu.ike.crashSecret: %w", err)
-		}
 	}
 	return o, nil
 }
@@ -104,10 +112,16 @@ func (nf *N3IWF) ownerOptions(o ikev2.Options, owner *owner) ikev2.Options {
 	}
 	o.MarshalTag, o.UnmarshalTag = marshalTag, owner.unmarshalTag
 	o.NewChildSPI = func() (uint32, error) { return nf.dataPlane.NewInboundSPI(owner.index) }
-	h, n := nf.cfg.NWu.IKE.HalfOpen, len(nf.owners)
+	h, n := nf.live().NWu.IKE.HalfOpen, len(nf.owners)
 	share := func(limit int) int { return (limit + n - 1) / n }
+	threshold := func(limit int) int {
+		if limit == 0 {
+			return -1 // always; 0 would be the default
+		}
+		return share(limit)
+	}
 	o.Limits = ikev2.Limits{
-		CookieTotal: share(h.CookieThreshold), CookiePerSource: share(h.CookieThresholdPerAddress),
+		CookieTotal: threshold(h.CookieThreshold), CookiePerSource: threshold(h.CookieThresholdPerAddress),
 		Total: share(h.Limit), PerSource: share(h.LimitPerAddress), Exempt: h.ExemptPrefixes, SecretLife: h.CookieLifetime,
 		SourceBitsIPv4: h.PrefixIPv4, SourceBitsIPv6: h.PrefixIPv6,
 	}

@@ -39,6 +39,14 @@ func (l *localAddresses) change(a netip.Addr, present bool) (list []netip.Addr, 
 	return l.present(), changed
 }
 
+// configure takes another list, and gives what UEs are to be told.
+func (l *localAddresses) configure(list []netip.Addr) []netip.Addr {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.configured = list
+	return l.present()
+}
+
 func (l *localAddresses) present() []netip.Addr {
 	return slices.DeleteFunc(slices.Clone(l.configured), func(a netip.Addr) bool { return l.gone[a] })
 }
@@ -83,19 +91,19 @@ func (nf *N3IWF) addressChanged(a netip.Addr, present bool) {
 	if changed {
 		nf.log.Info("local address", slog.String("address", a.String()), slog.Bool("present", present))
 	}
-	for _, o := range nf.owners {
-		o.mail.post(func() {
-			for _, u := range o.byRANID {
-				o.guarded(u, func() {
-					if present {
-						u.apply(u.session.SetAddresses(time.Now(), list))
-					} else {
-						u.apply(u.session.LocalAddressGone(time.Now(), a))
-					}
-				})
-			}
-		})
-	}
+	nf.eachUE(func(u *ue) {
+		if present {
+			u.apply(u.session.SetAddresses(time.Now(), list))
+		} else {
+			u.apply(u.session.LocalAddressGone(time.Now(), a))
+		}
+	})
+}
+
+// announce tells UEs the addresses that a reload has brought.
+func (nf *N3IWF) announce(configured []netip.Addr) {
+	list := nf.local.configure(configured)
+	nf.eachUE(func(u *ue) { u.apply(u.session.SetAddresses(time.Now(), list)) })
 }
 
 // correctAddresses tells a new UE what has changed since the configuration was read.

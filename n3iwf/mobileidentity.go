@@ -34,7 +34,7 @@ func mobileIdentity(pdu []byte) []byte {
 
 // logIdentity tells who the UE is, when the operator wants that.
 func (u *ue) logIdentity(pdu []byte) {
-	if !u.nf.cfg.Debug.Identities {
+	if !u.nf.live().Debug.Identities {
 		return
 	}
 	u.log.Info("identity of the UE", slog.String("identity", identityText(mobileIdentity(pdu))))

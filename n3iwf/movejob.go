@@ -89,7 +89,7 @@ func (j *MoveJob) Done() <-chan struct{} { return j.done }
 
 // MoveUE moves one UE. Errors are those of its MoveOutcome, and the context's.
 func (nf *N3IWF) MoveUE(ctx context.Context, id uint32, to Destination, o MoveOptions) (MoveOutcome, error) {
-	o.defaults(nf.cfg.Cluster.Rate)
+	o.defaults(nf.live().Cluster.Rate)
 	result := make(chan MoveOutcome, 1)
 	nf.moveOne(id, to, o, func(outcome MoveOutcome) { result <- outcome })
 	select {
@@ -102,7 +102,7 @@ func (nf *N3IWF) MoveUE(ctx context.Context, id uint32, to Destination, o MoveOp
 
 // MoveAll moves all UEs that are here now, at a pace. It ends earlier when ctx does.
 func (nf *N3IWF) MoveAll(ctx context.Context, to Destination, o MoveOptions) *MoveJob {
-	o.defaults(nf.cfg.Cluster.Rate)
+	o.defaults(nf.live().Cluster.Rate)
 	ctx, cancel := context.WithCancel(ctx)
 	j := &MoveJob{cancel: cancel, done: make(chan struct{})}
 	var ids []uint32

@@ -30,11 +30,13 @@ import (
 
 // N3IWF is one network function.
 type N3IWF struct {
-	cfg      *config.Config
-	log      *slog.Logger
-	counters Counters
-	watchers watchers
-	reloaded atomic.Pointer[config.Config] // nil until Reload
+	cfg       *config.Config // of the start; live has what is in force
+	reloading sync.Mutex
+	reloaded  atomic.Pointer[config.Config] // nil until Reload
+	log       *slog.Logger
+	logRate   *lograte.Handler
+	counters  Counters
+	watchers  watchers
 
 	local     localAddresses
 	dataPlane dataPlane
@@ -64,7 +66,9 @@ type N3IWF struct {
 	keys   *keyLog
 	tracer trace.Tracer // nil: no traces
 	prover *ikev2.ReloadableProver
+	proof  atomic.Pointer[[]config.OwnCertificate]  // what prover proves with
 	ppks   atomic.Pointer[map[string]config.Secret] // nil: none
+	crash  []byte                                   // the secret of nwu.ike.crashSecret; nil: none
 
 	running sync.WaitGroup
 }
@@ -80,9 +84,10 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 
 // New opens the sockets and prepares everything; nothing of a UE or AMF is handled before Serve.
 func New(cfg *config.Config, log *slog.Logger) (*N3IWF, error) {
-	log = slog.New(lograte.NewHandler(log.Handler(), cfg.Log.LinesPerSecond))
-	nf := &N3IWF{cfg: cfg, log: log, workers: make(chan job, jobBacklog), quit: make(chan struct{})}
-	nf.local.configured = cfg.NWu.MOBIKE.AdditionalAddresses
+	rate := lograte.NewHandler(log.Handler(), cfg.Log.LinesPerSecond)
+	log = slog.New(rate)
+	nf := &N3IWF{cfg: cfg, log: log, logRate: rate, workers: make(chan job, jobBacklog), quit: make(chan struct{})}
+	nf.local.configure(cfg.NWu.MOBIKE.AdditionalAddresses)
 	nf.nodes = newNodes(nf)
 	if err := nf.identify(); err != nil {
 		return nil, err
@@ -104,12 +109,15 @@ func New(cfg *config.Config, log *slog.Logger) (*N3IWF, error) {
 
 // open makes the data plane, the NAS stack, the N3 relay, and the owners.
 func (nf *N3IWF) open() error {
-	workers := nf.cfg.DataPlane.Workers
+	workers := nf.live().DataPlane.Workers
 	if workers == 0 {
 		workers = runtime.GOMAXPROCS(0)
 	}
 	for i := range workers {
 		nf.owners = append(nf.owners, newOwner(nf, i))
+	}
+	if err := nf.openProof(); err != nil {
+		return err
 	}
 	options, err := nf.ikeOptions()
 	if err != nil {
@@ -117,20 +125,20 @@ func (nf *N3IWF) open() error {
 	}
 	n3 := nf.n3Addresses()
 	nf.relay, err = relay.New(relay.Options{
-		Listen: n3, Workers: min(workers, 16), Echo: nf.echoTimers(), Quarantine: nf.cfg.N3.TEIDQuarantine, Events: nf.relayEvent, Logger: nf.log,
+		Listen: n3, Workers: min(workers, 16), Echo: nf.echoTimers(), Quarantine: nf.live().N3.TEIDQuarantine, Events: nf.relayEvent, Logger: nf.log,
 		Node: nf.nodes.node, NodeBits: nf.nodes.bits,
 	})
 	if err != nil {
 		return fmt.Errorf("n3.addresses %v: %w", n3, err)
 	}
 	nf.nas, err = nas.NewServer(nas.Options{
-		Addresses: nf.nasAddresses(), Port: nf.cfg.NWu.NAS.Port, Out: nf.nasOut(), Events: nasEvents{nf}, Logger: nf.log, LogAttrs: nf.logAttrsOf,
+		Addresses: nf.nasAddresses(), Port: nf.live().NWu.NAS.Port, Out: nf.nasOut(), Events: nasEvents{nf}, Logger: nf.log, LogAttrs: nf.logAttrsOf,
 	})
 	if err != nil {
 		return fmt.Errorf("nwu.nas: %w", err)
 	}
 	if err := nf.openDataPlane(workers); err != nil {
-		return fmt.Errorf("nwu.addresses, dataPlane %s: %w", nf.cfg.DataPlane.Kind, err)
+		return fmt.Errorf("nwu.addresses, dataPlane %s: %w", nf.live().DataPlane.Kind, err)
 	}
 	nf.relay.Start(nf.dataPlane)
 	if err := nf.openUserPlane(); err != nil {
@@ -140,7 +148,7 @@ func (nf *N3IWF) open() error {
 		o.responder = ikev2.NewResponder(nf.ownerOptions(options, o))
 	}
 	nf.ready.Store(true)
-	nf.setAMFs(nf.cfg.N2.AMFs)
+	nf.setAMFs(nf.live().N2.AMFs)
 	return nf.nodes.open()
 }
 
@@ -155,7 +163,7 @@ func (nf *N3IWF) Serve(ctx context.Context) error {
 	for range runtime.GOMAXPROCS(0) {
 		nf.running.Go(func() { nf.runJobs(inner) })
 	}
-	if nf.cfg.NWu.MOBIKE.Enabled && nf.cfg.NWu.MOBIKE.WatchAddresses {
+	if nf.live().NWu.MOBIKE.WatchAddresses {
 		if err := nf.watchAddresses(inner); err != nil {
 			nf.log.Warn("addresses of this machine are not followed", slog.Any("error", err))
 		}
@@ -191,7 +199,7 @@ func (nf *N3IWF) close() error {
 }
 
 func (nf *N3IWF) makePools() {
-	c := nf.cfg.NWu
+	c := nf.live().NWu
 	if len(c.UEPools.IPv4) > 0 {
 		nf.pool4 = newAddressPool(c.UEPools.IPv4, nf.nodes.node, nf.nodes.bits, c.NAS.IPv4, c.UserPlane.IPv4)
 	}
@@ -215,10 +223,10 @@ func (nf *N3IWF) prefixOf(a netip.Addr) netip.Prefix {
 func (nf *N3IWF) nasAddresses() []netip.Addr {
 	var list []netip.Addr
 	if nf.pool4 != nil {
-		list = append(list, nf.cfg.NWu.NAS.IPv4)
+		list = append(list, nf.live().NWu.NAS.IPv4)
 	}
 	if nf.pool6 != nil {
-		list = append(list, nf.cfg.NWu.NAS.IPv6)
+		list = append(list, nf.live().NWu.NAS.IPv6)
 	}
 	return list
 }

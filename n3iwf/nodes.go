@@ -57,7 +57,7 @@ func newNodes(nf *N3IWF) *nodes {
 		nf: nf, peers: map[int]*nodeHello{}, byLocal: map[netip.AddrPort]int{}, amfs: map[string]amfNews{},
 		ike: map[message.SPI]int{}, esp: map[uint32]int{}, ran: map[uint32]int{},
 	}
-	if c := nf.cfg.Cluster; c.Enabled {
+	if c := nf.live().Cluster; c.Enabled {
 		n.node, n.bits = c.Node, c.NodeBits
 	}
 	return n
@@ -65,7 +65,7 @@ func newNodes(nf *N3IWF) *nodes {
 
 // open begins to listen for the other nodes and to call them.
 func (n *nodes) open() error {
-	c := n.nf.cfg.Cluster
+	c := n.nf.live().Cluster
 	if !c.Enabled {
 		return nil
 	}
@@ -96,7 +96,7 @@ func (n *nodes) close() error {
 func (n *nodes) alone() bool { return n.link == nil }
 
 func (n *nodes) describe() nodeHello {
-	c := n.nf.cfg
+	c := n.nf.live()
 	shape := sha256.Sum256([]byte(fmt.Sprint(n.nf.handover.Layout(), len(n.nf.owners), n.bits, n.nf.nasAddresses(), c.NWu.NAS.Port, c.NWu.UserPlane.IPv4,
 		c.NWu.UserPlane.IPv6, n.nf.prefixes, c.N3IWF.GlobalN3IWFID, c.NWu.IKE.Profile, c.NWu.MOBIKE.Enabled, c.Cluster.Downlink)))
 	return nodeHello{

@@ -43,6 +43,13 @@ func (a *traffic) take() (asked []string, octets float64) {
 // standing opens a network function with UEs and its API on loopback addresses.
 func standing(t *testing.T, ues int) (nf *n3iwf.N3IWF, at string) {
 	t.Helper()
+	nf, server := open(t, onLoopback(t), func(nf *n3iwf.N3IWF) { n3iwf.Populate(nf, ues) })
+	return nf, server.Addr("listen").String()
+}
+
+// onLoopback is a configuration whose management API asks for a token.
+func onLoopback(t *testing.T) *config.Config {
+	t.Helper()
 	dir := t.TempDir()
 	n3iwf.CertificateFiles(t, dir, "n3iwf.example.org", time.Now().Add(time.Hour))
 	var ports []any
@@ -62,15 +69,17 @@ management: {socket: "", listen: "127.0.0.1:0", token: a token of the operator}
 	cfg, err := config.Parse(filepath.Join(dir, "n3iwf.yaml"), []byte(strings.Replace(text, "127.0.0.1:0", "127.0.0.1:1", 1)))
 	require.NoError(t, err)
 	cfg.Management.Listen = "127.0.0.1:0"
-	return open(t, cfg, ues)
+	return cfg
 }
 
-func open(t *testing.T, cfg *config.Config, ues int) (nf *n3iwf.N3IWF, at string) {
+// open starts a network function, after prepare, with its API.
+func open(t *testing.T, cfg *config.Config, prepare func(*n3iwf.N3IWF)) (*n3iwf.N3IWF, *api.Server) {
+	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	nf, err := n3iwf.New(cfg, log)
 	require.NoError(t, err)
-	n3iwf.Populate(nf, ues)
-	server, err := api.New(nf, cfg, api.Options{Version: "test", Log: log})
+	prepare(nf)
+	server, err := api.New(nf, api.Options{Version: "test", Log: log})
 	require.NoError(t, err)
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 2)
@@ -82,7 +91,7 @@ func open(t *testing.T, cfg *config.Config, ues int) (nf *n3iwf.N3IWF, at string
 		require.NoError(t, <-ended)
 		require.NoError(t, <-ended)
 	})
-	return nf, server.Addr("listen").String()
+	return nf, server
 }
 
 // TestStatusPageWithManyUEs: the page of an N3IWF with 10,000 UEs, in a real browser. Whatever the page does, the N3IWF sends it what is on the

@@ -14,7 +14,7 @@ import (
 // longestInner is the longest inner packet that a child SA carries on its UE's path without outer fragments, as nwu.userPlane.pathMTU says; 0 when
 // that is left to outer fragments.
 func (u *ue) longestInner(sa *ikev2.ChildSA) int {
-	mtu := u.nf.cfg.NWu.UserPlane.PathMTU
+	mtu := u.nf.live().NWu.UserPlane.PathMTU
 	if mtu == 0 {
 		return 0
 	}
@@ -37,7 +37,7 @@ func longestInner(mtu int, path ipsec.Path, algorithms ipsec.Algorithms) int {
 
 // refit follows a move to a path where more or less fits.
 func (u *ue) refit() {
-	if u.nf.cfg.NWu.UserPlane.PathMTU == 0 {
+	if u.nf.live().NWu.UserPlane.PathMTU == 0 {
 		return
 	}
 	for _, s := range u.sessions {

@@ -203,7 +203,7 @@ func (s *pduSession) relayConfig() relay.Config {
 		LogAttrs: []slog.Attr{slog.Uint64("ue", uint64(s.ue.ranID)), slog.Int("pdu_session", int(s.id))},
 		UPF:      netip.AddrPortFrom(s.upf, 0), UplinkTEID: s.ulTEID,
 	}
-	enforce := s.ue.nf.cfg.NWu.UserPlane.EnforceRates
+	enforce := s.ue.nf.live().NWu.UserPlane.EnforceRates
 	if enforce {
 		c.Rates = s.ue.limits()
 	}
@@ -223,7 +223,7 @@ func (s *pduSession) relayConfig() relay.Config {
 		}
 	}
 	for _, f := range s.flows {
-		flow := relay.Flow{QFI: f.qfi, Reflective: f.reflective, DSCP: dscpOf(s.ue.nf.cfg.N3.DSCP, f)}
+		flow := relay.Flow{QFI: f.qfi, Reflective: f.reflective, DSCP: dscpOf(s.ue.nf.live().N3.DSCP, f)}
 		if child := of[f.qfi]; child != nil {
 			flow.Child = child.id
 		}
@@ -275,7 +275,7 @@ func (u *ue) requestChild(c *childSA) {
 // free5GC's UE simulator takes no choice, and cannot install all that the profile has. Nil is the profile's offer.
 func (u *ue) onlyProposal() []message.Proposal {
 	c := u.children[u.signalling]
-	if u.nf.cfg.NWu.IKE.Profile != suite.ProfileLegacyLab || c == nil || c.current == nil {
+	if u.nf.live().NWu.IKE.Profile != suite.ProfileLegacyLab || c == nil || c.current == nil {
 		return nil
 	}
 	agreed := c.current.Suite

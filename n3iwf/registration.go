@@ -22,7 +22,7 @@ import (
 
 // awaitAuth drops a peer that does not go on after IKE_SA_INIT.
 func (u *ue) awaitAuth() {
-	u.setGuard(u.nf.cfg.NWu.IKE.HalfOpen.Timeout, "the first IKE_AUTH request", u.endIKE)
+	u.setGuard(u.nf.live().NWu.IKE.HalfOpen.Timeout, "the first IKE_AUTH request", u.endIKE)
 }
 
 // startEAP answers the first IKE_AUTH request, which has no AUTH payload.
@@ -261,7 +261,7 @@ func (u *ue) authorize(ev ikev2.AuthRequest) {
 		return
 	}
 	auth.Config = reply
-	port := binary.BigEndian.AppendUint16(nil, u.nf.cfg.NWu.NAS.Port)
+	port := binary.BigEndian.AppendUint16(nil, u.nf.live().NWu.NAS.Port)
 	auth.Notifies = append(auth.Notifies, &message.Notify{Type: nwu.NotifyNASTCPPort, Data: port})
 	u.apply(u.session.AuthorizeChild(now, auth))
 }
@@ -275,8 +275,8 @@ func (u *ue) assign(request, reply *message.Configuration, auth *ikev2.Authoriza
 		notify message.NotifyType
 	}
 	families := [2]family{
-		{message.INTERNAL_IP4_ADDRESS, u.nf.pool4, u.nf.cfg.NWu.NAS.IPv4, nwu.NotifyNASIP4Address},
-		{message.INTERNAL_IP6_ADDRESS, u.nf.pool6, u.nf.cfg.NWu.NAS.IPv6, nwu.NotifyNASIP6Address},
+		{message.INTERNAL_IP4_ADDRESS, u.nf.pool4, u.nf.live().NWu.NAS.IPv4, nwu.NotifyNASIP4Address},
+		{message.INTERNAL_IP6_ADDRESS, u.nf.pool6, u.nf.live().NWu.NAS.IPv6, nwu.NotifyNASIP6Address},
 	}
 	for i, f := range families {
 		if _, asked := request.Get(f.ask); !asked || f.pool == nil {

@@ -3,21 +3,20 @@
 package n3iwf
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/open-n3iwf/n3iwf/config"
 	"github.com/open-n3iwf/n3iwf/ikev2"
 )
 
-// reloadable are the keys that Reload can change while UEs are connected, by their beginnings. New values hold for what begins
-// after it: timers that run and UEs that are in keep theirs.
-var reloadable = []string{"timers.", "limits.", "nwu.userPlane.childSAs", "nwu.certificate.", "nwu.forbiddenNetworks", "n2.amfs"}
+// Which keys can be reloaded is said by the struct tags of package config, and nowhere else: whoever reads nf.live() gets the new value, and what is
+// made of the configuration at the start is made again here.
 
-// live is the configuration in force, for the keys that Reload can change.
+// live is the configuration in force.
 func (nf *N3IWF) live() *config.Config {
 	if c := nf.reloaded.Load(); c != nil {
 		return c
@@ -25,64 +24,98 @@ func (nf *N3IWF) live() *config.Config {
 	return nf.cfg
 }
 
-// Reload takes over what can change while UEs are connected. It gives the keys that have changed, and those that keep their
-// former value until the next start. A certificate that cannot be used changes nothing of the certificate, see
-// ReloadCertificates.
+// Config is the configuration in force; it must not be changed. A reload makes another one.
+func (nf *N3IWF) Config() *config.Config { return nf.live() }
+
+// Reload takes over what can change while UEs are connected: the keys with config.ReloadNow and config.ReloadNew. It gives those that have changed, and
+// those that keep their former value until the next start. Files with secrets (nwu.certificate, nwu.ike.ppk.file) are read again; what cannot be used of
+// them (unreadable, expired, not ours, not for nwu.identity) is the error, and changes nothing of certificate or PPKs. It is safe at any time.
 func (nf *N3IWF) Reload(c *config.Config) (changed, later []string, err error) {
+	nf.reloading.Lock()
+	defer nf.reloading.Unlock()
 	old := nf.live()
-	for _, key := range config.Diff(old, c) {
-		if slices.ContainsFunc(reloadable, func(prefix string) bool { return strings.HasPrefix(key, prefix) }) {
-			changed = append(changed, key)
-		} else {
-			later = append(later, key)
-		}
+	next := config.Reloaded(old, c)
+	later = config.Diff(next, c)
+	if err = nf.reloadSecrets(next.NWu); err != nil {
+		next.NWu.Certificate, next.NWu.IKE.PPK = old.NWu.Certificate, old.NWu.IKE.PPK
 	}
-	next := *old
-	next.Timers, next.Limits, next.NWu.UserPlane.ChildSAs, next.NWu.Certificate = c.Timers, c.Limits, c.NWu.UserPlane.ChildSAs, c.NWu.Certificate
-	next.NWu.ForbiddenNetworks, next.N2.AMFs = c.NWu.ForbiddenNetworks, c.N2.AMFs
-	nf.reloaded.Store(&next)
-	nf.setAMFs(c.N2.AMFs)
-	return changed, later, nf.ReloadCertificates()
+	changed = config.Diff(old, next)
+	nf.reloaded.Store(next)
+	nf.logRate.SetLimit(next.Log.LinesPerSecond)
+	nf.setAMFs(next.N2.AMFs)
+	if !slices.Equal(old.NWu.MOBIKE.AdditionalAddresses, next.NWu.MOBIKE.AdditionalAddresses) {
+		nf.announce(next.NWu.MOBIKE.AdditionalAddresses)
+	}
+	return changed, later, errors.Join(err, nf.resetResponders())
 }
 
-// ReloadCertificates reads nwu.certificate and nwu.ike.ppk.file again and proves the N3IWF with them from the next IKE_AUTH
-// exchange on. UEs that are connected notice nothing. What cannot be used (unreadable, expired, not ours, not for
-// nwu.identity) changes nothing. It is safe at any time.
+// resetResponders gives the IKEv2 responders the configuration in force, for the UEs that come from now on; their limits hold at once.
+func (nf *N3IWF) resetResponders() error {
+	options, err := nf.ikeOptions()
+	if err != nil {
+		return err
+	}
+	for _, o := range nf.owners {
+		o.responder.SetOptions(nf.ownerOptions(options, o))
+	}
+	return nil
+}
+
+// ReloadCertificates is Reload without a change of the configuration.
 func (nf *N3IWF) ReloadCertificates() error {
-	prover, err := nf.loadProver()
+	nf.reloading.Lock()
+	defer nf.reloading.Unlock()
+	return nf.reloadSecrets(nf.live().NWu)
+}
+
+// reloadSecrets reads the certificates and PPKs that c names, and proves the N3IWF with them from the next IKE_AUTH exchange on. UEs that are connected
+// notice nothing.
+func (nf *N3IWF) reloadSecrets(c config.NWu) error {
+	proof, err := c.LoadCertificates(time.Now())
 	if err != nil {
 		nf.log.Error("the certificate was not reloaded, the former one stays in use", slog.Any("error", err))
 		return err
 	}
-	if err := nf.loadPPKs(); err != nil {
+	if err := nf.loadPPKs(c.IKE.PPK); err != nil {
 		nf.log.Error("the post-quantum preshared keys were not reloaded, the former ones stay in use", slog.Any("error", err))
 		return err
 	}
-	nf.prover.Store(prover)
-	nf.log.Info("certificate reloaded")
+	if slices.EqualFunc(*nf.proof.Load(), proof, config.OwnCertificate.Equal) {
+		return nil
+	}
+	nf.proof.Store(&proof)
+	nf.prover.Store(prover(proof))
+	nf.log.Info("certificate reloaded", slog.String("subject", proof[0].Chain[0].Subject.String()), slog.Time("expires", nf.CertificateExpires()))
 	return nil
 }
 
-// loadProver makes the N3IWF's proof from the files that the configuration names.
-func (nf *N3IWF) loadProver() (ikev2.Prover, error) {
-	certificates, err := nf.live().NWu.LoadCertificates(time.Now())
-	if err != nil {
-		return nil, err
-	}
-	var all ikev2.CertificateChoice
-	for _, c := range certificates {
-		prover := &ikev2.CertificateProver{Key: c.Key, Issuers: c.Issuers}
-		for _, cert := range c.Chain {
-			prover.Chain = append(prover.Chain, cert.Raw)
+// CertificateExpires is when the first of the certificates in use ends: of all chains, those of nwu.certificate.further included.
+func (nf *N3IWF) CertificateExpires() (first time.Time) {
+	for _, own := range *nf.proof.Load() {
+		for _, c := range own.Chain {
+			if first.IsZero() || c.NotAfter.Before(first) {
+				first = c.NotAfter
+			}
 		}
-		all = append(all, prover)
 	}
-	return all, nil
+	return first
+}
+
+// prover makes the N3IWF's proof.
+func prover(proof []config.OwnCertificate) ikev2.Prover {
+	var all ikev2.CertificateChoice
+	for _, own := range proof {
+		p := &ikev2.CertificateProver{Key: own.Key, Issuers: own.Issuers}
+		for _, cert := range own.Chain {
+			p.Chain = append(p.Chain, cert.Raw)
+		}
+		all = append(all, p)
+	}
+	return all
 }
 
 // loadPPKs reads the post-quantum preshared keys.
-func (nf *N3IWF) loadPPKs() error {
-	ppk := nf.cfg.NWu.IKE.PPK
+func (nf *N3IWF) loadPPKs(ppk config.PPK) error {
 	if ppk.File == "" {
 		return nil
 	}
@@ -96,7 +129,7 @@ func (nf *N3IWF) loadPPKs() error {
 
 // ppkPolicy is the use of PPKs that the configuration wants, or nil.
 func (nf *N3IWF) ppkPolicy() *ikev2.PPKPolicy {
-	ppk := nf.cfg.NWu.IKE.PPK
+	ppk := nf.live().NWu.IKE.PPK
 	if ppk.File == "" {
 		return nil
 	}

@@ -11,7 +11,6 @@ import (
 	"encoding/pem"
 	"log/slog"
 	"math/big"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"testing"
@@ -47,6 +46,7 @@ func TestReloadCertificates(t *testing.T) {
 	nf := &N3IWF{cfg: new(config.Config), log: slog.New(slog.NewTextHandler(&log, nil))}
 	nf.cfg.NWu.IKE.Profile, nf.cfg.NWu.Identity = "default", name
 	nf.cfg.NWu.Certificate = config.Certificate{Chain: filepath.Join(dir, "chain.pem"), Key: config.Secret(filepath.Join(dir, "key.pem"))}
+	require.NoError(t, nf.openProof())
 	options, err := nf.ikeOptions()
 	require.NoError(t, err)
 	inUse := func() [][]byte { return options.Prove.Certificates() }
@@ -57,6 +57,9 @@ func TestReloadCertificates(t *testing.T) {
 	require.NoError(t, nf.ReloadCertificates())
 	require.Equal(t, [][]byte{second}, inUse())
 	require.Contains(t, log.String(), "certificate reloaded")
+	log.Reset()
+	require.NoError(t, nf.ReloadCertificates())
+	require.Empty(t, log.String(), "the same one again is no news")
 
 	for what, spoil := range map[string]func(){
 		"no subject alternative name": func() { certificateFiles(t, dir, "other.example.org", later) },
@@ -84,53 +87,4 @@ func TestReloadCertificates(t *testing.T) {
 	leaf, err := x509.ParseCertificate(inUse()[0])
 	require.NoError(t, err)
 	require.NoError(t, ikev2.NewCertificateVerifier(leaf).Verify(ctx, method, data, inUse()))
-}
-
-// Each key can be reloaded or is told as one that needs a restart; and what can be reloaded is taken.
-func TestReloadKeys(t *testing.T) {
-	dir := t.TempDir()
-	certificateFiles(t, dir, "n3iwf.example.org", time.Now().Add(time.Hour))
-	base := func() *config.Config {
-		c := config.Default()
-		c.NWu.IKE.Profile, c.NWu.Identity = "default", "n3iwf.example.org"
-		c.NWu.Certificate = config.Certificate{Chain: filepath.Join(dir, "chain.pem"), Key: config.Secret(filepath.Join(dir, "key.pem"))}
-		return c
-	}
-	for key, tt := range map[string]struct {
-		change func(*config.Config)
-		live   bool
-	}{
-		"timers.nasConnection":   {func(c *config.Config) { c.Timers.NASConnection = 77 * time.Second }, true},
-		"limits.maxUEs":          {func(c *config.Config) { c.Limits.MaxUEs = 77 }, true},
-		"nwu.userPlane.childSAs": {func(c *config.Config) { c.NWu.UserPlane.ChildSAs = "perFlow" }, true},
-		"nwu.forbiddenNetworks": {func(c *config.Config) {
-			c.NWu.ForbiddenNetworks = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
-		}, true},
-		"dataPlane.userPlane":        {func(c *config.Config) { c.DataPlane.UserPlane = "relay" }, false},
-		"dataPlane.kind":             {func(c *config.Config) { c.DataPlane.Kind = "kernel" }, false},
-		"nwu.userPlane.enforceRates": {func(c *config.Config) { c.NWu.UserPlane.EnforceRates = !c.NWu.UserPlane.EnforceRates }, false},
-		"nwu.userPlane.pathMTU":      {func(c *config.Config) { c.NWu.UserPlane.PathMTU = 1358 }, false},
-		"nwu.ike.window":             {func(c *config.Config) { c.NWu.IKE.Window = 5 }, false},
-		"cluster.grace":              {func(c *config.Config) { c.Cluster.Grace = 77 * time.Second }, false},
-	} {
-		t.Run(key, func(t *testing.T) {
-			nf := &N3IWF{cfg: base(), log: slog.New(slog.DiscardHandler)}
-			nf.nodes = newNodes(nf)
-			_, err := nf.ikeOptions()
-			require.NoError(t, err)
-			next := base()
-			tt.change(next)
-			changed, later, err := nf.Reload(next)
-			require.NoError(t, err)
-			if tt.live {
-				require.Equal(t, []string{key}, changed)
-				require.Empty(t, later)
-				require.Empty(t, config.Diff(nf.live(), next), "taken")
-				return
-			}
-			require.Empty(t, changed)
-			require.Equal(t, []string{key}, later)
-			require.Empty(t, config.Diff(nf.live(), base()), "not taken in part")
-		})
-	}
 }

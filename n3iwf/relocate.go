@@ -128,7 +128,7 @@ func (u *ue) target(to Destination) (netip.AddrPort, error) {
 	case to.node >= 0:
 		list = u.nf.nodes.addresses(to.node)
 	case u.nf.servesAt(to.addr):
-		list = []netip.AddrPort{netip.AddrPortFrom(to.addr, u.nf.cfg.NWu.NATTPort)}
+		list = []netip.AddrPort{netip.AddrPortFrom(to.addr, u.nf.live().NWu.NATTPort)}
 	}
 	var other netip.AddrPort
 	for _, a := range list {
@@ -145,7 +145,7 @@ func (u *ue) target(to Destination) (netip.AddrPort, error) {
 
 // servesAt tells whether UEs can reach this node at an address: it is configured, or all addresses of this machine are and it is one.
 func (nf *N3IWF) servesAt(a netip.Addr) bool {
-	for _, own := range nf.cfg.NWu.Addresses {
+	for _, own := range nf.live().NWu.Addresses {
 		if own == a {
 			return true
 		}

@@ -22,6 +22,7 @@ type Status struct {
 	NAS            nas.Stats
 	N3             relay.Stats
 	UserPlane      UserPlaneStatus
+	DataPlane      error // why user packets cannot go through; nil when nothing is known
 }
 
 // Counters are the counts since the start; read them only.
@@ -30,6 +31,9 @@ func (nf *N3IWF) Counters() *Counters { return &nf.counters }
 // Status takes the picture. It is zero in part when the network function ends meanwhile.
 func (nf *N3IWF) Status() Status {
 	s := Status{ESP: nf.dataPlane.Totals(), NAS: nf.nas.Stats(), N3: nf.relay.Stats(), UserPlane: nf.userPlane.status()}
+	if w, ok := nf.dataPlane.(working); ok {
+		s.DataPlane = w.Working()
+	}
 	s.Nodes = nf.nodes.list()
 	for _, a := range nf.amfs.get() {
 		if a.ng.Load() != nil {

@@ -143,7 +143,7 @@ func (ng *ngConnection) giveBack(unsent []outgoing) {
 
 // keep serves the association, which is up when it is given, and makes it again, until it is removed or the NG interface is gone.
 func (t *tnla) keep(association transport.Association) {
-	ng, backOff := t.ng, t.ng.amf.nf.cfg.N2.BackOff
+	ng, backOff := t.ng, t.ng.amf.nf.live().N2.BackOff
 	wait := backOff.Initial
 	for {
 		if association != nil {

@@ -18,7 +18,7 @@ type tunnelMove struct {
 
 // moveTunnels asks the AMF to let the UPF send to this node from now on. It also tells where the UE is.
 func (u *ue) moveTunnels() {
-	if len(u.sessions) == 0 || u.nf.cfg.Cluster.Downlink != "modifyIndication" {
+	if len(u.sessions) == 0 || u.nf.live().Cluster.Downlink != "modifyIndication" {
 		return
 	}
 	u.tunnelMove = &tunnelMove{}

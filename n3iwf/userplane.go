@@ -32,7 +32,7 @@ type UserPlaneStatus struct {
 
 // wantsEBPF tells whether programs in the kernel may come to send through SAs. The data plane has to know that before it is made.
 func (nf *N3IWF) wantsEBPF() bool {
-	switch nf.cfg.DataPlane.UserPlane {
+	switch nf.live().DataPlane.UserPlane {
 	case userPlaneEBPF:
 		return true
 	case userPlaneRelay:
@@ -48,7 +48,7 @@ func (nf *N3IWF) wantsEBPF() bool {
 
 // openUserPlane puts the programs into the kernel, if they are wanted and it can.
 func (nf *N3IWF) openUserPlane() error {
-	p, c := &nf.userPlane, nf.cfg.DataPlane
+	p, c := &nf.userPlane, nf.live().DataPlane
 	d, ok := nf.dataPlane.(*kernel.DataPlane)
 	if !ok {
 		p.reason = "ESP is in this process"
@@ -78,7 +78,7 @@ func (nf *N3IWF) openUserPlane() error {
 }
 
 func (nf *N3IWF) loadUserPlane(d *kernel.DataPlane) (*ebpf.UserPlane, error) {
-	id := nf.cfg.DataPlane.InterfaceID
+	id := nf.live().DataPlane.InterfaceID
 	o := ebpf.Options{XfrmInterface: d.Interface(), ID: id, Child: d.Marking, Log: nf.log, Pin: fmt.Sprintf("/sys/fs/bpf/n3iwf/%d", id)}
 	for _, local := range nf.relay.LocalAddr() {
 		if local.Port() != gtpu.Port {

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -14,12 +15,14 @@ import (
 
 	"github.com/open-n3iwf/n3iwf/config"
 	"github.com/open-n3iwf/n3iwf/n3iwf"
+	"github.com/open-n3iwf/n3iwf/n3iwf/api"
 )
 
 // reloader reads the configuration again, at SIGHUP and when one of its files has changed.
 type reloader struct {
 	file  string
 	nf    *n3iwf.N3IWF
+	api   *api.Server
 	level *slog.LevelVar
 	log   *slog.Logger
 	cfg   *config.Config
@@ -61,7 +64,7 @@ func (r *reloader) follow(ctx context.Context, hangups <-chan os.Signal, tick <-
 // content is a digest of all files that a reload reads.
 func (r *reloader) content() [sha256.Size]byte {
 	h := sha256.New()
-	for _, name := range append(r.cfg.NWu.Files(), r.file) {
+	for _, name := range append(r.cfg.Files(), r.file) {
 		text, err := os.ReadFile(name)
 		h.Write([]byte{byte(len(name))})
 		if err == nil {
@@ -79,21 +82,19 @@ func (r *reloader) reload() {
 		for line := range strings.SplitSeq(err.Error(), "\n") {
 			r.log.Error("the configuration was not reloaded, the former one stays in use: " + line)
 		}
+		r.api.ReloadFailed(err)
 		return
 	}
-	changed, later, err := r.nf.Reload(c) // what is wrong with the certificate is logged there
+	changed, later, failed := r.nf.Reload(c) // what is wrong with the certificate is logged there
+	if err := r.api.Reload(failed); err != nil {
+		failed = errors.Join(failed, err)
+	}
 	r.cfg = c
 	if l, ok := levels[c.Log.Level]; ok && r.level.Level() != l {
 		r.level.Set(l)
 		r.log.Warn("log level changed", slog.String("level", c.Log.Level))
 	}
-	for i, key := range later {
-		if key == "log.level" {
-			later = append(later[:i:i], later[i+1:]...)
-			break
-		}
-	}
-	r.log.Info("configuration reloaded", slog.Any("changed", changed), slog.Bool("certificate", err == nil))
+	r.log.Info("configuration reloaded", slog.Any("changed", changed), slog.Bool("complete", failed == nil))
 	if len(later) > 0 {
 		r.log.Warn("these keys change with the next start only", slog.Any("keys", later))
 	}

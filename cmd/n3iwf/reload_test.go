@@ -17,6 +17,7 @@ import (
 
 	"github.com/open-n3iwf/n3iwf/config"
 	"github.com/open-n3iwf/n3iwf/n3iwf"
+	"github.com/open-n3iwf/n3iwf/n3iwf/api"
 )
 
 // lines is a log that several goroutines may write.
@@ -56,6 +57,8 @@ func TestReload(t *testing.T) {
 	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: level}))
 	nf, err := n3iwf.New(cfg, logger)
 	require.NoError(t, err)
+	server, err := api.New(nf, api.Options{Level: level, Log: logger})
+	require.NoError(t, err)
 	ended, end := context.WithCancel(context.Background())
 	end()
 	t.Cleanup(func() { require.NoError(t, nf.Serve(ended)) })
@@ -63,7 +66,7 @@ func TestReload(t *testing.T) {
 	ctx, stop := context.WithCancel(context.Background())
 	hangups, tick := make(chan os.Signal), make(chan time.Time)
 	var running sync.WaitGroup
-	r := &reloader{file: file, nf: nf, level: level, log: logger, cfg: cfg}
+	r := &reloader{file: file, nf: nf, api: server, level: level, log: logger, cfg: cfg}
 	running.Go(func() { r.follow(ctx, hangups, tick) })
 	t.Cleanup(func() { stop(); running.Wait() })
 	// look makes it look at the files; a second look begins when the first has ended.
@@ -92,5 +95,7 @@ func TestReload(t *testing.T) {
 	log.take()
 	hangups <- os.Interrupt // whatever the signal is
 	tick <- time.Now()
-	require.Contains(t, log.take(), "configuration reloaded", "also without a change")
+	said = log.take()
+	require.Contains(t, said, "configuration reloaded", "also without a change")
+	require.NotContains(t, said, "certificate reloaded", "it is the same")
 }

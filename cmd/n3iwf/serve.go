@@ -25,7 +25,7 @@ func serve(ctx context.Context, p program) error {
 		return errors.Join(err, discard(ctx, nf))
 	}
 	defer stopTraces()
-	server, err := api.New(nf, p.cfg, api.Options{Version: version(), Level: p.level, Log: p.log})
+	server, err := api.New(nf, api.Options{Version: version(), Level: p.level, Log: p.log})
 	if err != nil {
 		return errors.Join(err, discard(ctx, nf))
 	}
@@ -34,7 +34,7 @@ func serve(ctx context.Context, p program) error {
 	var all errgroup.Group
 	all.Go(func() error { return server.Serve(ended) })
 	all.Go(func() error {
-		(&reloader{file: p.file, nf: nf, level: p.level, log: p.log, cfg: p.cfg}).run(ended)
+		(&reloader{file: p.file, nf: nf, api: server, level: p.level, log: p.log, cfg: p.cfg}).run(ended)
 		return nil
 	})
 	all.Go(func() error {

@@ -19,6 +19,12 @@ const pageHead = `<!-- SPDX-License-Identifier: Apache-2.0 -->
 Every key of the configuration file. [config/n3iwf.example.yaml](../config/n3iwf.example.yaml) shows the same as a file, and
 [config/n3iwf.schema.json](../config/n3iwf.schema.json) tells it to editors. Durations carry a unit (` + "`500ms`, `30s`, `10m`, `24h`" + `); file names are
 relative to the configuration file. ` + "`n3iwf check -c FILE`" + ` finds every mistake with its file, line and key, and ` + "`n3iwf check --show`" + ` prints what is in effect.
+
+What a change of a key takes stands under *change*. A reload is a SIGHUP, or a changed file (they are looked at every 5 s); no UE is dropped by it.
+
+- **reload**: it holds at once, also for UEs that are connected.
+- **reload, new**: it holds for what begins after the reload: UEs, PDU sessions, SAs, associations with AMFs, timers. What is there keeps what it has.
+- **restart**: it holds with the next start. A reload names the keys that wait for it in the log.
 `
 
 // Page is the reference as Markdown: a section for each group of keys.
@@ -32,7 +38,7 @@ func Page(keys []Key) []byte {
 }
 
 func section(b *strings.Builder, k Key) {
-	fmt.Fprintf(b, "\n## %s\n\n%s\n\n| key | value | default | |\n|---|---|---|---|\n", k.Name, k.Doc)
+	fmt.Fprintf(b, "\n## %s\n\n%s\n\n| key | value | default | change | |\n|---|---|---|---|---|\n", k.Name, k.Doc)
 	rows(b, k.Keys)
 }
 
@@ -46,10 +52,13 @@ func rows(b *strings.Builder, keys []Key) {
 		if k.List {
 			path += "[]"
 		}
-		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", path, value(k), def, strings.ReplaceAll(k.Doc, "|", `\|`))
+		fmt.Fprintf(b, "| `%s` | %s | %s | %s | %s |\n", path, value(k), def, change[k.Reload], strings.ReplaceAll(k.Doc, "|", `\|`))
 		rows(b, k.Keys)
 	}
 }
+
+// change is what the page says of config.ReloadOf.
+var change = map[string]string{config.ReloadNow: "reload", config.ReloadNew: "reload, new", config.ReloadRestart: "restart"}
 
 func value(k Key) string {
 	switch {

@@ -33,6 +33,8 @@ type Key struct {
 	Low, High string
 	// Default is the value without the key; nil when there is none or when it depends on other keys.
 	Default any
+	// Reload is what a change takes: config.ReloadNow, ReloadNew or ReloadRestart; empty for a key that has others below it.
+	Reload string
 	// Keys are those below it, of a mapping or of each entry of a list of mappings.
 	Keys []Key
 	// List tells that the value is a list.
@@ -46,7 +48,7 @@ func Keys(source fs.FS) ([]Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	return keys(reflect.ValueOf(config.Default()).Elem(), "", docs), nil
+	return keys(reflect.ValueOf(config.Default()).Elem(), "", config.ReloadRestart, docs), nil
 }
 
 // comments maps Type.Field to the field's doc comment.
@@ -83,7 +85,7 @@ func comments(source fs.FS) (map[string]string, error) {
 	return docs, nil
 }
 
-func keys(v reflect.Value, path string, docs map[string]string) []Key {
+func keys(v reflect.Value, path, reload string, docs map[string]string) []Key {
 	var out []Key
 	for i := range v.NumField() {
 		field := v.Type().Field(i)
@@ -96,18 +98,18 @@ func keys(v reflect.Value, path string, docs map[string]string) []Key {
 			k.Choices = strings.Split(c, ",")
 		}
 		k.Low, k.High, _ = strings.Cut(field.Tag.Get("range"), ",")
-		value := v.Field(i)
+		value, reload := v.Field(i), config.ReloadOf(field, reload)
 		if k.Type.Kind() == reflect.Slice {
 			k.List = true
 			k.Type = k.Type.Elem()
 		}
 		switch {
 		case isMapping(k.Type) && k.List:
-			k.Keys = keys(entryDefault(k.Type), k.Path+"[]", docs)
+			k.Keys = keys(entryDefault(k.Type), k.Path+"[]", reload, docs)
 		case isMapping(k.Type):
-			k.Keys = keys(value, k.Path, docs)
+			k.Keys = keys(value, k.Path, reload, docs)
 		default:
-			k.Default = defaultOf(value)
+			k.Default, k.Reload = defaultOf(value), reload
 		}
 		out = append(out, k)
 	}

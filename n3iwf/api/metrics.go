@@ -83,11 +83,21 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	m.gauge("n3iwf_pdu_sessions", "PDU sessions.", float64(st.PDUSessions))
 	m.gauge("n3iwf_inner_addresses", "Inner addresses that UEs have.", float64(st.InnerAddresses))
 	m.gauge("n3iwf_amfs_connected", "NG connections that are up.", float64(st.AMFs))
-	m.gauge("n3iwf_amfs_configured", "AMFs in the configuration.", float64(len(c.s.cfg.N2.AMFs)))
+	m.gauge("n3iwf_amfs_configured", "AMFs in the configuration.", float64(len(c.s.nf.Config().N2.AMFs)))
 	m.gauge("n3iwf_nas_connections", "TCP connections for NAS.", float64(st.NAS.Connections))
 	m.gauge("n3iwf_start_time_seconds", "When the network function started.", float64(c.s.started.Unix()))
-	if at := c.s.certificateExpires(); !at.IsZero() {
-		m.gauge("n3iwf_certificate_expiry_seconds", "When the first certificate of the chain expires, as Unix time.", float64(at.Unix()))
+	m.gauge("n3iwf_certificate_expiry_seconds", "When the first of the certificates in use expires, those of nwu.certificate.further included, as Unix time.",
+		float64(c.s.nf.CertificateExpires().Unix()))
+	if a := c.s.access.Load(); a != nil && a.tls != nil {
+		m.gauge("n3iwf_management_certificate_expiry_seconds", "When the certificate of the management API expires, as Unix time.", float64(a.expires.Unix()))
+	}
+	if r := c.s.reload.Load(); r != nil {
+		good := 1.0
+		if r.err != nil {
+			good = 0
+		}
+		m.gauge("n3iwf_config_last_reload_successful", "Whether the last reload took all that it could take.", good)
+		m.gauge("n3iwf_config_last_reload_seconds", "When the last reload was, as Unix time.", float64(r.at.Unix()))
 	}
 	c.userPlane(m, st)
 }

@@ -4,8 +4,6 @@ package api
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -36,8 +35,9 @@ type Options struct {
 // Server serves the API of one network function.
 type Server struct {
 	nf      *n3iwf.N3IWF
-	cfg     *config.Config
 	options Options
+	access  atomic.Pointer[access] // nil: the API is not on the network
+	reload  atomic.Pointer[reload] // the last one; nil: none
 	log     *slog.Logger
 	started time.Time
 	metrics http.Handler
@@ -55,12 +55,12 @@ type listener struct {
 	name    string
 }
 
-// New opens the listeners that the configuration asks for. A unix socket that cannot be made at the default path is only
+// New opens the listeners that the configuration of the network function asks for. A unix socket that cannot be made at the default path is only
 // warned about: the network function does not need it.
-func New(nf *n3iwf.N3IWF, cfg *config.Config, o Options) (*Server, error) {
-	s := &Server{nf: nf, cfg: cfg, options: o, log: o.Log, started: time.Now()}
+func New(nf *n3iwf.N3IWF, o Options) (*Server, error) {
+	s := &Server{nf: nf, options: o, log: o.Log, started: time.Now()}
 	s.metrics = s.metricsHandler()
-	m := cfg.Management
+	m := nf.Config().Management
 	err := errors.Join(s.listenUnix(m.Socket), s.listenNetwork(m), s.listenObserve(m.Observe))
 	if err != nil {
 		s.closeListeners()
@@ -123,38 +123,17 @@ func (s *Server) listenNetwork(m config.Management) error {
 	if m.Listen == "" {
 		return nil
 	}
+	a, err := newAccess(m)
+	if err != nil {
+		return err
+	}
+	s.access.Store(a)
 	l, err := net.Listen("tcp", m.Listen)
 	if err != nil {
 		return fmt.Errorf("management.listen: %w", err)
 	}
-	if m.TLS.Chain != "" {
-		c, err := tlsConfig(m.TLS)
-		if err != nil {
-			_ = l.Close()
-			return fmt.Errorf("management.tls: %w", err)
-		}
-		l = tls.NewListener(l, c)
-	}
-	s.listeners = append(s.listeners, listener{l, s.apiHandler(true), "listen"})
+	s.listeners = append(s.listeners, listener{&door{l, s.access.Load}, s.apiHandler(true), "listen"})
 	return nil
-}
-
-func tlsConfig(m config.ManagementTLS) (*tls.Config, error) {
-	pair, err := tls.LoadX509KeyPair(m.Chain, string(m.Key))
-	if err != nil {
-		return nil, err
-	}
-	c := &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS13, NextProtos: []string{"h2", "http/1.1"}}
-	if m.ClientCA != "" {
-		text, err := os.ReadFile(m.ClientCA)
-		if err != nil {
-			return nil, err
-		}
-		c.ClientCAs = x509.NewCertPool()
-		c.ClientCAs.AppendCertsFromPEM(text)
-		c.ClientAuth = tls.RequireAndVerifyClientCert
-	}
-	return c, nil
 }
 
 func (s *Server) listenObserve(addr string) error {
@@ -185,6 +164,7 @@ func (s *Server) Serve(ctx context.Context) error {
 			Handler: l.handler, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 			ErrorLog:    slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 			BaseContext: func(net.Listener) context.Context { return ctx },
+			ConnContext: remember,
 		}
 		stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 		s.log.Info("management", slog.String("what", l.name), slog.String("address", l.Addr().String()))
@@ -236,9 +216,7 @@ func (s *Server) apiHandler(network bool) http.Handler {
 		v1.Handle(r.method, strings.NewReplacer("{", ":", "}", "").Replace(r.path), s.serveRoute(r))
 	}
 	v1.GET("/events", s.events)
-	if s.cfg.Management.PProf {
-		profiles(guarded)
-	}
+	s.profiles(guarded)
 	return e
 }
 
@@ -250,10 +228,21 @@ func (s *Server) observe(e *gin.Engine) {
 	e.GET("/metrics", gin.WrapH(s.metrics))
 	e.GET("/healthz", func(c *gin.Context) { c.String(http.StatusOK, "alive\n") })
 	e.GET("/readyz", func(c *gin.Context) {
-		if s.nf.Status().AMFs == 0 {
-			c.String(http.StatusServiceUnavailable, "no AMF is connected\n")
+		if why := unready(s.nf.Status()); why != "" {
+			c.String(http.StatusServiceUnavailable, why+"\n")
 			return
 		}
 		c.String(http.StatusOK, "ready\n")
 	})
+}
+
+// unready is why UEs cannot be served; empty when they can.
+func unready(st n3iwf.Status) string {
+	switch {
+	case st.AMFs == 0:
+		return "no AMF is connected"
+	case st.DataPlane != nil:
+		return "the data plane is down: " + st.DataPlane.Error()
+	}
+	return ""
 }

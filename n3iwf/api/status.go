@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/open-n3iwf/n3iwf/n3iwf"
@@ -16,7 +17,7 @@ type Status struct {
 	Name        string    `json:"name"`
 	Version     string    `json:"version"`
 	Started     time.Time `json:"started"`
-	Ready       bool      `json:"ready"` // serves UEs: at least one AMF is connected
+	Ready       bool      `json:"ready"` // serves UEs: at least one AMF is connected, and the data plane works
 	AMFs        int       `json:"amfsConnected"`
 	Configured  int       `json:"amfsConfigured"`
 	UEs         int       `json:"ues"`
@@ -27,7 +28,9 @@ type Status struct {
 	UserPlane   UserPlane `json:"userPlane"`
 	Nodes       []int     `json:"nodes"` // other nodes of the cluster that are connected
 
-	CertificateExpires time.Time `json:"certificateExpires,omitzero"`
+	// CertificateExpires is the end of the first of the certificates in use towards UEs, ManagementCertificateExpires that of the management API's own.
+	CertificateExpires           time.Time `json:"certificateExpires"`
+	ManagementCertificateExpires time.Time `json:"managementCertificateExpires,omitzero"`
 
 	Registered uint64  `json:"registered"` // since the start
 	Refused    uint64  `json:"refused"`
@@ -87,32 +90,25 @@ func levelName(l slog.Level) string {
 }
 
 func (s *Server) status(ctx context.Context) Status {
-	st, k := s.nf.Status(), s.nf.Counters()
+	st, k, cfg := s.nf.Status(), s.nf.Counters(), s.nf.Config()
 	out := Status{
-		Name: s.cfg.N3IWF.Name, Version: s.options.Version, Started: s.started, Ready: st.AMFs > 0, AMFs: st.AMFs, Configured: len(s.cfg.N2.AMFs),
-		UEs: st.UEs, HalfOpen: st.HalfOpen, ChildSAs: st.ChildSAs, PDUSessions: st.PDUSessions, DataPlane: s.cfg.DataPlane.Kind,
+		Name: cfg.N3IWF.Name, Version: s.options.Version, Started: s.started, Ready: unready(st) == "", AMFs: st.AMFs, Configured: len(cfg.N2.AMFs),
+		UEs: st.UEs, HalfOpen: st.HalfOpen, ChildSAs: st.ChildSAs, PDUSessions: st.PDUSessions, DataPlane: cfg.DataPlane.Kind,
 		UserPlane: userPlane(st.UserPlane), Nodes: s.nf.Nodes(),
 		Registered: k.Registered.Load(), Refused: k.Refused.Load(), Moves: k.Moves.Load(), Panics: k.Panics.Load(),
 		Uplink:   Traffic{st.N3.Uplink.Packets, st.N3.Uplink.Bytes},
 		Downlink: Traffic{st.N3.Downlink.Packets, st.N3.Downlink.Bytes},
 	}
-	out.CertificateExpires = s.certificateExpires()
-	out.Alarms = alarms(&out, st, s.nf.AMFs(ctx), time.Now(), s.cfg.Limits.MaxUEs)
+	out.CertificateExpires = s.nf.CertificateExpires()
+	if a := s.access.Load(); a != nil {
+		out.ManagementCertificateExpires = a.expires
+	}
+	out.Alarms = alarms(&out, st, s.nf.AMFs(ctx), time.Now(), cfg.Limits.MaxUEs)
+	if r := s.reload.Load(); r != nil && r.err != nil {
+		first, _, _ := strings.Cut(r.err.Error(), "\n")
+		out.Alarms = append(out.Alarms, Alarm{warning, "the configuration was not reloaded, the former one stays in use: " + first})
+	}
 	return out
-}
-
-// certificateExpires is the end of the first certificate of the chain to end; zero when it cannot be read any more.
-func (s *Server) certificateExpires() (first time.Time) {
-	chain, _, err := s.cfg.NWu.Certificate.Load()
-	if err != nil {
-		return first
-	}
-	for _, c := range chain {
-		if first.IsZero() || c.NotAfter.Before(first) {
-			first = c.NotAfter
-		}
-	}
-	return first
 }
 
 func alarms(out *Status, st n3iwf.Status, amfs []n3iwf.AMFView, now time.Time, maxUEs int) []Alarm {
@@ -129,14 +125,20 @@ func alarms(out *Status, st n3iwf.Status, amfs []n3iwf.AMFView, now time.Time, m
 			}
 		}
 	}
-	switch left := out.CertificateExpires.Sub(now); {
-	case out.CertificateExpires.IsZero():
-		add(warning, "the certificate cannot be read any more")
-	case left <= 0:
-		add(critical, "the certificate has expired: UEs refuse it")
-	case left < expiryWarning:
-		add(warning, "the certificate expires in %d days", int(left.Hours()/24))
+	if st.DataPlane != nil {
+		add(critical, "the data plane is down, user packets are lost: %v; restart", st.DataPlane)
 	}
+	expiry := func(end time.Time, what, consequence string) {
+		switch left := end.Sub(now); {
+		case end.IsZero():
+		case left <= 0:
+			add(critical, "%s has expired: %s", what, consequence)
+		case left < expiryWarning:
+			add(warning, "%s expires in %d days", what, int(left.Hours()/24))
+		}
+	}
+	expiry(out.CertificateExpires, "the certificate", "UEs refuse it")
+	expiry(out.ManagementCertificateExpires, "the certificate of the management API", "clients refuse it")
 	for _, p := range st.N3.Peers {
 		if p.Down {
 			add(critical, "UPF %s does not answer echo requests; it has %d sessions", p.UPF, p.Sessions)

@@ -41,7 +41,7 @@ type office struct {
 func newOffice(t *testing.T, w *world) *office {
 	t.Helper()
 	o := &office{w: w, level: new(slog.LevelVar)}
-	server, err := api.New(w.nf, w.cfg, api.Options{Version: "test", Level: o.level, Log: w.log})
+	server, err := api.New(w.nf, api.Options{Version: "test", Level: o.level, Log: w.log})
 	require.NoError(t, err)
 	o.server = server
 	ctx, stop := context.WithCancel(w.ctx)

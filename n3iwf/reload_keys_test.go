@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package n3iwf
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/open-n3iwf/n3iwf/config"
+	"github.com/open-n3iwf/n3iwf/ikev2"
+	"github.com/open-n3iwf/n3iwf/internal/lograte"
+)
+
+// reloadCase is a network function that can be reloaded, without sockets: one owner with its responder.
+type reloadCase struct {
+	dir string
+	log bytes.Buffer
+	nf  *N3IWF
+}
+
+func newReloadCase(t *testing.T) *reloadCase {
+	t.Helper()
+	r := &reloadCase{dir: t.TempDir()}
+	certificateFiles(t, r.dir, "n3iwf.example.org", time.Now().Add(time.Hour))
+	for _, name := range []string{"chain", "key"} {
+		require.NoError(t, os.Link(filepath.Join(r.dir, name+".pem"), filepath.Join(r.dir, name+"2.pem")))
+	}
+	for _, name := range []string{"ppk", "ppk2"} {
+		require.NoError(t, os.WriteFile(filepath.Join(r.dir, name), []byte("id "+strings.Repeat("ab", 32)+"\n"), 0o600))
+	}
+	rate := lograte.NewHandler(slog.NewTextHandler(&r.log, nil), 20)
+	r.nf = &N3IWF{cfg: r.base(), log: slog.New(rate), logRate: rate}
+	r.nf.local.configure(r.nf.cfg.NWu.MOBIKE.AdditionalAddresses)
+	r.nf.nodes = newNodes(r.nf)
+	require.NoError(t, r.nf.openProof())
+	options, err := r.nf.ikeOptions()
+	require.NoError(t, err)
+	o := newOwner(r.nf, 0)
+	r.nf.owners = []*owner{o}
+	o.responder = ikev2.NewResponder(r.nf.ownerOptions(options, o))
+	return r
+}
+
+// base has something of everything that one key switches on for others.
+func (r *reloadCase) base() *config.Config {
+	c := config.Default()
+	c.NWu.Identity = "n3iwf.example.org"
+	c.NWu.Certificate = config.Certificate{Chain: filepath.Join(r.dir, "chain.pem"), Key: config.Secret(filepath.Join(r.dir, "key.pem")), Send: "onRequest"}
+	c.NWu.IKE.PPK.File = filepath.Join(r.dir, "ppk")
+	c.NWu.MOBIKE.AdditionalAddresses = []netip.Addr{netip.MustParseAddr("192.0.2.1")}
+	c.NWu.MOBIKE.Switch.Enabled = true
+	c.N2.AMFs = []config.AMF{config.DefaultAMF()}
+	return c
+}
+
+// leaf is a key that has no others below it.
+type leaf struct {
+	path, reload string
+	index        []int
+}
+
+func leaves(of reflect.Type, path, reload string, index []int) (all []leaf) {
+	for i := range of.NumField() {
+		field := of.Field(i)
+		name := field.Tag.Get("yaml")
+		if name == "" || name == "-" {
+			continue
+		}
+		l := leaf{strings.TrimPrefix(path+"."+name, "."), config.ReloadOf(field, reload), append(index[:len(index):len(index)], i)}
+		if field.Type.Kind() == reflect.Struct && field.Type.PkgPath() == of.PkgPath() {
+			all = append(all, leaves(field.Type, l.path, l.reload, l.index)...)
+		} else {
+			all = append(all, l)
+		}
+	}
+	return all
+}
+
+// other are values for keys where not every text will do.
+func (r *reloadCase) other(path string) any {
+	return map[string]any{
+		"nwu.ike.profile":                  "cnsa",
+		"nwu.certificate.send":             "always",
+		"nwu.certificate.chain":            filepath.Join(r.dir, "chain2.pem"),
+		"nwu.certificate.key":              config.Secret(filepath.Join(r.dir, "key2.pem")),
+		"nwu.certificate.issuers":          filepath.Join(r.dir, "chain.pem"),
+		"nwu.certificate.further":          []config.FurtherCertificate{{Chain: filepath.Join(r.dir, "chain.pem"), Key: config.Secret(filepath.Join(r.dir, "key.pem"))}},
+		"nwu.ike.ppk.file":                 filepath.Join(r.dir, "ppk2"),
+		"nwu.mobike.returnRoutability":     "off",
+		"nwu.mobike.followESP":             "rr",
+		"nwu.ike.halfOpen.timeout":         77 * time.Second,
+		"nwu.ike.halfOpen.cookieThreshold": 0, // always
+	}[path]
+}
+
+// change gives a key another value.
+func (r *reloadCase) change(t *testing.T, path string, v reflect.Value) {
+	t.Helper()
+	if other := r.other(path); other != nil {
+		v.Set(reflect.ValueOf(other))
+		return
+	}
+	switch x := v.Addr().Interface().(type) {
+	case *[]netip.Prefix:
+		*x = append((*x)[:len(*x):len(*x)], netip.MustParsePrefix("203.0.113.0/24"))
+		return
+	case *[]netip.Addr:
+		*x = append((*x)[:len(*x):len(*x)], netip.MustParseAddr("203.0.113.7"))
+		return
+	case *netip.Addr:
+		*x = netip.MustParseAddr("203.0.113.7")
+		return
+	}
+	switch v.Kind() {
+	case reflect.Bool:
+		v.SetBool(!v.Bool())
+	case reflect.String:
+		v.SetString(v.String() + "x")
+	case reflect.Int, reflect.Int64:
+		v.SetInt(v.Int() + 1)
+	case reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		v.SetUint(v.Uint() + 1)
+	case reflect.Float64:
+		v.SetFloat(v.Float() + 0.25)
+	case reflect.Slice:
+		v.Set(reflect.Append(v, reflect.Zero(v.Type().Elem())))
+	default:
+		require.Fail(t, "no other value is known", "%s is a %s", path, v.Type())
+	}
+}
+
+// inResponders are the keys that the IKEv2 responders have a copy of. All others are read where they are used.
+var inResponders = regexp.MustCompile(`^nwu\.ike\.(profile|halfOpen|retransmission|liveness|fragmentSize|lifetime|window|ppk\.mandatory)` +
+	`|^nwu\.esp\.(esn|lifetime)|^nwu\.mobike|^nwu\.certificate\.send|^timers\.registration$`)
+
+// notInResponders of them are read where they are used.
+var notInResponders = map[string]bool{"nwu.ike.halfOpen.timeout": true, "nwu.mobike.watchAddresses": true}
+
+// responderOptions are those of the responder that can be compared.
+func (r *reloadCase) responderOptions() map[string]any {
+	o := r.nf.owners[0].responder.Options()
+	out := map[string]any{"PPK mandatory": o.PPK.Mandatory}
+	v := reflect.ValueOf(o)
+	for i := range v.NumField() {
+		field := v.Type().Field(i)
+		if k := field.Type.Kind(); k != reflect.Func && k != reflect.Interface && field.Name != "PPK" {
+			out[field.Name] = v.Field(i).Interface()
+		}
+	}
+	return out
+}
+
+// Every key of the configuration, one at a time: what its tag says of it is what a reload does.
+func TestReloadOfEveryKey(t *testing.T) {
+	kinds := map[string]int{}
+	for _, l := range leaves(reflect.TypeFor[config.Config](), "", config.ReloadRestart, nil) {
+		kinds[l.reload]++
+		t.Run(l.path, func(t *testing.T) {
+			r := newReloadCase(t)
+			before, next := r.responderOptions(), r.base()
+			r.change(t, l.path, reflect.ValueOf(next).Elem().FieldByIndex(l.index))
+			changed, later, err := r.nf.Reload(next)
+			require.NoError(t, err)
+			copied := inResponders.MatchString(l.path) && !notInResponders[l.path]
+			if l.reload == config.ReloadRestart {
+				require.Empty(t, changed)
+				require.Equal(t, []string{l.path}, later)
+				require.Empty(t, config.Diff(r.nf.live(), r.base()), "not taken in part")
+				copied = false
+			} else {
+				require.Equal(t, []string{l.path}, changed)
+				require.Empty(t, later)
+				require.Empty(t, config.Diff(r.nf.live(), next), "taken")
+			}
+			if copied {
+				require.NotEqual(t, before, r.responderOptions(), "the responders work by it")
+			} else {
+				require.Equal(t, before, r.responderOptions())
+			}
+		})
+	}
+	require.Len(t, kinds, 3, "%v", kinds)
+	for kind, n := range kinds {
+		require.Greater(t, n, 20, kind)
+	}
+}
+
+// What is read where it is used has no copy that a reload could forget: nobody keeps the configuration of the start.
+func TestNobodyReadsTheConfigurationOfTheStart(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	require.NoError(t, err)
+	of := regexp.MustCompile(`\b(nf|n\.nf)\.cfg\b`)
+	found := map[string]int{}
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(name)
+		require.NoError(t, err)
+		if n := len(of.FindAll(text, -1)); n > 0 {
+			found[name] = n
+		}
+	}
+	require.Equal(t, map[string]int{"reload.go": 1}, found, "read nf.live() instead")
+}
+
+// What is made of the configuration at the start is made again: AMFs, the addresses that UEs are told, the rate of the log.
+func TestReloadMakesAgain(t *testing.T) {
+	r := newReloadCase(t)
+	next := r.base()
+	next.N2.AMFs = append(next.N2.AMFs, config.AMF{Name: "other.example", Port: 38412})
+	own := netip.MustParseAddr("192.0.2.77")
+	next.NWu.MOBIKE.AdditionalAddresses = []netip.Addr{own}
+	next.Log.LinesPerSecond = 1
+	_, later, err := r.nf.Reload(next)
+	require.NoError(t, err)
+	require.Empty(t, later)
+	require.Len(t, r.nf.amfs.get(), 2)
+	list, some := r.nf.local.missing()
+	require.False(t, some)
+	require.Equal(t, []netip.Addr{own}, list)
+	require.Equal(t, []netip.Addr{own}, r.nf.owners[0].responder.Options().AdditionalAddresses)
+	r.log.Reset()
+	now := time.Now()
+	for range 3 {
+		record := slog.NewRecord(now, slog.LevelInfo, "flood", 0)
+		require.NoError(t, r.nf.log.With("a", "b").Handler().Handle(t.Context(), record))
+	}
+	require.Equal(t, 1, strings.Count(r.log.String(), "flood"))
+}
+
+// A certificate that cannot be used keeps the former one, in the configuration too, and everything else is taken.
+func TestReloadWithABadCertificate(t *testing.T) {
+	r := newReloadCase(t)
+	expires := r.nf.CertificateExpires()
+	next := r.base()
+	next.NWu.Certificate.Chain = filepath.Join(r.dir, "nothing.pem")
+	next.Limits.MaxUEs = 7
+	changed, later, err := r.nf.Reload(next)
+	require.ErrorContains(t, err, "nothing.pem")
+	require.Equal(t, []string{"limits.maxUEs"}, changed)
+	require.Empty(t, later)
+	require.Equal(t, r.base().NWu.Certificate, r.nf.Config().NWu.Certificate)
+	require.Equal(t, expires, r.nf.CertificateExpires())
+
+	// The end of the first of all certificates is what counts.
+	soon := time.Now().Add(time.Minute)
+	dir := filepath.Join(r.dir, "further")
+	require.NoError(t, os.Mkdir(dir, 0o700))
+	certificateFiles(t, dir, "n3iwf.example.org", soon)
+	next = r.base()
+	next.NWu.Certificate.Further = []config.FurtherCertificate{{Chain: filepath.Join(dir, "chain.pem"), Key: config.Secret(filepath.Join(dir, "key.pem"))}}
+	_, _, err = r.nf.Reload(next)
+	require.NoError(t, err)
+	require.WithinDuration(t, soon, r.nf.CertificateExpires(), time.Second)
+	require.Contains(t, r.log.String(), fmt.Sprintf("expires=%s", r.nf.CertificateExpires().UTC().Format("2006-01-02")))
+}
