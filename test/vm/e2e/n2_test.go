@@ -58,7 +58,7 @@ func (w *world) pathsActive(want int) {
 func TestKernelN2(t *testing.T) {
 	w := newWorld(t, 1)
 	w.startCore()
-	wire := watchSCTP(t, w.cn, "n2a", "n2b")
+	heard := listen(t, w.cn, "n2a", "n2b")
 	n := w.startN3IWF(0)
 	<-w.setups
 	u, p := w.online(0, 0)
@@ -93,7 +93,7 @@ func TestKernelN2(t *testing.T) {
 	require.Equal(t, before[0].AMFID, after[0].AMFID)
 	require.Equal(t, before[0].RANID, after[0].RANID)
 
-	wire.usesStreams(t)
+	heard.usesStreams(t)
 
 	// What the AMF says as it goes is not heard.
 	w.pathsActive(2)
@@ -113,11 +113,11 @@ func TestKernelN2(t *testing.T) {
 }
 
 // usesStreams checks all that was said in NGAP, by the octets on the wire: what concerns a UE is not on stream 0, all else is, and each message is marked as NGAP.
-func (s *sctpWire) usesStreams(t *testing.T) {
+func (s *wire) usesStreams(t *testing.T) {
 	t.Helper()
 	type end struct{ name, kind string }
 	seen := map[end]int{}
-	for _, d := range s.take() {
+	for _, d := range s.userData() {
 		require.EqualValues(t, transport.PPID, d.ppid)
 		pdu, err := ngap.Decode(d.message)
 		require.NoError(t, err)
