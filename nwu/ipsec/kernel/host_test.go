@@ -120,17 +120,36 @@ func TestKernelStartAfterCrash(t *testing.T) {
 // Whatever the host sends to a peer's inner address without an SA goes nowhere: not before the SA comes, not while it is held, not when it is gone, not
 // when the interface is pulled away. A wire to the peer with a default route to it would take it.
 func TestKernelSendsNothingInClear(t *testing.T) {
+	t.Run("IPv4", func(t *testing.T) {
+		sendsNothingInClear(t, "route add default via "+peer4, addr(innerGW), addr(innerUE))
+	})
+	t.Run("IPv6", func(t *testing.T) {
+		sendsNothingInClear(t, "-6 route add default via "+peer6, addr("fd00::1"), addr("fd00::2"))
+	})
+}
+
+func sendsNothingInClear(t *testing.T, way string, innerGW, innerUE netip.Addr) {
 	n := newNetwork(t)
-	n.gw.ip(t, "route add default via "+peer4)
-	gw, ue := kernelEnd(t, n.gw, true, func(o *Options) { o.Shared, o.Addresses = true, []netip.Prefix{netip.MustParsePrefix(innerGW + "/32")} }), userEnd(t, n.peer, false)
+	n.gw.ip(t, way)
+	gw, ue := kernelEnd(t, n.gw, true, func(o *Options) {
+		o.Shared, o.Addresses = true, []netip.Prefix{netip.PrefixFrom(innerGW, innerGW.BitLen())}
+	}), userEnd(t, n.peer, false)
+	gw.inner, ue.inner = innerGW, innerUE
+	var family int
+	var to unix.Sockaddr
+	if innerUE.Is4() {
+		family, to = unix.AF_INET, &unix.SockaddrInet4{Port: 9, Addr: innerUE.As4()}
+	} else {
+		family, to = unix.AF_INET6, &unix.SockaddrInet6{Port: 9, Addr: innerUE.As16()}
+	}
 	wire := sniff(t, n.peer)
 	send := func(mark uint32) {
 		n.gw.do(func() {
-			fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
+			fd, err := unix.Socket(family, unix.SOCK_DGRAM, 0)
 			require.NoError(t, err)
 			defer unix.Close(fd) //nolint:errcheck // nothing to lose
 			require.NoError(t, unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_MARK, int(mark)))
-			_ = unix.Sendto(fd, []byte("secret"), 0, &unix.SockaddrInet4{Port: 9, Addr: addr(innerUE).As4()})
+			_ = unix.Sendto(fd, []byte("secret"), 0, to)
 		})
 	}
 	d := gw.DataPlane.(*DataPlane)

@@ -47,8 +47,11 @@ func newLink(x *xfrm.Conn, o *Options) (l *link, err error) {
 		}
 	}()
 	// An abstract socket belongs to the network namespace and goes with the process.
-	if l.claim, err = net.Listen("unix", fmt.Sprintf("@open-n3iwf/xfrm/%d", o.InterfaceID)); err != nil {
-		return l, fmt.Errorf("interface id %d is in use by a running process: %w", o.InterfaceID, err)
+	switch l.claim, err = net.Listen("unix", fmt.Sprintf("@open-n3iwf/xfrm/%d", o.InterfaceID)); {
+	case errors.Is(err, unix.EADDRINUSE): // of no address that an operator knows
+		return l, fmt.Errorf("interface id %d is in use by a running process; give each N3IWF of a host a number of its own (dataPlane.interfaceID)", o.InterfaceID)
+	case err != nil:
+		return l, fmt.Errorf("claim interface id %d: %w", o.InterfaceID, err)
 	}
 	if l.handle, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
 		return l, err

@@ -275,6 +275,10 @@ func (s *sniffer) clear() bool {
 		if len(p) >= 20 && p[0]>>4 == 4 && (bytes.Equal(p[16:19], []byte{10, 0, 0}) || bytes.Equal(p[12:15], []byte{10, 0, 0})) {
 			return true
 		}
+		if inner := netip.MustParsePrefix("fd00::/64"); len(p) >= 40 && p[0]>>4 == 6 &&
+			(inner.Contains(netip.AddrFrom16([16]byte(p[8:]))) || inner.Contains(netip.AddrFrom16([16]byte(p[24:])))) {
+			return true
+		}
 	}
 	return false
 }
