@@ -11,8 +11,8 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/open-n3iwf/n3iwf/ikev2/message"
@@ -30,6 +30,7 @@ import (
 type N3IWUE struct {
 	o     N3IWUEOptions
 	conns [2]*net.UDPConn // ports 500 and 4500
+	plain *net.IPConn     // ESP without UDP; nil without the right to
 	natt  bool
 	hosts UE // the NAS context: keys, algorithms, COUNTs
 
@@ -43,13 +44,15 @@ type N3IWUE struct {
 	upA         netip.Addr
 	qfis        []uint8
 	tcp         *tcp.Client
+	challenged  bool // it has answered Authentication Request
 	signalling  *n3iwueSA
 	user        *n3iwueSA
 	events      chan func() error
 	frames      chan n3iwueFrame
 	done        chan struct{}
 	once        sync.Once
-	answers     map[uint32][]byte // to the N3IWF's requests, for their repetition
+	answers     map[uint32][2][]byte // the N3IWF's requests and what they were answered with
+	probes      atomic.Int32
 	accepted    *nas.EstablishmentAccept
 	echoes      map[uint8][]byte // latest user packet by QFI
 }
@@ -61,6 +64,8 @@ type N3IWUEOptions struct {
 	LocalIKE, LocalNATT, IKEPort, NATTPort uint16
 	// DeafFor is how many answers to IKE_SA_INIT are lost on the way.
 	DeafFor int
+	// AnswersLost is how many answers to requests of the N3IWF are lost on the way.
+	AnswersLost int
 	// OldParameters puts IEI and length into the selected PLMN, and another octet before the GUAMI, as older versions do.
 	OldParameters bool
 	// InstallAfter is how long after its answer a user-plane child SA is there.
@@ -70,14 +75,13 @@ type N3IWUEOptions struct {
 }
 
 const (
-	n3iwueSPI    = message.SPI(0x000000000123)
-	n3iwueESP    = 2 // of the signalling SA
-	n3iwueUserSA = 0x00000a02
-	n3iwueRetry  = 2 * time.Second
+	n3iwueSPI   = message.SPI(0x000000000006f708)
+	n3iwueESP   = 2 // of the signalling SA
+	n3iwueRetry = 2 * time.Second
 )
 
 type n3iwueFrame struct {
-	natt bool
+	kind ipsec.Kind
 	data []byte
 }
 
@@ -91,7 +95,7 @@ var (
 // NewN3IWUE opens the sockets.
 func NewN3IWUE(o N3IWUEOptions) (*N3IWUE, error) {
 	u := &N3IWUE{
-		o: o, events: make(chan func() error, 64), frames: make(chan n3iwueFrame, 256), done: make(chan struct{}), answers: map[uint32][]byte{}, echoes: map[uint8][]byte{},
+		o: o, events: make(chan func() error, 64), frames: make(chan n3iwueFrame, 256), done: make(chan struct{}), answers: map[uint32][2][]byte{}, echoes: map[uint8][]byte{},
 	}
 	u.hosts.o = Options{Subscriber: o.Subscriber, Step: func(string) {}}
 	for i, port := range []uint16{o.LocalIKE, o.LocalNATT} {
@@ -100,7 +104,21 @@ func NewN3IWUE(o N3IWUEOptions) (*N3IWUE, error) {
 			return nil, err
 		}
 		u.conns[i] = conn
-		go u.read(conn, i == 1)
+		go u.read([]ipsec.Kind{ipsec.IKE, ipsec.NATT}[i], func(b []byte) (int, netip.Addr, error) {
+			n, from, err := conn.ReadFromUDPAddrPort(b)
+			return n, from.Addr().Unmap(), err
+		})
+	}
+	if conn, err := net.ListenIP("ip4:50", &net.IPAddr{IP: o.Local.AsSlice()}); err == nil {
+		u.plain = conn
+		go u.read(ipsec.ESP, func(b []byte) (int, netip.Addr, error) {
+			n, from, err := conn.ReadFromIP(b)
+			if err != nil {
+				return 0, netip.Addr{}, err
+			}
+			a, _ := netip.AddrFromSlice(from.IP)
+			return n, a.Unmap(), nil
+		})
 	}
 	var err error
 	u.tcp, err = tcp.NewClient(tcp.Options{Events: n3iwueNAS{u}, Out: func(_ netip.Addr, packet []byte) {
@@ -110,10 +128,20 @@ func NewN3IWUE(o N3IWUEOptions) (*N3IWUE, error) {
 	return u, err
 }
 
+// Probes is how many requests without payloads, which ask whether it is there, it has answered.
+func (u *N3IWUE) Probes() int { return int(u.probes.Load()) }
+
+// NAT tells whether it found a NAT on the path, and so sends everything to the port of NAT traversal. To be called from ready on.
+func (u *N3IWUE) NAT() bool { return u.natt }
+
 // Close ends it without a word, as the simulator does when it exits.
 func (u *N3IWUE) Close() error {
 	u.once.Do(func() { close(u.done) })
-	return errors.Join(u.conns[0].Close(), u.conns[1].Close(), u.tcp.Close())
+	err := errors.Join(u.conns[0].Close(), u.conns[1].Close(), u.tcp.Close())
+	if u.plain != nil {
+		err = errors.Join(err, u.plain.Close())
+	}
+	return err
 }
 
 func (u *N3IWUE) post(task func() error) {
@@ -123,15 +151,19 @@ func (u *N3IWUE) post(task func() error) {
 	}
 }
 
-func (u *N3IWUE) read(conn *net.UDPConn, natt bool) {
+// read takes what comes from the configured address of the N3IWF: the simulator's states and policies are for that one only.
+func (u *N3IWUE) read(kind ipsec.Kind, next func([]byte) (int, netip.Addr, error)) {
 	b := make([]byte, 65536)
 	for {
-		n, err := conn.Read(b)
+		n, from, err := next(b)
 		if err != nil {
 			return
 		}
+		if from != u.o.N3IWF {
+			continue
+		}
 		select {
-		case u.frames <- n3iwueFrame{natt, bytes.Clone(b[:n])}:
+		case u.frames <- n3iwueFrame{kind, bytes.Clone(b[:n])}:
 		case <-u.done:
 			return
 		}
@@ -148,17 +180,25 @@ func (u *N3IWUE) send(b []byte) error {
 	return err
 }
 
-// frame waits for the next IKE message, without its marker.
+// ike is the IKE message that a frame is, without the marker.
+func (f n3iwueFrame) ike() ([]byte, bool) {
+	switch {
+	case f.kind == ipsec.IKE:
+		return f.data, true
+	case f.kind == ipsec.NATT && len(f.data) > 4 && binary.BigEndian.Uint32(f.data) == 0:
+		return f.data[4:], true
+	}
+	return nil, false
+}
+
+// frame waits for the next IKE message.
 func (u *N3IWUE) frame(ctx context.Context, wait time.Duration) ([]byte, bool) {
 	timeout := time.After(wait)
 	for {
 		select {
 		case f := <-u.frames:
-			if !f.natt {
-				return f.data, true
-			}
-			if len(f.data) > 4 && binary.BigEndian.Uint32(f.data) == 0 {
-				return f.data[4:], true
+			if b, ok := f.ike(); ok {
+				return b, true
 			}
 		case <-timeout:
 			return nil, false
@@ -178,15 +218,7 @@ func (u *N3IWUE) initiate(ctx context.Context) error {
 		nonce := make([]byte, 256)
 		_, _ = rand.Read(nonce) // never fails
 		local, remote := netip.AddrPortFrom(u.o.Local, u.o.LocalIKE), netip.AddrPortFrom(u.o.N3IWF, u.o.IKEPort)
-		request := &message.Message{
-			Header: message.Header{InitiatorSPI: n3iwueSPI, Exchange: message.IKE_SA_INIT, Flags: message.FlagInitiator},
-			Payloads: []message.Payload{
-				&message.SecurityAssociation{Proposals: []message.Proposal{n3iwueIKE.Proposal(1, nil)}},
-				&message.KeyExchange{Group: 14, Data: key.Public()}, &message.Nonce{Data: nonce},
-				&message.Notify{Type: message.NAT_DETECTION_SOURCE_IP, Data: suite.NATDetectionHash(n3iwueSPI, 0, local)},
-				&message.Notify{Type: message.NAT_DETECTION_DESTINATION_IP, Data: suite.NATDetectionHash(n3iwueSPI, 0, remote)},
-			},
-		}
+		request := n3iwueInit(n3iwueSPI, key.Public(), nonce, local, remote)
 		if u.first, err = request.Append(nil); err != nil {
 			return err
 		}
@@ -236,6 +268,9 @@ func (u *N3IWUE) initiate(ctx context.Context) error {
 				u.natt = u.natt || !bytes.Equal(n.Data, suite.NATDetectionHash(n3iwueSPI, u.spiR, local))
 			}
 		}
+		if !u.natt && u.plain == nil {
+			return errors.New("there is no NAT, and ESP without UDP needs root")
+		}
 		u.next = 1
 		return nil
 	}
@@ -266,22 +301,17 @@ func (u *N3IWUE) exchange(ctx context.Context, payloads ...message.Payload) ([]m
 	}
 }
 
-var n3iwueAll = message.TrafficSelectors{anyIPv4}
-
 // authenticate runs IKE_AUTH with EAP-5G.
 func (u *N3IWUE) authenticate(ctx context.Context) error {
-	identity := message.Identification{Type: message.ID_KEY_ID, Data: []byte("UE")}
-	answer, err := u.exchange(ctx, &message.IDi{Identification: identity},
-		&message.SecurityAssociation{Proposals: []message.Proposal{n3iwueSet.Proposal(1, []byte{0, 0, 0, n3iwueESP})}},
-		&message.TSi{TrafficSelectors: n3iwueAll}, &message.TSr{TrafficSelectors: n3iwueAll})
+	answer, err := u.exchange(ctx, n3iwueFirst()...)
 	if err != nil {
 		return err
 	}
-	request, err := u.hosts.registrationRequest()
+	request, err := n3iwueRegistration(&u.o.Subscriber, false)
 	if err != nil {
 		return err
 	}
-	reply := eap5g.NASResponse{Parameters: u.parameters(), PDU: request}
+	reply := eap5g.NASResponse{Parameters: n3iwueParameters(&u.o.Subscriber, u.o.OldParameters), PDU: request}
 	for {
 		payload, ok := message.Get[*message.EAP](answer)
 		if !ok {
@@ -295,7 +325,7 @@ func (u *N3IWUE) authenticate(ctx context.Context) error {
 			return fmt.Errorf("%w: EAP packet %x", errN3IWUE, packet)
 		}
 		if packet[12] == 2 { // 5G-NAS: the PDU at offset 4 of what follows the vendor type
-			pdu, err := u.hosts.answerNAS(packet[16:])
+			pdu, err := u.answerNAS(packet[16:])
 			if err != nil {
 				return err
 			}
@@ -309,30 +339,14 @@ func (u *N3IWUE) authenticate(ctx context.Context) error {
 			return err
 		}
 	}
-	body := append([]byte{byte(identity.Type), 0, 0, 0}, identity.Data...)
+	body := append([]byte{byte(n3iwueIdentity.Type), 0, 0, 0}, n3iwueIdentity.Data...)
 	prf := n3iwueIKE.PRF
 	auth := prf.SharedKeyMIC(u.hosts.kN3IWF, prf.SignedOctets(u.first, u.nonces[1], u.keys.PI, body))
-	answer, err = u.exchange(ctx, &message.Authentication{Method: message.AuthSharedKey, Data: auth},
-		&message.Configuration{Type: message.CFG_REQUEST, Attributes: []message.ConfigAttribute{{Type: message.INTERNAL_IP4_ADDRESS}}})
+	answer, err = u.exchange(ctx, n3iwueLast(auth)...)
 	if err != nil {
 		return err
 	}
 	return u.established(answer)
-}
-
-// parameters are the AN parameters, in the simulator's order.
-func (u *N3IWUE) parameters() []eap5g.Parameter {
-	plmn, _ := nas.NewPLMN(u.o.Subscriber.MCC, u.o.Subscriber.MNC)
-	guami := append(slices.Clone(plmn[:]), 0xca, 0xfe, 0)
-	selected := plmn[:]
-	if u.o.OldParameters {
-		guami = append([]byte{0}, guami...)
-		selected = append([]byte{0, 3}, selected...)
-	}
-	return []eap5g.Parameter{
-		{Type: eap5g.ParameterGUAMI, Value: guami}, {Type: eap5g.ParameterEstablishmentCause, Value: []byte{3}},
-		{Type: eap5g.ParameterSelectedPLMN, Value: selected}, {Type: eap5g.ParameterRequestedNSSAI, Value: []byte{4, 1, 1, 2, 3}},
-	}
 }
 
 // established reads the last answer as strictly as the simulator needs it.

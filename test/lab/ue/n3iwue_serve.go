@@ -5,8 +5,11 @@ package ue
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/binary"
 	"fmt"
+	mathrand "math/rand/v2"
+	"net"
 	"net/netip"
 	"time"
 
@@ -18,6 +21,7 @@ import (
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec/esp"
 	tcp "github.com/open-n3iwf/n3iwf/nwu/nas"
 	"github.com/open-n3iwf/n3iwf/test/lab/nas"
+	"github.com/open-n3iwf/n3iwf/test/lab/nas/aka"
 	"github.com/open-n3iwf/n3iwf/test/lab/nas/security"
 )
 
@@ -40,7 +44,11 @@ func (u *N3IWUE) sendESP(sa *n3iwueSA, inner []byte) error {
 	seq, _ := sa.out.Next()
 	b := make([]byte, sa.out.Size(len(inner)))
 	sa.out.Seal(b, seq, 4, inner, nil, &esp.Scratch{})
-	_, err := u.conns[1].WriteToUDPAddrPort(b, netip.AddrPortFrom(u.o.N3IWF, u.o.NATTPort))
+	if u.natt {
+		_, err := u.conns[1].WriteToUDPAddrPort(b, netip.AddrPortFrom(u.o.N3IWF, u.o.NATTPort))
+		return err
+	}
+	_, err := u.plain.WriteToIP(b, &net.IPAddr{IP: u.o.N3IWF.AsSlice()})
 	return err
 }
 
@@ -73,17 +81,17 @@ func (u *N3IWUE) Run(ctx context.Context, ready func()) error {
 }
 
 func (u *N3IWUE) serve(f n3iwueFrame) error {
+	if b, ok := f.ike(); ok {
+		return u.ike(b)
+	}
 	switch {
-	case !f.natt:
-		return u.ike(f.data)
 	case len(f.data) < 8:
 		return nil
-	case binary.BigEndian.Uint32(f.data) == 0:
-		return u.ike(f.data[4:])
+	case (f.kind == ipsec.NATT) != u.natt:
+		return fmt.Errorf("%w: ESP as %s", errN3IWUE, f.kind)
 	}
-	spi := binary.BigEndian.Uint32(f.data)
 	sa := u.signalling
-	if spi == n3iwueUserSA {
+	if binary.BigEndian.Uint32(f.data) != n3iwueESP {
 		sa = u.user
 	}
 	if sa == nil {
@@ -128,21 +136,31 @@ func (u *N3IWUE) userPacket(packet []byte) error {
 	return nil
 }
 
-// ike answers the N3IWF's requests.
+// ike answers the N3IWF's requests. Their message IDs begin with 0, and a repetition is the same message to the bit.
 func (u *N3IWUE) ike(b []byte) error {
 	m, err := message.Open(b, u.in)
 	if err != nil || m.Response() {
 		return nil //nolint:nilerr // nothing that could be used
 	}
-	if answer, ok := u.answers[m.MessageID]; ok {
-		return u.send(answer)
+	if before, ok := u.answers[m.MessageID]; ok {
+		if !bytes.Equal(before[0], b) {
+			return fmt.Errorf("%w: request %d comes again and is another one", errN3IWUE, m.MessageID)
+		}
+		return u.send(before[1])
+	}
+	if int(m.MessageID) != len(u.answers) {
+		return fmt.Errorf("%w: request %d after %d others", errN3IWUE, m.MessageID, len(u.answers))
 	}
 	var out []message.Payload
+	var end error
 	install := func() error { return nil }
 	switch m.Exchange {
 	case message.INFORMATIONAL:
 		if len(message.All[*message.Delete](m.Payloads)) > 0 {
-			return fmt.Errorf("%w: Delete", errN3IWUE)
+			end = fmt.Errorf("%w: Delete", errN3IWUE)
+		}
+		if len(m.Payloads) == 0 {
+			u.probes.Add(1)
 		}
 	case message.CREATE_CHILD_SA:
 		if out, install, err = u.childSA(m.Payloads); err != nil {
@@ -154,11 +172,16 @@ func (u *N3IWUE) ike(b []byte) error {
 	if err != nil {
 		return err
 	}
-	u.answers[m.MessageID] = answer
-	if err := u.send(answer); err != nil {
+	u.answers[m.MessageID] = [2][]byte{bytes.Clone(b), answer}
+	if u.o.AnswersLost > 0 {
+		u.o.AnswersLost--
+	} else if err := u.send(answer); err != nil {
 		return err
 	}
-	if u.o.InstallAfter > 0 {
+	switch {
+	case end != nil:
+		return end
+	case u.o.InstallAfter > 0:
 		time.AfterFunc(u.o.InstallAfter, func() { u.post(install) })
 		return nil
 	}
@@ -186,6 +209,8 @@ func (u *N3IWUE) childSA(in []message.Payload) (out []message.Payload, install f
 	}
 	for _, n := range message.All[*message.Notify](in) {
 		switch n.Type {
+		case message.REKEY_SA:
+			return nil, nil, fmt.Errorf("%w: a rekey, which it does not survive", errN3IWUE)
 		case nwu.Notify5GQoSInfo:
 			if len(n.Data) < 4 || int(n.Data[2])+3 > int(n.Data[0]) {
 				return nil, nil, fmt.Errorf("%w: 5G_QOS_INFO %x", errN3IWUE, n.Data)
@@ -199,12 +224,14 @@ func (u *N3IWUE) childSA(in []message.Payload) (out []message.Payload, install f
 		return nil, nil, fmt.Errorf("%w: addresses of the child SA", errN3IWUE)
 	}
 	peer := binary.BigEndian.Uint32(sa.Proposals[0].SPI)
-	own := bytes.Repeat([]byte{7}, 256)
-	chosen := n3iwueSet.Proposal(sa.Proposals[0].Number, binary.BigEndian.AppendUint32(nil, n3iwueUserSA))
-	out = []message.Payload{&message.SecurityAssociation{Proposals: []message.Proposal{chosen}}, &message.Nonce{Data: own}, tsi, tsr}
-	return out, func() error {
+	own, spi := make([]byte, 256), uint32(n3iwueESP)
+	_, _ = rand.Read(own) // never fails
+	for spi <= 255 {
+		spi = mathrand.Uint32()
+	}
+	return n3iwueChild(sa.Proposals[0].Number, spi, own, tsi, tsr), func() error {
 		k := suite.NewChildKeys(n3iwueIKE.PRF, u.keys.D, n3iwueSet, nil, nonce.Data, own)
-		u.user, err = newN3IWUESA(n3iwueUserSA, peer,
+		u.user, err = newN3IWUESA(spi, peer,
 			ipsec.Keys{Encr: k.InitiatorEncr, Integ: k.InitiatorInteg}, ipsec.Keys{Encr: k.ResponderEncr, Integ: k.ResponderInteg})
 		return err
 	}, nil
@@ -233,16 +260,10 @@ func (u *N3IWUE) downlinkNAS(pdu []byte) error {
 	switch m := m.(type) {
 	case *nas.RegistrationAccept:
 		u.hosts.guti = m.GUTI
-		if err := u.uplinkNAS(&nas.RegistrationComplete{}); err != nil {
+		if err := u.uplinkNAS([]byte{0x7e, 0, 0x43}); err != nil {
 			return err
 		}
-		session := nas.MustEncode(&nas.EstablishmentRequest{
-			SM: nas.SM{SessionID: 1, PTI: 1}, IntegrityRate: [2]byte{0xff, 0xff}, SessionType: new(nas.SessionIPv4), SSCMode: new(uint8(1)),
-		})
-		return u.uplinkNAS(&nas.ULNASTransport{
-			ContainerType: nas.ContainerN1SM, Container: session, SessionID: new(uint8(1)), RequestType: new(uint8(nas.RequestInitial)),
-			SNSSAI: &u.o.Subscriber.Slices[0], DNN: new(nas.DNN("internet")),
-		})
+		return u.uplinkNAS(n3iwueSession(u.o.Subscriber.Slices[0]))
 	case *nas.DLNASTransport:
 		sm, err := nas.Decode(m.Container)
 		if err != nil {
@@ -255,15 +276,29 @@ func (u *N3IWUE) downlinkNAS(pdu []byte) error {
 	return nil
 }
 
-func (u *N3IWUE) uplinkNAS(m nas.Message) error {
-	b, err := nas.Encode(m)
-	if err == nil {
-		b, err = u.hosts.security.Protect(security.IntegrityCiphered, b)
-	}
+func (u *N3IWUE) uplinkNAS(plain []byte) error {
+	b, err := u.hosts.security.Protect(security.IntegrityCiphered, plain)
 	if err != nil {
 		return err
 	}
 	return u.tcp.Send(u.inner, b)
+}
+
+// securityMode takes a message for Security Mode Command with NEA0 and NIA2, whatever it says, and answers. K_N3IWF is that of the answer's COUNT.
+func (u *N3IWUE) securityMode(pdu []byte) ([]byte, error) {
+	ctx, err := security.New(u.hosts.kamf, u.hosts.ksi, 0, 2, security.BearerNon3GPP, security.Uplink)
+	if err != nil {
+		return nil, err
+	}
+	_, _, _ = ctx.Unprotect(pdu) // for its COUNT; whether it is right is nothing that the simulator looks at
+	u.hosts.security = ctx
+	complete, err := n3iwueSecurityComplete(&u.o.Subscriber)
+	if err != nil {
+		return nil, err
+	}
+	key := aka.KN3IWF(u.hosts.kamf, ctx.SendCount())
+	u.hosts.kN3IWF = key[:]
+	return ctx.Protect(security.IntegrityCipheredNew, complete)
 }
 
 // Address is the IPv4 address of PDU session 1, to be called from ready.
@@ -300,6 +335,6 @@ func (u *N3IWUE) Exchange(ctx context.Context, qfi uint8, pdu []byte) ([]byte, e
 // Deregister leaves the network; Run ends with the N3IWF's Delete.
 func (u *N3IWUE) Deregister() {
 	u.post(func() error {
-		return u.uplinkNAS(&nas.DeregistrationRequestUE{DeregistrationType: nas.DeregisterNon3GPP, KSI: nas.KSI(u.hosts.ksi), Identity: u.hosts.guti})
+		return u.uplinkNAS(n3iwueDeregistration(nas.MobileIdentity(u.hosts.guti)))
 	})
 }
