@@ -55,6 +55,7 @@ func parse(name string, text []byte, variable func(string) (string, bool)) (*Con
 	c.Cluster.relativeTo(filepath.Dir(name))
 	c.Management.relativeTo(filepath.Dir(name))
 	c.complete()
+	c.legacyLifetimes(d.given)
 	d.validate(c)
 	if len(d.problems) > 0 {
 		return nil, d.problems.sorted()

@@ -123,7 +123,8 @@ type IKE struct {
 	// Profile names the accepted algorithms of IKE and ESP: "default" (RFC 8247, RFC 8221), "3gpp-33.210" (only those of
 	// TS 33.210), "hybrid-pq" (default, with ML-KEM after the first key exchange for UEs that can, RFC 9370), "cnsa"
 	// (AES-256-GCM, SHA-384 and P-384, with ML-KEM-1024 for UEs that can), "cnsa-2.0" (the same, only with ML-KEM-1024), or
-	// "legacy-lab", which adds HMAC-SHA1-96 and PRF-HMAC-SHA1 to default for old UE simulators.
+	// "legacy-lab", which adds HMAC-SHA1-96 and PRF-HMAC-SHA1 to default for old UE simulators; as those end with the first
+	// rekey, SAs have no lifetime in that profile unless the file gives one.
 	Profile string `yaml:"profile" enum:"default,3gpp-33.210,hybrid-pq,cnsa,cnsa-2.0,legacy-lab" reload:"new"`
 	// HalfOpen bounds what unauthenticated peers can cost.
 	HalfOpen HalfOpen `yaml:"halfOpen" reload:"now"`

@@ -17,7 +17,7 @@ import (
 func Warnings(file string, c *Config, now time.Time) Problems {
 	d := linesOf(file)
 	n := c.NWu
-	d.warn(n.IKE.Profile == "legacy-lab", "nwu.ike.profile", "legacy-lab accepts SHA-1", "take default when no old UE simulator needs it")
+	d.warn(n.IKE.Profile == legacyLab, "nwu.ike.profile", "legacy-lab accepts SHA-1", "take default when no old UE simulator needs it")
 	d.warn(n.MOBIKE.Enabled && n.MOBIKE.ReturnRoutability == "off", "nwu.mobike.returnRoutability", "a UE can turn its downlink on somebody else's address", "take before or after")
 	d.warn(!n.MOBIKE.Enabled, "nwu.mobike.enabled", "UEs lose everything when their address changes", "take true")
 	d.warn(n.IKE.Liveness.Period == 0, "nwu.ike.liveness.period", "UEs that vanish are never found", "take 2m, say")

@@ -134,7 +134,7 @@ func TestCaptureN3IWUE(t *testing.T) {
 		m, err := labnas.Decode(b)
 		require.NoError(t, err)
 		if accept, ok := m.(*labnas.RegistrationAccept); ok {
-			guti = labnas.MobileIdentity(accept.GUTI)
+			guti = accept.GUTI
 		}
 	}
 	require.NotEmpty(t, guti)

@@ -190,6 +190,11 @@ func (u *N3IWUE) ike(b []byte) error {
 
 // childSA answers CREATE_CHILD_SA; the SA is installed afterwards.
 func (u *N3IWUE) childSA(in []message.Payload) (out []message.Payload, install func() error, err error) {
+	for _, n := range message.All[*message.Notify](in) {
+		if n.Type == message.REKEY_SA {
+			return nil, nil, fmt.Errorf("%w: a rekey, which it does not survive", errN3IWUE)
+		}
+	}
 	sa, okSA := message.Get[*message.SecurityAssociation](in)
 	nonce, okN := message.Get[*message.Nonce](in)
 	tsi, okI := message.Get[*message.TSi](in)
@@ -209,8 +214,6 @@ func (u *N3IWUE) childSA(in []message.Payload) (out []message.Payload, install f
 	}
 	for _, n := range message.All[*message.Notify](in) {
 		switch n.Type {
-		case message.REKEY_SA:
-			return nil, nil, fmt.Errorf("%w: a rekey, which it does not survive", errN3IWUE)
 		case nwu.Notify5GQoSInfo:
 			if len(n.Data) < 4 || int(n.Data[2])+3 > int(n.Data[0]) {
 				return nil, nil, fmt.Errorf("%w: 5G_QOS_INFO %x", errN3IWUE, n.Data)
