@@ -17,6 +17,15 @@ import (
 func (u *ue) pathChanged(ev ikev2.PathChanged) {
 	u.prepare(ev.New)
 	u.path, u.movedAt, u.heldBefore = ev.New, time.Now(), u.heldPackets()
+	if u.oursAlone(ev.New) {
+		why, text := "asked", "the UE is asked to come to another address"
+		if u.relocation.back {
+			why, text = "back", "the UE has not come: back to the address that it uses"
+		}
+		u.notePath(ev.New, why)
+		u.log.Info(text, slog.String("from", ev.Old.String()), slog.String("to", ev.New.String()))
+		return
+	}
 	u.notePath(ev.New, "update")
 	u.traceMove(ev.Old, ev.New)
 	u.log.Info("UE moved", slog.String("from", ev.Old.String()), slog.String("to", ev.New.String()))
@@ -25,9 +34,11 @@ func (u *ue) pathChanged(ev ikev2.PathChanged) {
 // childrenMoved switches what is sent to the UE in one step.
 func (u *ue) childrenMoved(ev ikev2.ChildrenMoved) {
 	u.trace.end(spanMove, "")
+	ours := u.oursAlone(ev.Path)
 	if _, elsewhere := u.nf.nodes.at(ev.Path.Local); elsewhere {
-		u.moves++
-		u.nf.counters.Moves.Add(1)
+		if !ours {
+			u.moved(ev.Old, ev.Path)
+		}
 		if u.mayCome() {
 			u.cameTo(ev.Path)
 		}
@@ -46,12 +57,22 @@ func (u *ue) childrenMoved(ev ikev2.ChildrenMoved) {
 	if u.mayCome() {
 		u.cameTo(ev.Path)
 	}
+	u.noteArrival()
+	if !ours {
+		u.moved(ev.Old, ev.Path)
+	}
+}
+
+// moved counts a move of the UE, and tells those who look on; of one to another node, that node tells more.
+func (u *ue) moved(from, to ikev2.Path) {
 	u.moves++
 	u.nf.counters.Moves.Add(1)
-	u.nf.counters.MovesBy.Add(moveKind(ev.Old, ev.Path))
+	if _, elsewhere := u.nf.nodes.at(to.Local); elsewhere {
+		return
+	}
+	u.nf.counters.MovesBy.Add(moveKind(from, to))
 	u.nf.counters.MoveTimes.Observe(time.Since(u.movedAt))
-	u.noteArrival()
-	u.nf.publish(LiveEvent{Kind: LiveMoved, UE: u.ranID, From: ev.Old.Remote.String(), To: ev.Path.Remote.String()})
+	u.nf.publish(LiveEvent{Kind: LiveMoved, UE: u.ranID, From: from.Remote.String(), To: to.Remote.String()})
 }
 
 // moveKind says what has changed about a path.

@@ -12,7 +12,8 @@ import (
 type PathRecord struct {
 	At   time.Time  `json:"at"` // since when
 	Path ikev2.Path `json:"path"`
-	// Why says how it came: registered, update (the UE's UPDATE_SA_ADDRESSES), rebind (its NAT), node (it came from another node).
+	// Why says how it came: registered, update (the UE's UPDATE_SA_ADDRESSES), rebind (its NAT), node (it came from another node), asked (this N3IWF sends
+	// from another address of its own and has asked the UE to come there), back (the UE did not come).
 	Why string `json:"why"`
 	// Proven tells that the UE has answered there.
 	Proven bool `json:"proven"`

@@ -82,6 +82,8 @@ type relocation struct {
 	before   ipsec.Target // what it was muted from
 	deaf     bool         // the old address hears no IKE
 	came     bool         // the UE sends requests to the new address
+	ahead    bool         // we send from the new address, to tell the UE
+	back     bool         // we have stopped doing so, as the UE has not come
 	from     ikev2.Path
 	began    time.Time
 	finished func(MoveOutcome)
@@ -217,6 +219,7 @@ func (u *ue) rungFailed() {
 	u.log.Info("UE has not come", slog.String("to", r.to.String()), slog.String("by", string(r.rung)))
 	u.unmute()
 	if p := u.session.Path(); p.Local == r.to && p != r.from { // it was told from the new address, and did not hear
+		r.back = true
 		u.apply(u.session.SetAddresses(time.Now(), []netip.Addr{r.from.Local.Addr()}))
 		u.apply(u.session.LocalAddressGone(time.Now(), r.to.Addr()))
 		if u.relocation != r {
@@ -245,7 +248,7 @@ func (u *ue) rungAddresses() error {
 	now := time.Now()
 	u.apply(u.session.SetAddresses(now, []netip.Addr{r.to.Addr()}))
 	if !u.session.NAT().PeerBehindNAT && r.from.Remote.Addr().Is4() == r.to.Addr().Is4() {
-		r.deaf = true // the UE must not find that its present path works
+		r.deaf, r.ahead = true, true // the UE must not find that its present path works
 		u.apply(u.session.LocalAddressGone(now, r.from.Local.Addr()))
 		return nil
 	}
@@ -300,6 +303,10 @@ func (u *ue) heard(path ikev2.Path, message []byte, before time.Time) {
 	time.AfterFunc(settleTime, func() {
 		u.owner.forUE(u, func() {
 			if u.relocation == r {
+				if r.ahead {
+					u.log.Info("UE moved", slog.String("from", r.from.String()), slog.String("to", u.session.ChildPath().String()))
+					u.moved(r.from, u.session.ChildPath())
+				}
 				u.cameTo(u.session.ChildPath())
 			}
 		})
@@ -309,6 +316,16 @@ func (u *ue) heard(path ikev2.Path, message []byte, before time.Time) {
 // mayCome tells whether a move of the child SAs is the UE's own, and not only ours.
 func (u *ue) mayCome() bool {
 	return u.relocation == nil || u.relocation.rung != RungAddresses || u.relocation.came
+}
+
+// oursAlone tells whether a path is one that this N3IWF has taken to call the UE to another address, or has gone back to because the UE did not come: no
+// move of the UE.
+func (u *ue) oursAlone(path ikev2.Path) bool {
+	r := u.relocation
+	if r == nil || r.came {
+		return false
+	}
+	return r.back && path == r.from || r.ahead && !r.back && path.Local == r.to && path.Remote == r.from.Remote
 }
 
 // cameTo goes on with a UE whose child SAs use the path and that is there itself.

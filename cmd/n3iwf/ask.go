@@ -48,6 +48,11 @@ func askCommands() []*cobra.Command {
 
 // ask gets an answer and prints it as JSON, or as show does.
 func ask[T any](a *asker, cmd *cobra.Command, method, path string, body any, show func(io.Writer, T)) error {
+	return askFor(a, cmd, quick, method, path, body, show)
+}
+
+// askFor does so with an answer that may take so long.
+func askFor[T any](a *asker, cmd *cobra.Command, limit time.Duration, method, path string, body any, show func(io.Writer, T)) error {
 	if a.format != "table" && a.format != "json" {
 		return fmt.Errorf("-o %s: choose table or json", a.format)
 	}
@@ -55,7 +60,7 @@ func ask[T any](a *asker, cmd *cobra.Command, method, path string, body any, sho
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(cmd.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(cmd.Context(), limit)
 	defer cancel()
 	var answer T
 	if err := client.Do(ctx, method, path, body, &answer); err != nil {

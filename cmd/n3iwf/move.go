@@ -16,6 +16,12 @@ import (
 	"github.com/open-n3iwf/n3iwf/n3iwf/api"
 )
 
+// quick bounds answers that wait for nobody.
+const quick = 30 * time.Second
+
+// patience is how long a command waits for the move of one UE: longer than all ways to ask it together.
+const patience = 2 * time.Minute
+
 // lookAgain is how often a command that waits asks how far the move is.
 const lookAgain = 500 * time.Millisecond
 
@@ -26,13 +32,22 @@ func (a *asker) moveCommand() *cobra.Command {
 		Use: "move {ID|all} TO", Args: cobra.ExactArgs(2),
 		Short: "Move a UE, or all, to another address of this N3IWF (an IP address) or to another node (node:N)",
 		Long: "Move a UE, or all, to another address of this N3IWF (an IP address) or to another node (node:N). Only the UE can move, so it is asked\n" +
-			"in every way that it may know, one after the other, which can take half a minute each: one UE is waited for, all only with --wait.",
+			"in every way that it may know, one after the other, which can take half a minute each: one UE is waited for, for two minutes or\n" +
+			"--wait; all only with --wait. A UE that has been asked and is not there yet has not moved, and the exit status is 1; `n3iwf ue ID`\n" +
+			"shows where it is.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r.To = args[1]
 			if args[0] == "all" {
 				return a.follow(cmd, "/move", r, wait)
 			}
-			return ask(a, cmd, http.MethodPost, "/ues/"+url.PathEscape(args[0])+"/move", r, showMove)
+			if wait <= 0 {
+				wait = patience
+			}
+			err := askFor(a, cmd, wait, http.MethodPost, "/ues/"+url.PathEscape(args[0])+"/move", r, showMove)
+			if errors.Is(err, context.DeadlineExceeded) {
+				return failure{fmt.Errorf("UE %s is asked to go to %s and has not moved within %s; it may still: n3iwf ue %[1]s shows its path", args[0], r.To, wait)}
+			}
+			return err
 		},
 	}
 	moveFlags(cmd, &r, &wait)
@@ -102,7 +117,9 @@ func (a *asker) get(cmd *cobra.Command, path string, answer any) error {
 	if err != nil {
 		return err
 	}
-	if err := client.Do(cmd.Context(), http.MethodGet, path, nil, answer); err != nil {
+	ctx, cancel := context.WithTimeout(cmd.Context(), quick)
+	defer cancel()
+	if err := client.Do(ctx, http.MethodGet, path, nil, answer); err != nil {
 		return failure{err}
 	}
 	return nil

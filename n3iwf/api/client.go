@@ -17,7 +17,6 @@ import (
 	"os"
 	"strings"
 	"syscall"
-	"time"
 )
 
 // Client asks the management API of a running network function.
@@ -41,7 +40,7 @@ const maxAnswer = 64 << 20
 
 // NewClient prepares a client; it connects with the first question.
 func NewClient(o ClientOptions) (*Client, error) {
-	transport := &http.Transport{ResponseHeaderTimeout: 30 * time.Second}
+	transport := new(http.Transport) // the caller's context bounds how long an answer may take: a move takes as long as the UE does
 	c := &Client{http: &http.Client{Transport: transport}, server: strings.TrimSuffix(o.Server, "/"), token: o.Token}
 	if !strings.Contains(o.Server, "://") {
 		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {

@@ -228,7 +228,11 @@ func (w *world) until(what string, is func() bool) {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			require.Fail(w.t, "waited in vain for: "+what, "N3IWF %+v core %+v", w.nf.Status(), w.core.State())
+			var state any = "a process of its own"
+			if w.nf != nil {
+				state = w.nf.Status()
+			}
+			require.Fail(w.t, "waited in vain for: "+what, "N3IWF %+v core %+v", state, w.core.State())
 		}
 	}
 }
