@@ -186,6 +186,7 @@ func (a *amf) setup(ctx context.Context, association transport.Association) (*ng
 		if err != nil {
 			return nil, fmt.Errorf("answer to NG SETUP REQUEST: %w", err)
 		}
+		a.nf.counters.countReceived(pdu)
 		switch msg := pdu.Message.(type) {
 		case *ngap.NGSetupResponse:
 			ng, err := a.connection(msg)

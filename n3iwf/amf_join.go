@@ -66,6 +66,7 @@ func (a *amf) introduce(ctx context.Context, association transport.Association) 
 		if err != nil {
 			return fmt.Errorf("answer to RAN CONFIGURATION UPDATE: %w", err)
 		}
+		a.nf.counters.countReceived(pdu)
 		switch msg := pdu.Message.(type) {
 		case *ngap.RANConfigurationUpdateAcknowledge:
 			return nil

@@ -36,12 +36,14 @@ type Counters struct {
 	NGAPErrors        atomic.Uint64
 	Panics            atomic.Uint64
 
-	Handshakes   Histogram // from the first IKE message to the IKE SA, EAP-5G and the core's work included
-	RefusedFor   Tally     // UEs turned away, by reason
-	ReleasedFor  Tally     // UE contexts released, by NGAP cause
-	NGAPReceived Tally     // NGAP messages of AMFs, by procedure
-	NGAPSent     Tally
-	SessionsLost Tally     // PDU sessions refused or lost, by NGAP cause
-	MovesBy      Tally     // moves by kind: address, port, family
-	MoveTimes    Histogram // from the IKE SA's move to that of the child SAs: 0 where nothing had to be proven
+	IKERefusedFor Tally     // IKE_SA_INIT requests not served, by reason
+	Handshakes    Histogram // from the first IKE message to the IKE SA, EAP-5G and the core's work included
+	RefusedFor    Tally     // UEs turned away, by reason
+	ReleasedFor   Tally     // UE contexts released, by NGAP cause
+	NGAPReceived  Tally     // NGAP messages of AMFs, by procedure
+	NGAPSent      Tally
+	SessionsLost  Tally     // PDU sessions refused or lost, by NGAP cause
+	NGAPFaults    Tally     // error indications and unsuccessful outcomes, by Words of direction, procedure and cause
+	MovesBy       Tally     // moves by Words of kind (address, port, family ...) and result (moved, refused, unproven)
+	MoveTimes     Histogram // from the IKE SA's move to that of the child SAs: 0 where nothing had to be proven
 }

@@ -16,7 +16,7 @@ import (
 
 func (u *ue) pathChanged(ev ikev2.PathChanged) {
 	u.prepare(ev.New)
-	u.path, u.movedAt, u.heldBefore = ev.New, time.Now(), u.heldPackets()
+	u.path, u.movedFrom, u.movedAt, u.heldBefore = ev.New, ev.Old, time.Now(), u.heldPackets()
 	if u.oursAlone(ev.New) {
 		why, text := "asked", "the UE is asked to come to another address"
 		if u.relocation.back {
@@ -70,7 +70,7 @@ func (u *ue) moved(from, to ikev2.Path) {
 	if _, elsewhere := u.nf.nodes.at(to.Local); elsewhere {
 		return
 	}
-	u.nf.counters.MovesBy.Add(moveKind(from, to))
+	u.nf.counters.countMove(moveKind(from, to), moveDone)
 	u.nf.counters.MoveTimes.Observe(time.Since(u.movedAt))
 	u.nf.publish(LiveEvent{Kind: LiveMoved, UE: u.ranID, From: from.Remote.String(), To: to.Remote.String()})
 }
@@ -103,6 +103,7 @@ func (u *ue) routabilityProven(ev ikev2.RoutabilityProven) {
 // routabilityFailed: user data must not go on to an address that does not answer.
 func (u *ue) routabilityFailed(ev ikev2.RoutabilityFailed) {
 	u.nf.counters.RoutabilityFailed.Add(1)
+	u.nf.counters.countMove(moveKind(u.movedFrom, ev.Path), moveUnproven)
 	u.trace.end(spanMove, "the new address does not answer")
 	u.log.Warn("the UE does not answer at its new address; user data is held until it moves again or answers", slog.String("path", ev.Path.String()))
 	if ev.Path == u.session.ChildPath() {

@@ -97,7 +97,7 @@ func (ng *ngConnection) receive(via *tnla, m transport.Message) {
 		}
 		return
 	}
-	ng.amf.nf.counters.NGAPReceived.Add(pdu.Name())
+	ng.amf.nf.counters.countReceived(pdu)
 	if notice := pdu.NotifyIndication(); notice != nil && !ng.noteFor(pdu) {
 		ng.answer(via, notice)
 	}
@@ -170,7 +170,7 @@ func (ng *ngConnection) send(ranID uint32, message ngap.Message) bool {
 	ok = t != nil && t.postLocked(outgoing{ranID, true, pdu}, false)
 	ng.mu.Unlock()
 	if ok {
-		ng.amf.nf.counters.NGAPSent.Add(ngap.Name(message))
+		ng.amf.nf.counters.countSent(message)
 	}
 	return ok
 }

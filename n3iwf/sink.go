@@ -141,13 +141,13 @@ func (o *owner) receiveIKE(path ikev2.Path, spi message.SPI, data []byte, hops u
 // initIKE handles IKE_SA_INIT.
 func (o *owner) initIKE(now time.Time, path ikev2.Path, data []byte) {
 	if o.nf.forbidden(path.Remote.Addr()) {
-		o.nf.counters.IKERefused.Add(1)
+		o.nf.counters.refuseInit(forbiddenNetwork)
 		o.nf.log.Debug("IKE_SA_INIT from nwu.forbiddenNetworks dropped", slog.String("path", path.String()))
 		return
 	}
 	session, out, err := o.responder.Init(now, path, data)
 	if err != nil {
-		o.nf.counters.IKERefused.Add(1)
+		o.nf.counters.refuseInit(initRefusal(err))
 		o.nf.log.Debug("IKE_SA_INIT refused", slog.String("path", path.String()), slog.Any("error", err))
 	}
 	if session == nil {

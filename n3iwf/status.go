@@ -4,6 +4,7 @@ package n3iwf
 
 import (
 	"github.com/open-n3iwf/n3iwf/gre/relay"
+	"github.com/open-n3iwf/n3iwf/ikev2"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
 	"github.com/open-n3iwf/n3iwf/nwu/nas"
 )
@@ -12,6 +13,7 @@ import (
 type Status struct {
 	AMFs           int // NG connections that are up
 	UEs            int // contexts, those included that are authenticating or being released
+	Cookies        ikev2.Cookies
 	HalfOpen       int // of them, those that have not authenticated yet
 	Lingering      int // closed IKE sessions that still answer retransmissions
 	ChildSAs       int
@@ -41,6 +43,10 @@ func (nf *N3IWF) Status() Status {
 		}
 	}
 	for _, o := range nf.owners {
+		k := o.responder.Cookies()
+		s.Cookies.Sent += k.Sent
+		s.Cookies.Verified += k.Verified
+		s.Cookies.Wrong += k.Wrong
 		parts := make(chan Status, 1)
 		if !o.mail.post(func() { parts <- o.status() }) {
 			return s

@@ -285,7 +285,7 @@ func (t *tnla) write(ranID uint32, ofUE bool, message ngap.Message) bool {
 	if !t.post(outgoing{ranID, ofUE, b}) {
 		return false
 	}
-	t.ng.amf.nf.counters.NGAPSent.Add(ngap.Name(message))
+	t.ng.amf.nf.counters.countSent(message)
 	return true
 }
 

@@ -49,6 +49,7 @@ type ue struct {
 	nasPatience      bool          // a timer limits what waits for one
 	nasQueue         [][]byte      // downlink NAS that waits for EAP or TCP
 	moves            uint64
+	movedFrom        ikev2.Path   // before that
 	movedAt          time.Time    // when the IKE SA last took another path
 	heldBefore       uint64       // heldPackets at that moment
 	paths            []PathRecord // oldest first
@@ -237,6 +238,7 @@ func (u *ue) event(ev ikev2.Event) {
 		u.switchDone(ev)
 	case ikev2.MoveRejected:
 		u.nf.counters.MovesRejected.Add(1)
+		u.nf.counters.countMove(moveKind(u.path, ev.Path), moveRefused)
 		u.trace.end(spanMove, "refused")
 		u.log.Warn("move refused; the UE stays where it was", slog.String("to", ev.Path.String()), slog.Any("error", ev.Err))
 	case ikev2.RekeyFailed:

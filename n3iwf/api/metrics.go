@@ -35,7 +35,6 @@ var counted = map[string]struct{ name, help string }{
 	"IKEClosed":         {"n3iwf_ike_sas_closed_total", "IKE SAs that ended, for whatever reason."},
 	"IKEMalformed":      {"n3iwf_ike_malformed_total", "Datagrams on IKE ports that were no IKE messages."},
 	"IKEOverload":       {"n3iwf_ike_overload_drops_total", "IKE messages dropped because too many waited."},
-	"IKERefused":        {"n3iwf_ike_init_refused_total", "IKE_SA_INIT requests answered with an error or dropped."},
 	"IKEUnknownSPI":     {"n3iwf_ike_unknown_spi_total", "IKE messages for no IKE SA."},
 	"IKENotSent":        {"n3iwf_ike_send_errors_total", "IKE messages that the system did not send."},
 	"EAPErrors":         {"n3iwf_eap_errors_total", "Bad EAP packets."},
@@ -73,7 +72,13 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	m.tally("n3iwf_pdu_sessions_failed_total", "PDU sessions refused or lost.", "cause", &k.SessionsLost)
 	m.tally("n3iwf_ngap_received_total", "NGAP messages of AMFs.", "procedure", &k.NGAPReceived)
 	m.tally("n3iwf_ngap_sent_total", "NGAP messages to AMFs.", "procedure", &k.NGAPSent)
-	m.tally("n3iwf_mobike_moves_total", "Moves of child SAs.", "kind", &k.MovesBy)
+	m.tallyOf("n3iwf_ngap_failures_total", "Error indications and unsuccessful outcomes, to and from AMFs.", &k.NGAPFaults, "direction", "procedure", "cause")
+	m.tallyOf("n3iwf_mobike_moves_total", "Moves by what has changed and how they ended: moved; refused, the UE stayed; unproven, the UE did not answer at its new address.",
+		&k.MovesBy, "kind", "result")
+	m.tally("n3iwf_ike_init_refused_total", "IKE_SA_INIT requests answered with an error or dropped.", "reason", &k.IKERefusedFor)
+	for result, n := range map[string]uint64{"sent": st.Cookies.Sent, "verified": st.Cookies.Verified, "wrong": st.Cookies.Wrong} {
+		m.labelled(prometheus.CounterValue, "n3iwf_ike_cookies_total", "Cookies sent to initiators, and what came back.", float64(n), "result", result)
+	}
 	m.histogram("n3iwf_registration_seconds", "From a UE's first IKE message to its IKE SA, EAP-5G and the core's work included.", &k.Handshakes)
 	m.histogram("n3iwf_mobike_move_seconds", "From the move of the IKE SA to that of its child SAs, the return routability check included.", &k.MoveTimes)
 
@@ -147,6 +152,14 @@ func (m sender) labelled(kind prometheus.ValueType, name, help string, v float64
 func (m sender) tally(name, help, label string, t *n3iwf.Tally) {
 	t.All(func(word string, n uint64) {
 		m.labelled(prometheus.CounterValue, name, help, float64(n), label, word)
+	})
+}
+
+// tallyOf is a tally by n3iwf.Words.
+func (m sender) tallyOf(name, help string, t *n3iwf.Tally, labels ...string) {
+	desc := prometheus.NewDesc(name, help, labels, nil)
+	t.All(func(word string, n uint64) {
+		m.to <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(n), n3iwf.SplitWords(word, len(labels))...)
 	})
 }
 

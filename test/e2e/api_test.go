@@ -237,8 +237,8 @@ func (o *office) metrics(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, problems)
 	for _, line := range []string{
-		"n3iwf_ues 1", `n3iwf_mobike_moves_total{kind="address"} 1`, "n3iwf_registration_seconds_count 1", `n3iwf_ngap_received_total{procedure="InitialContextSetupRequest"} 1`,
-		"n3iwf_amfs_connected 1", `n3iwf_esp_drops_total{reason="auth"} 0`,
+		"n3iwf_ues 1", `n3iwf_mobike_moves_total{kind="address",result="moved"} 1`, "n3iwf_registration_seconds_count 1", `n3iwf_ngap_received_total{procedure="InitialContextSetupRequest"} 1`,
+		"n3iwf_amfs_connected 1", `n3iwf_esp_drops_total{reason="auth"} 0`, `n3iwf_ike_cookies_total{result="sent"} 0`,
 	} {
 		require.Contains(t, string(text), line)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/open-n3iwf/n3iwf/n3iwf"
 	"github.com/open-n3iwf/n3iwf/ngap"
 	"github.com/open-n3iwf/n3iwf/ngap/aper"
 	"github.com/open-n3iwf/n3iwf/test/lab/core"
@@ -157,6 +158,8 @@ func TestUnsupportedProcedures(t *testing.T) {
 	require.NoError(t, w.core.Rename(imsi(0))) // behind all of them
 	next[*ngap.UEContextModificationResponse](h)
 	require.Zero(t, count[*ngap.ErrorIndication](h))
+	counted := n3iwf.Words("sent", ngap.ProcedureCode(2).String(), ngap.CauseProtocolAbstractSyntaxErrorReject.Cause().String())
+	require.EqualValues(t, 1, tallied(&w.nf.Counters().NGAPFaults, counted))
 	_, err = p.Ping(w.ctx, 1)
 	require.NoError(t, err)
 	require.NoError(t, w.within(u.Deregister))

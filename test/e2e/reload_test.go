@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/open-n3iwf/n3iwf/config"
+	"github.com/open-n3iwf/n3iwf/n3iwf"
 	"github.com/open-n3iwf/n3iwf/test/lab/core"
 )
 
@@ -50,6 +51,16 @@ func TestReloadAMFs(t *testing.T) {
 	require.NoError(t, w.within(func(ctx context.Context) error { return v.Deregister(ctx) }))
 }
 
+// tallied is how often a word was counted.
+func tallied(of *n3iwf.Tally, want string) (count uint64) {
+	of.All(func(word string, n uint64) {
+		if word == want {
+			count = n
+		}
+	})
+	return count
+}
+
 // TestForbiddenNetworks takes a network from UEs while the N3IWF runs: nobody moves to it, nobody registers from it, and a UE that is in it already
 // stays until it leaves.
 func TestForbiddenNetworks(t *testing.T) {
@@ -84,6 +95,8 @@ func TestForbiddenNetworks(t *testing.T) {
 	defer cancel()
 	require.ErrorIs(t, v.Register(ctx), context.DeadlineExceeded)
 	require.Positive(t, w.nf.Counters().IKERefused.Load())
+	require.Positive(t, tallied(&w.nf.Counters().IKERefusedFor, "forbidden-network"))
+	require.EqualValues(t, 2, tallied(&w.nf.Counters().MovesBy, n3iwf.Words("address", "refused")))
 	require.Equal(t, 1, w.nf.Status().UEs)
 	forbid(taken)
 	w.register(w.ue(2))

@@ -136,7 +136,7 @@ func expression(text string, names map[string]bool) error {
 			wrong = errors.Join(wrong, fmt.Errorf("%s: no such metric", v.Name))
 		}
 		for _, m := range v.LabelMatchers {
-			if m.Name != labels.MetricName && !slices.Contains([]string{"instance", "reason", "cause", "kind", "direction", "procedure", "upf"}, m.Name) {
+			if m.Name != labels.MetricName && !slices.Contains([]string{"instance", "reason", "cause", "kind", "result", "direction", "procedure", "upf"}, m.Name) {
 				wrong = errors.Join(wrong, fmt.Errorf("%s: no metric has the label %s", v.Name, m.Name))
 			}
 		}
