@@ -135,11 +135,18 @@ func (u *ue) adopt(ng *ngConnection) {
 	u.ng = ng
 	ng.bind(*u.amfID, u.ranID)
 	u.freed = false
-	if h := u.held; h != nil {
-		u.held = nil
-		for _, m := range h.waiting {
-			u.send(m)
-		}
+	u.sendHeld()
+}
+
+// sendHeld sends what waited for an AMF.
+func (u *ue) sendHeld() {
+	h := u.held
+	if h == nil {
+		return
+	}
+	u.held = nil
+	for _, m := range h.waiting {
+		u.send(m)
 	}
 }
 

@@ -68,6 +68,8 @@ func (ng *ngConnection) toUE(ranID uint32, amfID *ngap.AMFUENGAPID, pdu *ngap.PD
 		switch {
 		case u != nil && u.ng != ng && u.takenOver(ng, amfID):
 			o.guarded(u, func() { u.adopt(ng) })
+		case u != nil && u.ng != ng && amfID != nil && u.redirected(pdu.Message):
+			o.guarded(u, func() { u.redirectTo(ng, amfID) })
 		case u == nil || u.ng != ng || u.released:
 			if !isError {
 				ng.unknownUE(amfID, &id, ngap.CauseRadioNetworkUnknownLocalUENGAPID, via)

@@ -414,3 +414,35 @@ func TestReroute(t *testing.T) {
 	require.ErrorAs(t, w.within(w.ue(1).Register), &away)
 	w.empty()
 }
+
+// TestOldAMF: another AMF of the core takes a UE over and names the one that had it; it is the UE's then, with an id of its own. Without that name it
+// speaks of a UE that is not its.
+func TestOldAMF(t *testing.T) {
+	t.Cleanup(func() { goleak.VerifyNone(t) })
+	w := newAMFSet(t, nil, func(c *core.Config) { c.AMFs[0].Capacity = 0 })
+	h := listen(w)
+	u := w.ue(0)
+	w.register(u)
+	ran := ngap.RANUENGAPID(w.core.State().UEs[0].RANID)
+	status := &ngap.DownlinkNASTransport{AMFUENGAPID: 4242, RANUENGAPID: ran, NASPDU: []byte{0x7e, 0, 0x64, 0x6f}}
+	require.NoError(t, w.core.SendNode("lab-amf-2", status))
+	e, at := next[*ngap.ErrorIndication](h)
+	require.Equal(t, "lab-amf-2", at)
+	require.True(t, e.Cause.Is(ngap.CauseRadioNetworkUnknownLocalUENGAPID))
+	status.OldAMF = amfName
+	require.NoError(t, w.core.SendNode("lab-amf-2", status))
+	w.logged("n3iwf", "UE redirected to another AMF", "to=lab-amf-2")
+	ctx, cancel := context.WithCancel(w.ctx)
+	done := make(chan error, 1)
+	go func() {
+		_, err := u.EstablishSession(ctx, 1, "internet", nil)
+		done <- err
+	}()
+	said, at := next[*ngap.UplinkNASTransport](h)
+	for at != "lab-amf-2" { // one that was under way
+		said, at = next[*ngap.UplinkNASTransport](h)
+	}
+	require.EqualValues(t, 4242, said.AMFUENGAPID)
+	cancel()
+	require.Error(t, <-done, "the lab's second AMF knows nothing of it")
+}

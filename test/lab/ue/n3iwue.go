@@ -70,6 +70,9 @@ type N3IWUEOptions struct {
 	OldParameters bool
 	// InstallAfter is how long after its answer a user-plane child SA is there.
 	InstallAfter time.Duration
+	// Alter, unless nil, changes the payloads of IKE_AUTH requests, and Heard looks at those of the answers.
+	Alter func([]message.Payload) []message.Payload
+	Heard func([]message.Payload)
 	// Secret looks at the shared secret of each key exchange.
 	Secret func([]byte)
 }
@@ -238,7 +241,7 @@ func (u *N3IWUE) initiate(ctx context.Context) error {
 			continue
 		}
 		m, err := message.Decode(b)
-		if err != nil || m.InitiatorSPI != n3iwueSPI {
+		if err != nil || m.InitiatorSPI != n3iwueSPI || m.Exchange != message.IKE_SA_INIT { // of an IKE SA that it had before
 			continue
 		}
 		ke, okKE := message.Get[*message.KeyExchange](m.Payloads)
@@ -279,7 +282,19 @@ func (u *N3IWUE) initiate(ctx context.Context) error {
 
 // exchange sends an IKE_AUTH request and waits for its answer.
 func (u *N3IWUE) exchange(ctx context.Context, payloads ...message.Payload) ([]message.Payload, error) {
-	h := message.Header{InitiatorSPI: n3iwueSPI, ResponderSPI: u.spiR, Exchange: message.IKE_AUTH, Flags: message.FlagInitiator, MessageID: u.next}
+	if u.o.Alter != nil {
+		payloads = u.o.Alter(payloads)
+	}
+	answer, err := u.request(ctx, message.IKE_AUTH, payloads)
+	if u.o.Heard != nil {
+		u.o.Heard(answer)
+	}
+	return answer, err
+}
+
+// request sends a request and waits for its answer.
+func (u *N3IWUE) request(ctx context.Context, kind message.ExchangeType, payloads []message.Payload) ([]message.Payload, error) {
+	h := message.Header{InitiatorSPI: n3iwueSPI, ResponderSPI: u.spiR, Exchange: kind, Flags: message.FlagInitiator, MessageID: u.next}
 	u.next++
 	b, err := message.Seal(nil, h, payloads, u.out)
 	if err != nil {
@@ -294,7 +309,7 @@ func (u *N3IWUE) exchange(ctx context.Context, payloads ...message.Payload) ([]m
 			return nil, fmt.Errorf("%w: no answer to message %d", errN3IWUE, h.MessageID)
 		}
 		m, err := message.Open(b, u.in)
-		if err != nil || m.MessageID != h.MessageID {
+		if err != nil || !m.Response() || m.MessageID != h.MessageID {
 			continue
 		}
 		return m.Payloads, nil

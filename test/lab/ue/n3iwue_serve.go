@@ -27,8 +27,9 @@ import (
 
 // n3iwueSA is a pair of ESP SAs.
 type n3iwueSA struct {
-	in  *esp.Inbound
-	out *esp.Outbound
+	in   *esp.Inbound
+	out  *esp.Outbound
+	spis [2]uint32
 }
 
 func newN3IWUESA(in, out uint32, inKeys, outKeys ipsec.Keys) (*n3iwueSA, error) {
@@ -37,7 +38,7 @@ func newN3IWUESA(in, out uint32, inKeys, outKeys ipsec.Keys) (*n3iwueSA, error) 
 		return nil, err
 	}
 	o, err := esp.NewOutbound(out, n3iwueAlg, outKeys, false, 0)
-	return &n3iwueSA{i, o}, err
+	return &n3iwueSA{i, o, [2]uint32{in, out}}, err
 }
 
 func (u *N3IWUE) sendESP(sa *n3iwueSA, inner []byte) error {
@@ -341,3 +342,26 @@ func (u *N3IWUE) Deregister() {
 		return u.uplinkNAS(n3iwueDeregistration(nas.MobileIdentity(u.hosts.guti)))
 	})
 }
+
+// Ask sends a request that the simulator has not, once the PDU session is up, and gives the answer.
+func (u *N3IWUE) Ask(ctx context.Context, kind message.ExchangeType, payloads ...message.Payload) ([]message.Payload, error) {
+	type result struct {
+		answer []message.Payload
+		err    error
+	}
+	back := make(chan result, 1)
+	u.post(func() error {
+		answer, err := u.request(ctx, kind, payloads)
+		back <- result{answer, err}
+		return nil
+	})
+	select {
+	case r := <-back:
+		return r.answer, r.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// UserSPIs are the SPIs of the child SA of the PDU session: the UE's, and the N3IWF's. To be called from ready on.
+func (u *N3IWUE) UserSPIs() (own, peer uint32) { return u.user.spis[0], u.user.spis[1] }
