@@ -96,6 +96,9 @@ func TestForwardedBy(t *testing.T) {
 		"forwarded in the kernel (eBPF), N3 on v0; checksums filled in on v0; they stop while this process is restarted": {
 			Kind: "ebpf", N3: []string{"v0"}, Checksums: []string{"v0"},
 		},
+		"forwarded in the kernel (eBPF), N3 on v0; PDU sessions relayed by this process, as all with IPv6 are: 2": {
+			Kind: "ebpf", N3: []string{"v0"}, Relayed: 2, Pinned: true,
+		},
 	} {
 		require.Equal(t, text, forwardedBy(u))
 	}

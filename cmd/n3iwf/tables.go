@@ -66,6 +66,9 @@ func forwardedBy(u api.UserPlane) string {
 	if len(u.Checksums) > 0 {
 		text += "; checksums filled in on " + strings.Join(u.Checksums, ", ")
 	}
+	if u.Relayed > 0 {
+		text += fmt.Sprintf("; PDU sessions relayed by this process, as all with IPv6 are: %d", u.Relayed)
+	}
 	if !u.Pinned {
 		text += "; they stop while this process is restarted"
 	}

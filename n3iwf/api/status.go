@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/open-n3iwf/n3iwf/gre/relay"
 	"github.com/open-n3iwf/n3iwf/n3iwf"
 )
 
@@ -49,12 +50,15 @@ type UserPlane struct {
 	N3        []string `json:"n3,omitempty"`
 	Checksums []string `json:"checksums,omitempty"`
 	Pinned    bool     `json:"pinned,omitempty"`
+	// Relayed, of ebpf, are PDU sessions that this process forwards all the same: those with IPv6 on N3 or between the UE and this N3IWF.
+	Relayed int `json:"relayed,omitempty"`
 }
 
-func userPlane(st n3iwf.UserPlaneStatus) UserPlane {
+func userPlane(st n3iwf.UserPlaneStatus, n3 relay.Stats) UserPlane {
 	u := UserPlane{Kind: st.Kind, Reason: st.Reason}
 	if e := st.EBPF; e != nil {
 		u.N3, u.Checksums, u.Pinned = e.Links, e.Repairs, e.Pinned
+		u.Relayed = max(n3.Sessions-n3.Offloaded, 0) // they are counted one after the other
 	}
 	return u
 }
@@ -94,7 +98,7 @@ func (s *Server) status(ctx context.Context) Status {
 	out := Status{
 		Name: cfg.N3IWF.Name, Version: s.options.Version, Started: s.started, Ready: unready(st) == "", AMFs: st.AMFs, Configured: len(cfg.N2.AMFs),
 		UEs: st.UEs, HalfOpen: st.HalfOpen, ChildSAs: st.ChildSAs, PDUSessions: st.PDUSessions, DataPlane: cfg.DataPlane.Kind,
-		UserPlane: userPlane(st.UserPlane), Nodes: s.nf.Nodes(),
+		UserPlane: userPlane(st.UserPlane, st.N3), Nodes: s.nf.Nodes(),
 		Registered: k.Registered.Load(), Refused: k.Refused.Load(), Moves: k.Moves.Load(), Panics: k.Panics.Load(),
 		Uplink:   Traffic{st.N3.Uplink.Packets, st.N3.Uplink.Bytes},
 		Downlink: Traffic{st.N3.Downlink.Packets, st.N3.Downlink.Bytes},
