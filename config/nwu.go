@@ -21,8 +21,9 @@ type NWu struct {
 	// Certificate proves the identity. Required.
 	Certificate Certificate `yaml:"certificate" reload:"now"`
 	// UDPEncapsulation says when ESP travels in UDP: "always" makes every UE believe that a NAT is on the path, so that
-	// moves between networks with and without NAT need no change of form; "auto" only where NAT detection finds one,
-	// and needs the right to open raw sockets for ESP (IP protocol 50).
+	// moves between networks with and without NAT need no change of form; "auto" tells UEs what NAT detection finds, and
+	// needs the right to open raw sockets for ESP (IP protocol 50). The form of ESP follows the UE's port all the same: UDP
+	// once it is at 4500, where UEs with MOBIKE go at once. A UE that expects plain ESP there gets nothing.
 	UDPEncapsulation string `yaml:"udpEncapsulation" enum:"always,auto"`
 	// ForbiddenNetworks are networks that no UE may come from nor move to: IKE_SA_INIT from there gets no answer, a move to there
 	// is answered with UNACCEPTABLE_ADDRESSES. What they are changes for UEs that come or move after a reload.

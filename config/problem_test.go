@@ -51,6 +51,9 @@ func TestProblems(t *testing.T) {
 			"6: nwu.addresses: does not name the addresses of this node, which the others must know; list those that UEs reach one by one",
 			"12: cluster.peers: is missing; give at least 1 other node",
 			"12: cluster.key: is missing; make the same file for all nodes with: openssl rand -hex 32"}},
+		{"cluster in the kernel", "", "cluster: {enabled: true, peers: [{node: 1, address: 192.0.2.12}], key: " + strings.Repeat("07", 32) + "}\ndataPlane: {kind: kernel}\n",
+			[]string{"6: nwu.addresses: does not name the addresses of this node, which the others must know; list those that UEs reach one by one",
+				"13: dataPlane.kind: of kernel cannot hand UEs to other nodes; write user, or remove the cluster"}},
 		{"cluster peers", "", "cluster:\n  enabled: true\n  node: 1\n  nodeBits: 1\n  key: " + strings.Repeat("07", 32) + "\n  peers:\n    - node: 1\n    - {node: 2, address: 0.0.0.0}\n", []string{
 			"6: nwu.addresses: does not name the addresses of this node, which the others must know; list those that UEs reach one by one",
 			"18: cluster.peers[0].node: 1 is there twice, or is this node's own; give each node its own number",

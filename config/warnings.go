@@ -20,6 +20,7 @@ func Warnings(file string, c *Config, now time.Time) Problems {
 	d.warn(n.IKE.Profile == legacyLab, "nwu.ike.profile", "legacy-lab accepts SHA-1", "take default when no old UE simulator needs it")
 	d.warn(n.MOBIKE.Enabled && n.MOBIKE.ReturnRoutability == "off", "nwu.mobike.returnRoutability", "a UE can turn its downlink on somebody else's address", "take before or after")
 	d.warn(!n.MOBIKE.Enabled, "nwu.mobike.enabled", "UEs lose everything when their address changes", "take true")
+	d.warn(n.UDPEncapsulation == "auto", "nwu.udpEncapsulation", "UEs that use plain ESP from port 4500, such as strongSwan without a NAT, get no packets", "take always")
 	d.warn(n.IKE.Liveness.Period == 0, "nwu.ike.liveness.period", "UEs that vanish are never found", "take 2m, say")
 	d.warn(n.ESP.ReplayWindow < 256, "nwu.esp.replayWindow", fmt.Sprintf("%d packets are few: reordered packets are dropped", n.ESP.ReplayWindow), "take 1024")
 	d.warn(len(n.MOBIKE.VerifiedNetworks) > 0, "nwu.mobike.verifiedNetworks", "source addresses in these networks are believed", "list only networks where nobody can forge them")

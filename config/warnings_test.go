@@ -37,6 +37,7 @@ func TestWarnings(t *testing.T) {
 		nwu("  mobike: {returnRoutability: \"off\"}\n"):                              "7: nwu.mobike.returnRoutability",
 		nwu("  mobike: {enabled: false}\n"):                                          "7: nwu.mobike.enabled",
 		nwu("  ike: {liveness: {period: 0s}}\n"):                                     "7: nwu.ike.liveness.period",
+		nwu("  udpEncapsulation: auto\n"):                                            "7: nwu.udpEncapsulation",
 		nwu("  esp: {replayWindow: 64}\n"):                                           "7: nwu.esp.replayWindow",
 		nwu("  mobike: {verifiedNetworks: [192.0.2.0/24]}\n"):                        "7: nwu.mobike.verifiedNetworks",
 		good + "management: {pprof: true}\n":                                         "12: management.pprof",
