@@ -26,7 +26,7 @@ var suites = []suite{
 	{name: "ebpf", pkg: "./gre/ebpf", tags: "kernelipsec", seconds: 240},
 	{name: "e2e", pkg: "./test/vm/e2e", tags: "kernelipsec", args: []string{"-test.skip", "Demo"}, seconds: 180, with: []string{"./cmd/n3iwf"}},
 	{
-		name: "demo", extra: true, pkg: "./test/vm/e2e", tags: "kernelipsec", args: []string{"-test.run", "Demo"}, seconds: 240,
+		name: "demo", pkg: "./test/vm/e2e", tags: "kernelipsec", args: []string{"-test.run", "Demo"}, seconds: 240,
 		with: []string{"./cmd/nwulab", "./cmd/n3iwf"}, tools: []string{"conntrack"},
 	},
 	strongSwan("strongswan", 300, "interop.md", "-our-esp=kernel", "-essential"),

@@ -30,7 +30,8 @@ const (
 	quickPing      = echoPatience / 2
 	beforeMove     = 300 * time.Millisecond
 	afterMove      = 1500 * time.Millisecond
-	echoPatience   = 500 * time.Millisecond // an echo that takes longer is lost
+	echoPatience   = 500 * time.Millisecond // within it most echoes come
+	latePatience   = 10 * time.Second       // an echo that takes longer is lost
 	plotInterval   = 20 * time.Millisecond
 	callPatience   = 20 * time.Second
 	movePatience   = 10 * time.Second
@@ -278,11 +279,13 @@ func (d *demo) move(ctx context.Context, kind string, local netip.Addr, n3iwf ne
 	m.To = after.ue.Path
 	m.Kept = kept(before, after)
 	m.ReturnRoutability = after.ue.RoutabilityChecks > before.ue.RoutabilityChecks
-	packets, err := d.packets(ctx)
-	if err != nil {
+	allowed := 0
+	if kind == report.MovePort {
+		allowed = d.inFlight(m.Gap)
+	}
+	if m.Sent, m.Lost, err = d.lost(ctx, begin.Add(-beforeMove), end, allowed); err != nil {
 		return "", err
 	}
-	m.Sent, m.Lost = count(packets, begin.Add(-beforeMove).Sub(d.traffic), end.Sub(d.traffic))
 	d.report.Moves = append(d.report.Moves, m)
 	detail := fmt.Sprintf("%s; traffic after %.1f ms; %d of %d lost", m.To, float64(m.Gap)/1e6, m.Lost, m.Sent)
 	switch {
@@ -290,7 +293,7 @@ func (d *demo) move(ctx context.Context, kind string, local netip.Addr, n3iwf ne
 		return detail, fmt.Errorf("something changed that must not: %+v", m.Kept)
 	case kind != report.MovePort && m.Lost > 0:
 		return detail, fmt.Errorf("%d packets lost on a make-before-break move", m.Lost)
-	case kind == report.MovePort && m.Lost > d.inFlight(m.Gap):
+	case kind == report.MovePort && m.Lost > allowed:
 		return detail, fmt.Errorf("%d packets lost, more than were in flight", m.Lost)
 	case d.Routability != "off" && !m.ReturnRoutability:
 		return detail, fmt.Errorf("the new path was not proven")
@@ -337,6 +340,24 @@ func (d *demo) packets(ctx context.Context) ([]probe.Packet, error) {
 	defer cancel()
 	var list []probe.Packet
 	return list, d.ue.call(limited, "packets", nil, &list)
+}
+
+// lost counts the packets sent in a span, and those that have not come back. As long as more are missing than may be they may just be late, on a slow
+// machine.
+func (d *demo) lost(ctx context.Context, from, to time.Time, allowed int) (sent, lost int, err error) {
+	for deadline := time.Now().Add(latePatience); ; {
+		packets, err := d.packets(ctx)
+		if err != nil {
+			return 0, 0, err
+		}
+		sent, lost = count(packets, from.Sub(d.traffic), to.Sub(d.traffic))
+		if lost <= allowed || time.Now().After(deadline) {
+			return sent, lost, nil
+		}
+		if err := pause(ctx, settle); err != nil {
+			return 0, 0, err
+		}
+	}
 }
 
 // count counts the packets sent in a span, and those of them that never came back.

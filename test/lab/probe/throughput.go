@@ -44,18 +44,34 @@ func (p *Probe) Uplink(ctx context.Context, d time.Duration, size int) (Rate, er
 	return rate(after.packets-before.packets, after.bytes-before.bytes, sent, took), nil
 }
 
-// Downlink asks the source for perSecond packets a second of size octets for d and counts what comes.
+// What an uplink transfer leaves in queues may hold a request up for seconds, or make it be lost. It is made again so often, with that much time between.
+const (
+	requests    = 10
+	requestTime = 500 * time.Millisecond
+	arrivalPoll = time.Millisecond
+)
+
+// Downlink asks the source for perSecond packets a second of size octets for d and counts what comes, from the first packet on.
 func (p *Probe) Downlink(ctx context.Context, d time.Duration, size int, perSecond uint32) (Rate, error) {
 	request := binary.BigEndian.AppendUint32(nil, perSecond)
 	request = binary.BigEndian.AppendUint32(request, uint32(d/time.Millisecond))
 	request = binary.BigEndian.AppendUint16(request, uint16(size))
 	sender := p.session.NewSender()
 	packets, bytes := p.bulk.Load(), p.bulkBytes.Load()
-	if err := sender.Write(0, appendUDP(nil, netip.AddrPortFrom(p.session.Address(), localPort), netip.AddrPortFrom(p.dn, PortSource), 0, request)); err != nil {
-		return Rate{}, err
-	}
-	if err := sender.Flush(); err != nil {
-		return Rate{}, err
+	for i := 0; i < requests && p.bulk.Load() == packets; i++ {
+		if err := sender.Write(0, appendUDP(nil, netip.AddrPortFrom(p.session.Address(), localPort), netip.AddrPortFrom(p.dn, PortSource), 0, request)); err != nil {
+			return Rate{}, err
+		}
+		if err := sender.Flush(); err != nil {
+			return Rate{}, err
+		}
+		for asked := time.Now(); p.bulk.Load() == packets && time.Since(asked) < requestTime; {
+			select {
+			case <-time.After(arrivalPoll):
+			case <-ctx.Done():
+				return Rate{}, ctx.Err()
+			}
+		}
 	}
 	start := time.Now()
 	select {
