@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"unsafe"
 
 	"github.com/vishvananda/netlink"
@@ -141,16 +140,19 @@ func (l *link) make(o *Options) error {
 	if err := noOffload(o.Interface); err != nil {
 		return err
 	}
-	// No address of its own making, and answers go back where the route says although packets come from peers all over.
-	for name, value := range map[string]string{"ipv6/conf/%s/addr_gen_mode": "1", "ipv4/conf/%s/rp_filter": "0"} {
-		err := os.WriteFile(fmt.Sprintf("/proc/sys/net/"+name, o.Interface), []byte(value), 0)
-		if err != nil && !errors.Is(err, os.ErrNotExist) {
-			return err
-		}
+	// No address of its own making, which is better; and answers go back where the route says although packets come from peers all over.
+	inner := func(family, name string) string {
+		return fmt.Sprintf("/proc/sys/net/%s/conf/%s/%s", family, o.Interface, name)
+	}
+	if err := setSysctl(inner("ipv6", "addr_gen_mode"), "1", func(string) bool { return true }); err != nil {
+		return err
+	}
+	if err := setSysctl(inner("ipv4", "rp_filter"), "0", func(now string) bool { return now == "2" }); err != nil {
+		return err
 	}
 	if o.TCP {
 		// Accepted connections take over the mark of the packet that opened them, and with it the child SA.
-		if err := os.WriteFile("/proc/sys/net/ipv4/tcp_fwmark_accept", []byte("1"), 0); err != nil {
+		if err := setSysctl("/proc/sys/net/ipv4/tcp_fwmark_accept", "1", nil); err != nil {
 			return fmt.Errorf("TCP through the tunnels: %w", err)
 		}
 	}
