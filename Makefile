@@ -10,7 +10,7 @@ VCS := $(shell git rev-parse HEAD >/dev/null 2>&1 || echo -buildvcs=false)
 LINTER := .cache/bin/golangci-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-kernel lint bench bench-kernel fuzz sim soak unit race e2e docs interop helm deploy dist clean
+.PHONY: help build demo test test-kernel lint bench bench-kernel fuzz sim soak unit race e2e docs interop helm deploy image dist clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,8 +52,14 @@ helm: ## the chart: lint, schema, strict rendering for each way to attach, upgra
 	$(GO) build $(VCS) -o .cache/bin/n3iwf ./cmd/n3iwf
 	cd tools/helm && $(GO) run . -n3iwf $(CURDIR)/.cache/bin/n3iwf
 
-deploy: ## compose files, alert rules and dashboard, as Docker Compose and Prometheus read them
+image: ## container images of n3iwf and nwulab in bin/, without Docker and without any registry: docker load -i bin/n3iwf.image.tar
 	@scripts/deps build
+	CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -ldflags "-s -w" -o .cache/image/ ./cmd/...
+	@mkdir -p bin
+	$(GO) run $(VCS) ./deploy/image -binary .cache/image/n3iwf -name n3iwf:$(or $(VERSION),latest) -cmd run -ports 500/udp,4500/udp,2152/udp,9464/tcp -o bin/n3iwf.image.tar
+	$(GO) run $(VCS) ./deploy/image -binary .cache/image/nwulab -name nwulab:$(or $(VERSION),latest) -user "" -o bin/nwulab.image.tar
+
+deploy: image ## compose files, images, alert rules and dashboard, as Docker Compose, registries' clients and Prometheus read them
 	@mkdir -p .cache/bin
 	$(GO) build $(VCS) -o .cache/bin/n3iwf ./cmd/n3iwf
 	cd tools/deploy && $(GO) run . -n3iwf $(CURDIR)/.cache/bin/n3iwf

@@ -138,7 +138,8 @@ func (o *options) architecture(ctx context.Context, arch string) error {
 	}
 	// An image name cannot have the signs that a version may.
 	tag := "n3iwf:" + strings.NewReplacer("+", "-", "~", "-").Replace(o.version)
-	return o.goCommand(ctx, "", "run", "-buildvcs=false", "./deploy/image", "-binary", filepath.Join(work, "n3iwf"), "-name", tag, "-arch", arch, "-o", out)
+	return o.goCommand(ctx, "", "run", "-buildvcs=false", "./deploy/image", "-binary", filepath.Join(work, "n3iwf"), "-name", tag, "-cmd", "run",
+		"-ports", "500/udp,4500/udp,2152/udp,9464/tcp", "-arch", arch, "-o", out)
 }
 
 // compile builds a static binary, without the paths of this machine.

@@ -42,7 +42,7 @@ func TestImage(t *testing.T) {
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, string(out))
 	image := filepath.Join(dir, "image.tar")
-	require.NoError(t, run(binary, "n3iwf:test", "65532:65532", runtime.GOARCH, image))
+	require.NoError(t, run(binary, options{"n3iwf:test", "65532:65532", "run", "500/udp", runtime.GOARCH}, image))
 	text, err := os.ReadFile(image)
 	require.NoError(t, err)
 	files := read(t, text)
@@ -63,8 +63,8 @@ func TestImage(t *testing.T) {
 	var config struct {
 		Architecture string
 		Config       struct {
-			User       string
-			Entrypoint []string
+			User            string
+			Entrypoint, Cmd []string
 		}
 		Rootfs struct {
 			DiffIDs []string `json:"diff_ids"`
@@ -73,6 +73,8 @@ func TestImage(t *testing.T) {
 	require.NoError(t, json.Unmarshal(blobOf(manifest.Config.Digest), &config))
 	require.Equal(t, runtime.GOARCH, config.Architecture)
 	require.Equal(t, "65532:65532", config.Config.User)
+	require.Equal(t, []string{"/n3iwf"}, config.Config.Entrypoint)
+	require.Equal(t, []string{"run"}, config.Config.Cmd)
 	require.Equal(t, []string{manifest.Layers[0].Digest}, config.Rootfs.DiffIDs)
 	root := read(t, blobOf(manifest.Layers[0].Digest))
 	require.Len(t, root, 1, "nothing but the program")
@@ -85,7 +87,7 @@ func TestImage(t *testing.T) {
 	require.NoError(t, err, string(said))
 	require.Contains(t, string(said), runtime.Version())
 
-	require.NoError(t, run(binary, "n3iwf:test", "65532:65532", runtime.GOARCH, image))
+	require.NoError(t, run(binary, options{"n3iwf:test", "65532:65532", "run", "500/udp", runtime.GOARCH}, image))
 	again, err := os.ReadFile(image)
 	require.NoError(t, err)
 	require.True(t, bytes.Equal(text, again), "the same binary gives the same image")

@@ -16,31 +16,39 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 )
 
 func main() {
 	binary := flag.String("binary", "", "static executable to put into the image as its entry point")
 	name := flag.String("name", "", "name and tag, such as n3iwf:0.1.0")
-	user := flag.String("user", "65532:65532", "uid:gid that it runs as")
+	user := flag.String("user", "65532:65532", "uid:gid that it runs as; empty: root")
+	command := flag.String("cmd", "", "its first argument when none is given")
+	ports := flag.String("ports", "", "ports that it listens at, such as 500/udp,9464/tcp")
 	arch := flag.String("arch", runtime.GOARCH, "architecture of the binary, as Go names it")
 	out := flag.String("o", "", "tar `FILE` to write")
 	flag.Parse()
-	if err := run(*binary, *name, *user, *arch, *out); err != nil {
+	if err := run(*binary, options{*name, *user, *command, *ports, *arch}, *out); err != nil {
 		fmt.Fprintln(os.Stderr, "image:", err)
 		os.Exit(1)
 	}
 }
 
-func run(binary, name, user, arch, out string) error {
-	if binary == "" || name == "" || out == "" {
+// options are what an image says of itself.
+type options struct {
+	name, user, command, ports, arch string
+}
+
+func run(binary string, o options, out string) error {
+	if binary == "" || o.name == "" || out == "" {
 		return fmt.Errorf("-binary, -name and -o are needed")
 	}
 	executable, err := os.ReadFile(binary)
 	if err != nil {
 		return err
 	}
-	image, err := build(filepath.Base(binary), executable, name, user, arch)
+	image, err := build(filepath.Base(binary), executable, o)
 	if err != nil {
 		return err
 	}
@@ -50,14 +58,25 @@ func run(binary, name, user, arch, out string) error {
 type object = map[string]any
 
 // build makes the archive: one layer with the executable, its configuration, a manifest, and the indexes of OCI and of Docker.
-func build(file string, executable []byte, name, user, arch string) ([]byte, error) {
+func build(file string, executable []byte, o options) ([]byte, error) {
 	layer, err := archive([]entry{{name: file, mode: 0o755, data: executable}})
 	if err != nil {
 		return nil, err
 	}
+	running := object{"User": o.user, "Entrypoint": []string{"/" + file}, "WorkingDir": "/"}
+	if o.command != "" {
+		running["Cmd"] = []string{o.command}
+	}
+	if o.ports != "" {
+		exposed := object{}
+		for p := range strings.SplitSeq(o.ports, ",") {
+			exposed[p] = object{}
+		}
+		running["ExposedPorts"] = exposed
+	}
 	config, err := json.Marshal(object{
-		"architecture": arch, "os": "linux", "created": time.Unix(0, 0).UTC(),
-		"config":  object{"User": user, "Entrypoint": []string{"/" + file}, "WorkingDir": "/", "ExposedPorts": object{"500/udp": object{}, "4500/udp": object{}, "2152/udp": object{}}},
+		"architecture": o.arch, "os": "linux", "created": time.Unix(0, 0).UTC(),
+		"config":  running,
 		"rootfs":  object{"type": "layers", "diff_ids": []string{digest(layer)}},
 		"history": []object{{"created_by": "deploy/image", "created": time.Unix(0, 0).UTC()}},
 	})
@@ -73,12 +92,12 @@ func build(file string, executable []byte, name, user, arch string) ([]byte, err
 		return nil, err
 	}
 	named := descriptor("application/vnd.oci.image.manifest.v1+json", manifest)
-	named["annotations"] = object{"org.opencontainers.image.ref.name": name, "io.containerd.image.name": name}
+	named["annotations"] = object{"org.opencontainers.image.ref.name": o.name, "io.containerd.image.name": o.name}
 	index, err := json.Marshal(object{"schemaVersion": 2, "manifests": []object{named}})
 	if err != nil {
 		return nil, err
 	}
-	forDocker, err := json.Marshal([]object{{"Config": blob(config), "RepoTags": []string{name}, "Layers": []string{blob(layer)}}})
+	forDocker, err := json.Marshal([]object{{"Config": blob(config), "RepoTags": []string{o.name}, "Layers": []string{blob(layer)}}})
 	if err != nil {
 		return nil, err
 	}
