@@ -84,7 +84,8 @@ func TestForbiddenNetworks(t *testing.T) {
 	finish := w.traffic(ping, 200)
 	w.answered(ping, 10) // it is in one of them, and stays
 	require.ErrorContains(t, move(taken), "UNACCEPTABLE_ADDRESSES")
-	require.EqualValues(t, 1, w.nf.Counters().MovesRejected.Load())
+	// Its ESP may come from there before its word does, and be refused as well.
+	require.Positive(t, w.nf.Counters().MovesRejected.Load())
 	require.NoError(t, move(free))
 	require.ErrorContains(t, move(home), "UNACCEPTABLE_ADDRESSES")
 	require.NoError(t, move(free))
@@ -96,7 +97,7 @@ func TestForbiddenNetworks(t *testing.T) {
 	require.ErrorIs(t, v.Register(ctx), context.DeadlineExceeded)
 	require.Positive(t, w.nf.Counters().IKERefused.Load())
 	require.Positive(t, tallied(&w.nf.Counters().IKERefusedFor, "forbidden-network"))
-	require.EqualValues(t, 2, tallied(&w.nf.Counters().MovesBy, n3iwf.Words("address", "refused")))
+	require.GreaterOrEqual(t, tallied(&w.nf.Counters().MovesBy, n3iwf.Words("address", "refused")), uint64(2))
 	require.Equal(t, 1, w.nf.Status().UEs)
 	forbid(taken)
 	w.register(w.ue(2))
