@@ -50,7 +50,7 @@ func script(text string) string {
 
 func TestCommands(t *testing.T) {
 	testenv.NeedRoot(t)
-	for tool, from := range map[string]string{"ip": "iproute2", "curl": "curl", "openssl": "openssl", "pkill": "procps"} {
+	for tool, from := range map[string]string{"ip": "iproute2", "curl": "curl", "openssl": "openssl"} {
 		testenv.NeedTool(t, tool, from)
 	}
 	bin := t.TempDir()
