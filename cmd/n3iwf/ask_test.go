@@ -93,7 +93,7 @@ func TestForwardedBy(t *testing.T) {
 	for text, u := range map[string]api.UserPlane{
 		"relayed by this process: configured":              {Kind: "relay", Reason: "configured"},
 		"forwarded in the kernel (eBPF), N3 on eth0, eth1": {Kind: "ebpf", N3: []string{"eth0", "eth1"}, Pinned: true},
-		"forwarded in the kernel (eBPF), N3 on v0; checksums filled in on v0; they stop while this process is restarted": {
+		"forwarded in the kernel (eBPF), N3 on v0; checksums filled in on v0": {
 			Kind: "ebpf", N3: []string{"v0"}, Checksums: []string{"v0"},
 		},
 		"forwarded in the kernel (eBPF), N3 on v0; PDU sessions relayed by this process, as all with IPv6 are: 2": {

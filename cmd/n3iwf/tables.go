@@ -69,9 +69,6 @@ func forwardedBy(u api.UserPlane) string {
 	if u.Relayed > 0 {
 		text += fmt.Sprintf("; PDU sessions relayed by this process, as all with IPv6 are: %d", u.Relayed)
 	}
-	if !u.Pinned {
-		text += "; they stop while this process is restarted"
-	}
 	return text
 }
 

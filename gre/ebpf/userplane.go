@@ -118,7 +118,7 @@ func Open(o Options) (u *UserPlane, err error) {
 	pin := o.Pin
 	if pin != "" {
 		if err := canPin(pin); err != nil {
-			o.Log.Warn("user packets stop while the N3IWF is restarted: maps cannot be pinned", "reason", err)
+			o.Log.Warn("maps cannot be pinned: forwarding ends with this process, however that ends", "reason", err)
 			pin = ""
 		}
 	}

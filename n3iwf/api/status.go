@@ -46,7 +46,8 @@ type Status struct {
 type UserPlane struct {
 	Kind   string `json:"kind"`             // ebpf, programs in the kernel; relay, this process
 	Reason string `json:"reason,omitempty"` // why it is not ebpf
-	// Of ebpf: the links of N3 that it serves, those of them where it fills in missing UDP checksums, and whether traffic outlives a restart.
+	// Of ebpf: the links of N3 that it serves, those of them where it fills in missing UDP checksums, and whether its maps outlive the process
+	// (which the UEs do not: their keys go with it).
 	N3        []string `json:"n3,omitempty"`
 	Checksums []string `json:"checksums,omitempty"`
 	Pinned    bool     `json:"pinned,omitempty"`
