@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/features"
 	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
 )
@@ -67,11 +69,8 @@ func loadObjects(xfrmLink int, folder string, maxSessions int) (*objects, error)
 }
 
 func tryObjects(xfrmLink int, folder string, maxSessions int) (*objects, error) {
-	spec, err := loadUserplane()
+	spec, err := newSpec(xfrmLink, features.HaveProgramHelper(ebpf.SchedCLS, asm.FnKtimeGetCoarseNs) == nil)
 	if err != nil {
-		return nil, err
-	}
-	if err := spec.Variables[userplaneVarXfrmLink].Set(uint32(xfrmLink)); err != nil {
 		return nil, err
 	}
 	o := &objects{pinned: folder != ""}
@@ -98,6 +97,15 @@ func tryObjects(xfrmLink int, folder string, maxSessions int) (*objects, error) 
 		return nil, err
 	}
 	return o, nil
+}
+
+// newSpec is what to load. The verifier leaves out what the constants rule out, so that the kernel need not have the coarse clock.
+func newSpec(xfrmLink int, coarseClock bool) (*ebpf.CollectionSpec, error) {
+	spec, err := loadUserplane()
+	if err != nil {
+		return nil, err
+	}
+	return spec, errors.Join(spec.Variables[userplaneVarXfrmLink].Set(uint32(xfrmLink)), spec.Variables[userplaneVarCoarseClock].Set(coarseClock))
 }
 
 // unpin removes the maps of a folder; they go with the programs that use them.

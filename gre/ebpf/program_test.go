@@ -7,12 +7,15 @@ package ebpf
 import (
 	"encoding/binary"
 	"encoding/hex"
+	"fmt"
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/open-n3iwf/n3iwf/gre"
 	"github.com/open-n3iwf/n3iwf/gre/gtpu"
@@ -204,6 +207,29 @@ func TestUplink(t *testing.T) {
 	require.Equal(t, octets, c.Octets)
 	require.NotZero(t, c.Last)
 	require.Equal(t, [dropCount]uint64{}, c.Drops)
+}
+
+// Kernels before 5.11 have only the exact clock.
+func TestEitherClock(t *testing.T) {
+	for _, coarse := range []bool{false, true} {
+		t.Run(fmt.Sprint("coarse ", coarse), func(t *testing.T) {
+			testenv.NeedRoot(t)
+			spec, err := newSpec(xfrmLink, coarse)
+			require.NoError(t, err)
+			b := &box{&objects{}, t}
+			require.NoError(t, spec.LoadAndAssign(&b.userplaneObjects, nil))
+			t.Cleanup(func() { require.NoError(t, b.Close()) })
+			b.setChild(func(*userplaneChild) {})
+			b.zero(b.UplinkCounts, testMark)
+			var now unix.Timespec
+			require.NoError(t, unix.ClockGettime(unix.CLOCK_MONOTONIC_COARSE, &now))
+			verdict, _, _ := b.run(b.N3iwfUplink, carrier(ue, up, gre.Header{QFI: 9}, ipPDU(64)), skb{mark: testMark})
+			require.Equal(t, actRedirect, verdict)
+			last := int64(b.counts(b.UplinkCounts, testMark).Last)
+			require.GreaterOrEqual(t, last, now.Nano())
+			require.Less(t, last, now.Nano()+int64(time.Minute))
+		})
+	}
 }
 
 // What the input policies of the kernel would have checked is checked by the program.

@@ -160,6 +160,12 @@ struct {
 // The xfrm interface.
 const volatile __u32 xfrm_link = 0;
 
+// The kernel has a clock (from 5.11 on) that is read from memory and as exact as its tick. The exact one may be a device that takes longer to read than
+// all else that is done here.
+const volatile bool coarse_clock = false;
+
+static __always_inline __u64 now_ns(void) { return coarse_clock ? bpf_ktime_get_coarse_ns() : bpf_ktime_get_ns(); }
+
 static __always_inline int up(__u32 which) {
 	__u64 *n = bpf_map_lookup_elem(&handed_up, &which);
 	if (n)
@@ -188,7 +194,7 @@ static __always_inline void forwarded(struct counts *c, __u32 direction, __u32 o
 	if (c) {
 		c->packets += 1;
 		c->octets += octets;
-		c->last = bpf_ktime_get_ns();
+		c->last = now_ns();
 		c->last_mark = mark;
 	}
 }
@@ -198,7 +204,7 @@ static __always_inline bool exceeds(__u32 bucket, __u32 n) {
 	struct bucket *b = bucket ? bpf_map_lookup_elem(&buckets, &bucket) : NULL;
 	if (!b)
 		return false;
-	__u64 now = bpf_ktime_get_ns();
+	__u64 now = now_ns();
 	__u64 cost = b->picos * n / 1000;
 	bool over = false;
 	bpf_spin_lock(&b->lock);

@@ -82,6 +82,7 @@ const (
 	userplaneProgN3iwfDownlink = "n3iwf_downlink"
 	userplaneProgN3iwfGuard    = "n3iwf_guard"
 	userplaneProgN3iwfUplink   = "n3iwf_uplink"
+	userplaneVarCoarseClock    = "coarse_clock"
 	userplaneVarXfrmLink       = "xfrm_link"
 )
 
@@ -149,7 +150,8 @@ type userplaneMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type userplaneVariableSpecs struct {
-	XfrmLink *ebpf.VariableSpec `ebpf:"xfrm_link"`
+	CoarseClock *ebpf.VariableSpec `ebpf:"coarse_clock"`
+	XfrmLink    *ebpf.VariableSpec `ebpf:"xfrm_link"`
 }
 
 // userplaneObjects contains all objects after they have been loaded into the kernel.
@@ -197,7 +199,8 @@ func (m *userplaneMaps) Close() error {
 //
 // It can be passed to loadUserplaneObjects or ebpf.CollectionSpec.LoadAndAssign.
 type userplaneVariables struct {
-	XfrmLink *ebpf.Variable `ebpf:"xfrm_link"`
+	CoarseClock *ebpf.Variable `ebpf:"coarse_clock"`
+	XfrmLink    *ebpf.Variable `ebpf:"xfrm_link"`
 }
 
 // userplanePrograms contains all programs after they have been loaded into the kernel.

@@ -10,7 +10,8 @@
 // A move never gives a sequence number twice. Where the peer's address changes, a second outbound state goes on where the first one is, the
 // policy is switched to it in one step, and the first one goes later. Where only a port changes, the state is changed in place. Where only our
 // address or the encapsulation changes, the kernel knows no difference between the two states, and one has to go before the other comes. For that
-// moment Writers wait; those who cannot be made to wait, sockets and programs in the kernel, get a margin of sequence numbers, or are blocked. Linux 7.2
+// moment Writers wait; those who cannot be made to wait, sockets and programs in the kernel, get a margin of sequence numbers, or are blocked. It
+// is more than a replay window holds, so that the peer drops what a packet from behind the margin has overtaken on the way. Linux 7.2
 // can move a state in one step (XFRM_MSG_MIGRATE_STATE); this package knows how to ask for that, and does not use it.
 //
 // SAs cannot go on at another node: a DataPlane is no ipsec.Handover, and the configuration refuses a cluster of N3IWFs with it.
