@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/open-n3iwf/n3iwf/gre/relay"
 	"github.com/open-n3iwf/n3iwf/ikev2"
 	"github.com/open-n3iwf/n3iwf/ngap"
 )
@@ -114,10 +115,19 @@ type SessionView struct {
 	Dropped         uint64 `json:"dropped"`
 }
 
-// FlowView is one QoS flow.
+// FlowView is one QoS flow. Packets and octets are those that this process has forwarded: without meaning where Counted is false, as programs in the
+// kernel do it, which count the PDU session only.
 type FlowView struct {
 	QFI        int  `json:"qfi"`
+	FiveQI     int  `json:"fiveQI,omitempty"` // 0: the AMF has named none
+	GBR        bool `json:"gbr,omitempty"`    // with a guaranteed bit rate
 	Reflective bool `json:"reflective,omitempty"`
+
+	Counted         bool   `json:"counted"`
+	UplinkPackets   uint64 `json:"uplinkPackets"`
+	UplinkOctets    uint64 `json:"uplinkOctets"`
+	DownlinkPackets uint64 `json:"downlinkPackets"`
+	DownlinkOctets  uint64 `json:"downlinkOctets"`
 }
 
 // AMFView is one configured AMF.
@@ -372,8 +382,18 @@ func (s *pduSession) view() SessionView {
 		ID: int(s.id), Type: s.pduType.String(), SNSSAI: s.snssai.String(), UPF: s.upf.String(), UplinkTEID: hexDigits(uint64(s.ulTEID), 8), Active: s.active,
 		Flows: []FlowView{},
 	}
+	counted := map[uint8]relay.FlowTraffic{}
+	if s.relay != nil {
+		for _, f := range s.relay.Flows() {
+			counted[f.QFI] = f
+		}
+	}
 	for _, f := range s.flows {
-		v.Flows = append(v.Flows, FlowView{QFI: int(f.qfi), Reflective: f.reflective})
+		t, ok := counted[f.qfi]
+		v.Flows = append(v.Flows, FlowView{
+			QFI: int(f.qfi), FiveQI: int(f.fiveQI), GBR: f.gbr != nil, Reflective: f.reflective, Counted: ok && !s.relay.Offloaded(),
+			UplinkPackets: t.Uplink.Packets, UplinkOctets: t.Uplink.Bytes, DownlinkPackets: t.Downlink.Packets, DownlinkOctets: t.Downlink.Bytes,
+		})
 	}
 	if s.relay != nil {
 		t := s.relay.Stats()

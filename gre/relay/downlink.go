@@ -145,7 +145,7 @@ func (d *downlink) forward(m *gtpu.Message, dg *udpbatch.Datagram) {
 		}
 		return
 	}
-	s.count.downlink(1, uint64(n))
+	v.counts.downlink(h.QFI, uint64(n), &s.count)
 	d.packets++
 	d.bytes += uint64(n)
 }

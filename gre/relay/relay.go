@@ -138,9 +138,10 @@ func (r *Relay) Add(c Config) (*Session, error) {
 		return nil, err
 	}
 	s := &Session{relay: r}
-	s.view.Store(v)
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	s.countFlows(v)
+	s.view.Store(v)
 	if r.isClosed {
 		return nil, ErrClosed
 	}
@@ -175,6 +176,7 @@ func (s *Session) Update(c Config) error {
 	if old == nil {
 		return fmt.Errorf("%w: %q", ErrRemoved, c.Name)
 	}
+	s.countFlows(v)
 	s.view.Store(v)
 	s.reported.Store(s.reported.Load() && v.tunnel() == old.tunnel())
 	r.peers.join(v.to.Remote)

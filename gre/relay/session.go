@@ -22,8 +22,9 @@ import (
 type Session struct {
 	relay *Relay
 	teid  uint32
-	view  atomic.Pointer[view] // nil once removed
-	count counters
+	view  atomic.Pointer[view]       // nil once removed
+	count counters                   // what flows does not have
+	flows atomic.Pointer[flowCounts] // of the latest view
 	// reported: the owner has been told that the UPF does not know this tunnel.
 	reported  atomic.Bool
 	offloaded atomic.Bool
@@ -47,6 +48,7 @@ type view struct {
 	only       uint8 // the QFI when there is exactly one flow, else none
 	fallback   uint8 // the default child SA, or none
 	children   []childView
+	counts     *flowCounts
 	limitOf    [gtpu.MaxQFI + 1]uint8 // index into limits
 	limits     []Rates                // the first one is the session's
 	next       *tunnelEnd             // where the session goes on, when that is not here
@@ -256,6 +258,10 @@ func (s *Session) Hold() {
 // Stats gives the session's counts.
 func (s *Session) Stats() Traffic {
 	t := s.count.read()
+	for _, c := range s.flows.Load().all {
+		f := c.read()
+		t.Add(Traffic{Uplink: f.Uplink, Downlink: f.Downlink})
+	}
 	t.Add(s.offloadTraffic())
 	return t
 }

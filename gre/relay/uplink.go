@@ -136,7 +136,7 @@ func (u *Uplink) forward(in *ipsec.Inbound) {
 	to := v.to
 	to.TOS = v.tos[p.Header.QFI]
 	out.Commit(&to, len(b))
-	s.count.uplink(1, uint64(n))
+	v.counts.uplink(p.Header.QFI, uint64(n))
 	u.packets++
 	u.bytes += uint64(n)
 }

@@ -71,6 +71,9 @@ func TestStatusPage(t *testing.T) {
 	shows("its SAs and sessions", `(d => d.includes("signalling") && d.includes("PDU session 1"))(document.getElementById("detail").innerText)`)
 	shows("live rates", `/bit\/s/.test(document.getElementById("detail").innerText) && !/^0 bit/.test(document.querySelector("#tiles .tile:nth-child(7) b").textContent)`)
 
+	shows("each flow, with its live rates", `(tr => tr && tr.cells[0].textContent === "1" && tr.cells[1].textContent === "1" && /[1-9].* bit\/s|[1-9].* kbit\/s/.test(tr.cells[4].textContent) &&
+		/[1-9].*bit\/s/.test(tr.cells[5].textContent))(document.querySelector("#flows tbody tr"))`)
+
 	for i := range 3 {
 		require.NoError(t, w.within(func(ctx context.Context) error { return u.Move(ctx, w.addr(30+i), w.addr(hostN3IWF)) }))
 		require.NoError(t, w.within(func(ctx context.Context) error { _, err := u.Arrived(ctx); return err }))

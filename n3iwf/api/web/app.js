@@ -164,10 +164,17 @@ async function showDetail() {
     s.purpose + (s.current ? "" : " (older)"), code(s.inboundSPI), code(s.outboundSPI), s.algorithms,
     s.inPackets.toLocaleString("en") + " · " + shown(rate("in" + s.inboundSPI, s.inOctets)),
     s.outPackets.toLocaleString("en") + " · " + shown(rate("out" + s.inboundSPI, s.outOctets)), number(s.dropped), number(s.moves)]))));
-  parts.push(element("h3", "PDU sessions"), table(["id", "type", "slice", "UPF", "TEID up", "TEID down", "QFIs", "uplink", "downlink", "dropped"], u.sessions.map((s) => row([
-    number(s.id), s.type, s.snssai, code(s.upf), code(s.uplinkTEID), code(s.downlinkTEID), s.flows.map((f) => f.qfi + (f.reflective ? "r" : "")).join(", "),
+  parts.push(element("h3", "PDU sessions"), table(["id", "type", "slice", "UPF", "TEID up", "TEID down", "uplink", "downlink", "dropped"], u.sessions.map((s) => row([
+    number(s.id), s.type, s.snssai, code(s.upf), code(s.uplinkTEID), code(s.downlinkTEID),
     octets(s.uplinkOctets) + " · " + shown(rate(`ul${u.id}.${s.id}`, s.uplinkOctets)), octets(s.downlinkOctets) + " · " + shown(rate(`dl${u.id}.${s.id}`, s.downlinkOctets)),
     number(s.dropped)]))));
+  // What programs in the kernel forward is counted by session only.
+  const flow = (s, f, way) => (f.counted ? octets(f[way + "Octets"]) + " · " + shown(rate(`${way}${u.id}.${s.id}.${f.qfi}`, f[way + "Octets"])) : "in the kernel");
+  const flows = table(["session", "QFI", "5QI", "kind", "uplink", "downlink"], u.sessions.flatMap((s) => s.flows.map((f) => row([
+    number(s.id), number(f.qfi), f.fiveQI ? number(f.fiveQI) : "", [f.gbr ? "GBR" : "", f.reflective ? "reflective" : ""].filter(Boolean).join(", "),
+    flow(s, f, "uplink"), flow(s, f, "downlink")]))));
+  flows.id = "flows";
+  parts.push(element("h3", "QoS flows"), flows);
   box.replaceChildren(...parts);
 }
 
