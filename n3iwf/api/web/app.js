@@ -132,7 +132,7 @@ async function showUEs() {
 
 function table(head, rows) {
   const t = element("table"), tr = element("tr");
-  for (const h of head) tr.append(element("th", h));
+  head.forEach((h, i) => tr.append(element("th", h, rows.length ? rows[0].cells[i].className : "")));
   t.append(element("thead"), element("tbody"));
   t.tHead.append(tr);
   t.tBodies[0].append(...rows);
