@@ -102,11 +102,7 @@ func (u *ue) initialUEMessage(ev eap5g.NASReceived) {
 		id := ngap.PLMNIdentity(*p)
 		plmn = &id
 	}
-	cause := ngap.RRCEstablishmentCauseMoSignalling
-	if c := ev.AN.EstablishmentCause; c != nil {
-		cause = ngap.RRCEstablishmentCause(c.NGAP())
-	}
-	request := &amfRequest{guami: guamiOf(ev.AN.GUAMI), plmn: plmn, nid: (*ngap.NID)(ev.AN.SelectedNID), cause: cause}
+	request := &amfRequest{guami: guamiOf(ev.AN.GUAMI), plmn: plmn, nid: (*ngap.NID)(ev.AN.SelectedNID), cause: establishmentCause(&ev.AN)}
 	for _, s := range ev.AN.RequestedNSSAI {
 		request.slices = append(request.slices, ngap.NewSNSSAI(s.SST, (*ngap.SD)(s.SD)))
 	}
@@ -154,6 +150,14 @@ func (u *ue) admit() bool {
 	}
 	u.admitted = true
 	return true
+}
+
+// establishmentCause is the UE's, in NGAP's values; a UE that gives none wants to signal.
+func establishmentCause(an *eap5g.AN) ngap.RRCEstablishmentCause {
+	if c := an.EstablishmentCause; c != nil {
+		return ngap.RRCEstablishmentCause(c.NGAP())
+	}
+	return ngap.RRCEstablishmentCauseMoSignalling
 }
 
 func guamiOf(g *eap5g.GUAMI) *ngap.GUAMI {

@@ -13,11 +13,12 @@ import (
 	"github.com/open-n3iwf/n3iwf/test/lab/core"
 )
 
-// TestCoreVariants runs a UE's life with AMFs that have the habits of free5GC and of Open5GS, that order IEs as nobody does, and that send IEs of
-// later releases. All of it works, and nothing of it is answered with an error.
+// TestCoreVariants runs a UE's life (registration, two PDU sessions, a move, idle and back, deregistration) with AMFs that have the habits of free5GC and of
+// Open5GS, that order IEs at random and accept a registration twice, that send IEs of later releases, and that leave out what is optional. All of it works,
+// and nothing of it is answered with an error.
 func TestCoreVariants(t *testing.T) {
 	t.Cleanup(func() { goleak.VerifyNone(t) })
-	for _, variant := range []string{"free5gc", "open5gs", "shuffled", "extended"} {
+	for _, variant := range []string{"free5gc", "open5gs", "shuffled", "extended", "minimal"} {
 		t.Run(variant, func(t *testing.T) {
 			w := prepareWorld(t, nil)
 			w.newCoreWorld(func(c *core.Config) { c.Variant = variant })
@@ -40,8 +41,19 @@ func TestCoreVariants(t *testing.T) {
 			next[*ngap.UEContextModificationResponse](h)
 			require.NoError(t, w.core.ReleaseSession(imsi(0), 2))
 			w.agree(u, 0)
+			require.NoError(t, w.within(func(ctx context.Context) error { return u.Move(ctx, w.addr(60), w.addr(hostN3IWF)) }))
 			_, err := p.Ping(w.ctx, 2)
 			require.NoError(t, err)
+			require.NoError(t, w.within(func(ctx context.Context) error {
+				_, err := u.EstablishSession(ctx, 3, "internet", nil)
+				return err
+			}))
+			require.NoError(t, w.core.ReleaseContext(imsi(0)))
+			w.idle()
+			w.until("the UE has heard", func() bool { return len(u.State().Children) == 0 })
+			require.NoError(t, w.within(u.ServiceRequest), "with both PDU sessions in one INITIAL CONTEXT SETUP REQUEST")
+			w.pinged(u, 1)
+			w.pinged(u, 3)
 			require.NoError(t, w.within(u.Deregister))
 			w.empty()
 			require.Zero(t, count[*ngap.ErrorIndication](h))

@@ -35,7 +35,8 @@ type Config struct {
 	AMFs         []AMF    `yaml:"amfs"`
 	// Retain keeps UE contexts when an N3IWF that has kept its own sets NG up again.
 	Retain bool `yaml:"retain"`
-	// Variant is whose habits the AMF has: free5gc, open5gs, shuffled (IEs in any order), extended (IEs and extensions of later releases), or none.
+	// Variant is whose habits the AMF has: free5gc, open5gs, shuffled (IEs in any order, Registration Accept twice), extended (IEs of
+	// later releases), minimal (no optional IEs), or none.
 	Variant string `yaml:"variant"`
 	// UPF is the GTP-U address, Pool the IPv4 addresses for PDU sessions.
 	UPF  string `yaml:"upf"`

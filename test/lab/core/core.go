@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net/netip"
 	"sync"
 	"time"
@@ -39,6 +40,7 @@ type Core struct {
 	nextID        ngap.AMFUENGAPID
 	watch         func(amf string, pdu *ngap.PDU)
 	alter         func(pdu []byte) [][]byte
+	seed          uint64 // of what is at random in a variant
 	reroute       *ngap.AMFSetID
 }
 
@@ -51,6 +53,10 @@ func New(cfg *Config, log *slog.Logger) (*Core, error) {
 	c := &Core{
 		cfg: cfg, net: n, log: log, mail: make(chan func(), 1024), nodes: map[string]*ranNode{}, ues: map[ngap.AMFUENGAPID]*ueContext{},
 		registrations: map[uint32]*registration{}, byIMSI: map[string]*registration{}, tunnels: map[*upf.Session]*session{},
+		seed: rand.Uint64(),
+	}
+	if cfg.Variant == variantShuffled {
+		log.Info("the order of IEs is at random", slog.Uint64("seed", c.seed))
 	}
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	c.upf, err = upf.New(upf.Options{

@@ -232,6 +232,9 @@ func (u *ueContext) setUpContext(count uint32, sessions ngap.PDUSessionResourceS
 		request.NASPDU = u.protect(u.accept())
 	}
 	u.ran.send(request)
+	if u.core.cfg.Variant == variantOpen5GS && u.service == nil {
+		u.send(networkName()) // at once, before the UE has NAS over TCP
+	}
 }
 
 // capabilities turns the NAS octets into NGAP's bitmaps.
@@ -266,7 +269,11 @@ func (u *ueContext) contextSetUp(m *ngap.InitialContextSetupResponse) {
 	case u.service != nil:
 		u.acceptService()
 	case !u.core.cfg.early():
-		u.send(u.accept())
+		accept := u.accept()
+		u.send(accept)
+		if u.core.cfg.Variant == variantShuffled {
+			u.send(accept) // as after T3550, the UE's answer being on its way
+		}
 	}
 }
 
@@ -304,6 +311,7 @@ func (r *registration) status() *nas.SessionBitmap {
 func (u *ueContext) registered() {
 	u.reg.registered = true
 	u.log.Info("registered", slog.String("imsi", u.reg.sub.imsi), slog.String("location", u.location.String()))
+	u.afterRegistration()
 }
 
 // deregister answers unless the UE is switched off, and releases the context (TS 23.502 4.12.3).

@@ -4,10 +4,13 @@ package core
 
 import (
 	"encoding/binary"
+	"hash/fnv"
 	"log/slog"
+	"math/rand/v2"
 	"slices"
 
 	"github.com/open-n3iwf/n3iwf/ngap"
+	"github.com/open-n3iwf/n3iwf/test/lab/nas"
 )
 
 // Variants of the AMF: what real ones do differently within the standard, or a little outside.
@@ -16,9 +19,10 @@ const (
 	variantOpen5GS  = "open5gs"
 	variantShuffled = "shuffled"
 	variantExtended = "extended"
+	variantMinimal  = "minimal"
 )
 
-var variants = []string{"", variantFree5GC, variantOpen5GS, variantShuffled, variantExtended}
+var variants = []string{"", variantFree5GC, variantOpen5GS, variantShuffled, variantExtended, variantMinimal}
 
 // checkVariant also sets what follows from a variant.
 func (n *network) checkVariant(c *Config) error {
@@ -103,14 +107,60 @@ func (c *Core) transferOr(t *ngap.PDUSessionResourceSetupRequestTransfer, otherw
 func (c *Core) dress(pdu []byte) []byte {
 	switch c.cfg.Variant {
 	case variantShuffled:
-		return RewriteIEs(pdu, func(ies []IE) []IE { slices.Reverse(ies); return ies })
-	case variantExtended:
+		h := fnv.New64a()
+		_, _ = h.Write(pdu) // never fails
+		order := rand.New(rand.NewPCG(c.seed, h.Sum64()))
 		return RewriteIEs(pdu, func(ies []IE) []IE {
-			unknown := IE{ID: 60001, Criticality: 1, Value: []byte{1, 2, 3}} // ignore
-			return append(append([]IE{unknown}, ies...), IE{ID: 60002, Criticality: 1, Value: make([]byte, 200)})
+			order.Shuffle(len(ies), func(i, j int) { ies[i], ies[j] = ies[j], ies[i] })
+			return ies
 		})
+	case variantExtended:
+		later := []uint16{60002}
+		if pdu[1] == byte(ngap.ProcedureInitialContextSetup) {
+			// ProSe, QMC, A2X, Partially Allowed NSSAI, Extended Old AMF, AMF UE NGAP ID 2 ... (TS 38.413 19.2 9.2.2.1)
+			later = append(later, 326, 328, 345, 346, 347, 367, 373, 374, 375, 376, 377, 378, 400, 414, 430, 443, 450)
+		}
+		return RewriteIEs(pdu, func(ies []IE) []IE {
+			ies = append([]IE{{ID: 60001, Criticality: 1, Value: []byte{1, 2, 3}}}, ies...) // ignore
+			for _, id := range later {
+				ies = append(ies, IE{ID: id, Criticality: 1, Value: make([]byte, 200)})
+			}
+			return ies
+		})
+	case variantMinimal:
+		return RewriteIEs(pdu, func(ies []IE) []IE { return mandatoryIEs(pdu, ies) })
 	}
 	return pdu
+}
+
+// mandatoryIEs leaves out what a receiver can do without, other than what the message is for: NAS, PDU sessions with the UE-AMBR, a new name of the UE.
+func mandatoryIEs(pdu []byte, ies []IE) []IE {
+	purpose := []uint16{38, 71, 40, 162}
+	if slices.ContainsFunc(ies, func(ie IE) bool { return ie.ID == 71 }) {
+		purpose = append(purpose, 110)
+	}
+	return slices.DeleteFunc(slices.Clone(ies), func(ie IE) bool {
+		if slices.Contains(purpose, ie.ID) {
+			return false
+		}
+		rest := slices.DeleteFunc(slices.Clone(ies), func(o IE) bool { return o.ID == ie.ID })
+		p, err := ngap.Decode(RewriteIEs(pdu, func([]IE) []IE { return rest }))
+		return err == nil && len(p.Issues) == 0
+	})
+}
+
+// afterRegistration is what the AMF of the variant says behind Registration Complete: free5GC's always names the network and its time.
+func (u *ueContext) afterRegistration() {
+	if u.core.cfg.Variant == variantFree5GC {
+		u.send(networkName())
+	}
+}
+
+// networkName is a Configuration Update Command that is not to be answered.
+func networkName() *nas.ConfigurationUpdateCommand {
+	return &nas.ConfigurationUpdateCommand{
+		FullName: []byte{0x86, 0xec, 0xb0, 0xb8, 0x76, 0x1e, 0x03}, LocalTimeZone: new(uint8(0)), UniversalTime: &[7]byte{0x62, 0x11, 0x12, 0x21, 0x51, 0x04, 0}, DaylightSaving: new(uint8(0)),
+	}
 }
 
 // IE is a protocol IE as it stands in a message. Criticality is 0 for reject, 1 for ignore, 2 for notify.

@@ -90,6 +90,10 @@ func (u *UE) downlinkNAS(pdu []byte) {
 	}
 	switch m := m.(type) {
 	case *nas.RegistrationAccept:
+		if u.waiters.registered == nil && slices.Equal(u.guti, m.GUTI) { // once more: the network has not heard the answer (TS 24.501 5.5.1.2.8)
+			u.sendNAS(&nas.RegistrationComplete{})
+			return
+		}
 		u.guti = m.GUTI
 		u.keepSessions(m.SessionStatus)
 		u.sendNAS(&nas.RegistrationComplete{})
