@@ -126,7 +126,11 @@ func TestCommandsInSentences(t *testing.T) {
 		if filepath.Base(page) == "nwulab.md" {
 			all := ""
 			for _, command := range strings.Fields("ue core load conformance relay demo") {
-				all += help("nwulab", command)
+				text := help("nwulab", command)
+				all += text
+				for _, m := range regexp.MustCompile(`(?m)^ .*?(--[a-z][a-z0-9-]*)`).FindAllStringSubmatch(text, -1) {
+					require.True(t, m[1] == "--help" || m[1] == "--config" || strings.Contains(string(b), m[1]), "%s does not tell of %s of nwulab %s", page, m[1], command)
+				}
 			}
 			for _, m := range lone.FindAllStringSubmatch(text, -1) {
 				require.Regexp(t, `(?m)\s`+m[1]+`\b`, all, "%s names %s", page, m[1])
