@@ -25,11 +25,9 @@ import (
 const boot = `
 set -euo pipefail
 mount --make-rprivate /
-mkdir -p /tmp/n3iwf-lab
-mount --bind "$LAB" /tmp/n3iwf-lab
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p /run/cgroup /run/lab /run/etc/upper /run/etc/work
-mount --move /tmp/n3iwf-lab /run/lab
+mount --bind "$LAB" /run/lab
 mount -t cgroup2 cgroup2 /run/cgroup
 own=/run/cgroup$(sed -n 's/^0:://p' /proc/self/cgroup)
 cgroup=$(mktemp -d "$own/n3iwf-XXXXXXXX")
@@ -49,7 +47,7 @@ mount -t cgroup2 cgroup2 /sys/fs/cgroup
 export container=lab SYSTEMD_UNIT_PATH=/run/lab/units
 exec /lib/systemd/systemd --system --unit=check.target --log-target=console --show-status=false' || result=$?
 echo $$ > "$own/cgroup.procs"
-find "$cgroup" -depth -type d -exec rmdir {} \;
+find "$cgroup" -depth -type d -exec rmdir {} \; || true
 exit $result
 `
 
