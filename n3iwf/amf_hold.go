@@ -54,7 +54,7 @@ func (u *ue) amfLost() {
 		u.ng.amf.ended(u.ng, u.logicalConnection())
 		u.unbind()
 		u.setup, u.batches = nil, nil
-		u.endIKE()
+		u.endAnswering()
 		return
 	}
 	h := &hold{since: time.Now()}
@@ -75,8 +75,7 @@ func (u *ue) loseAMF() {
 	u.held = nil
 	u.unbind()
 	u.setup, u.batches = nil, nil
-	u.clearGuard()
-	u.endIKE()
+	u.endAnswering()
 }
 
 // ended remembers a UE that has ended while the AMF was away, so that an AMF that comes back with its contexts is told; at once when it has come back

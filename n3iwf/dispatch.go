@@ -73,6 +73,7 @@ func (ng *ngConnection) toUE(ranID uint32, amfID *ngap.AMFUENGAPID, pdu *ngap.PD
 		case u == nil || u.ng != ng || u.released:
 			if !isError {
 				ng.unknownUE(amfID, &id, ngap.CauseRadioNetworkUnknownLocalUENGAPID, via)
+				ng.dropRemote(amfID)
 			}
 			return
 		}
@@ -113,6 +114,24 @@ func (ng *ngConnection) unknownUE(amfID *ngap.AMFUENGAPID, ranID *ngap.RANUENGAP
 	cause := why.Cause()
 	ng.amf.log.Warn("NGAP message for a UE that is not here", ueAttr(ranID), slog.String("cause", cause.String()))
 	ng.answer(via, &ngap.ErrorIndication{AMFUENGAPID: amfID, RANUENGAPID: ranID, Cause: &cause})
+}
+
+// dropRemote ends the UE that the AMF's id names, when the AMF has named it together with an id that is nobody's here: the AMF, which is told, drops what it
+// has under that id (TS 38.413 10.6).
+func (ng *ngConnection) dropRemote(amfID *ngap.AMFUENGAPID) {
+	if amfID == nil {
+		return
+	}
+	ranID, ok := ng.ranID(*amfID)
+	if !ok {
+		return
+	}
+	o := ng.amf.nf.ownerOfRAN(ranID)
+	o.mail.post(func() {
+		if u := o.byRANID[ranID]; u != nil && u.ng == ng && u.amfID != nil && *u.amfID == *amfID && !u.released {
+			o.guarded(u, u.loseAMF)
+		}
+	})
 }
 
 // errorIndication: the AMF did not understand something. What is about a UE goes to it.

@@ -250,7 +250,11 @@ func (u *ue) authorize(ev ikev2.AuthRequest) {
 		u.trace.fail(t.String())
 		u.contextSetupFailed(ngap.CauseRadioNetworkFailureInRadioInterfaceProcedure.Cause())
 	}
-	if ev.Config == nil {
+	switch {
+	case u.released: // meanwhile, or its AMF is lost
+		reject(message.TEMPORARY_FAILURE)
+		return
+	case ev.Config == nil:
 		reject(message.FAILED_CP_REQUIRED)
 		return
 	}
@@ -329,6 +333,10 @@ func (u *ue) established(ev ikev2.Established) {
 	u.nf.counters.Handshakes.Observe(time.Since(u.since))
 	u.nf.publish(LiveEvent{Kind: LiveRegistered, UE: u.ranID, AMF: u.amfName(), To: u.path.Remote.String()})
 	u.log.Info("UE authenticated", slog.String("path", u.path.String()), slog.Bool("mobike", ev.MOBIKE), slog.Duration("after", time.Since(u.since)))
+	if u.released {
+		u.endIKE()
+		return
+	}
 	u.correctAddresses()
 	u.watchInactivity()
 	u.setGuard(u.nf.live().Timers.NASConnection, guardNAS, func() {

@@ -69,8 +69,7 @@ func (u *ue) releaseCommand(cause ngap.Cause) {
 		// A NAS reject is on its way in EAP-5G; the UE answers it, and then the method fails.
 		u.continueEAP()
 	default:
-		u.clearGuard() // UE CONTEXT RELEASE COMMAND is here
-		u.endIKE()
+		u.endAnswering()
 	}
 }
 
@@ -96,6 +95,16 @@ func (u *ue) endIKE() {
 		u.state = stateReleasing
 	}
 	u.apply(u.session.Delete(time.Now()))
+}
+
+// endAnswering ends the IKE SA of a UE that its AMF does not know any more. One that is still registering and whose next IKE_AUTH request is on its way, the
+// answer to EAP-5G or its AUTH, gets the refusal as the response to that, as there is no other message that could bring it; what guards that request stays.
+func (u *ue) endAnswering() {
+	if u.state == stateEAP && u.eap != nil && !u.eap.CanSend() || u.state == stateKeyed {
+		return
+	}
+	u.clearGuard()
+	u.endIKE()
 }
 
 // abandon drops a UE whose state cannot be trusted any more.

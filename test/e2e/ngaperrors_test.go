@@ -7,67 +7,124 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/open-n3iwf/n3iwf/config"
 	"github.com/open-n3iwf/n3iwf/n3iwf"
 	"github.com/open-n3iwf/n3iwf/ngap"
 	"github.com/open-n3iwf/n3iwf/ngap/aper"
 	"github.com/open-n3iwf/n3iwf/test/lab/core"
 )
 
-// TestMissingElements takes each IE in turn from each message that an AMF sends during a UE's life: whatever follows, in the end nobody holds anything
-// of the UE. An IE of criticality reject is never passed over in silence.
+// omission is an IE that is left out of a message of the AMF.
+type omission struct {
+	mu     sync.Mutex
+	what   string // message and IE; empty: nothing is left to leave out
+	code   ngap.ProcedureCode
+	needed bool // it must be there, and its criticality is reject
+}
+
+func (o *omission) is() (what string, code ngap.ProcedureCode, needed bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.what, o.code, o.needed
+}
+
+// omitNext leaves the first IE out that is not done yet, once.
+func (w *world) omitNext(done map[string]bool) *omission {
+	o := &omission{}
+	w.core.Alter(func(pdu []byte) [][]byte {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		p, err := ngap.Decode(pdu)
+		if err != nil || o.what != "" {
+			return [][]byte{pdu}
+		}
+		return [][]byte{core.RewriteIEs(pdu, func(ies []core.IE) []core.IE {
+			for i, ie := range ies {
+				key := fmt.Sprintf("%s without %s", p.Name(), ngap.ProtocolIEID(ie.ID))
+				if done[key] {
+					continue
+				}
+				done[key], o.what, o.code = true, key, p.ProcedureCode
+				without := slices.Delete(slices.Clone(ies), i, i+1)
+				probe, _ := ngap.Decode(core.RewriteIEs(pdu, func([]core.IE) []core.IE { return without }))
+				o.needed = probe != nil && ie.Criticality == uint8(aper.Reject) && probe.Missing(ngap.ProtocolIEID(ie.ID))
+				return without
+			}
+			return ies
+		})}
+	})
+	return o
+}
+
+// TestMissingElements takes each IE in turn from each message that an AMF sends during a UE's life. An IE that must be there and whose criticality is
+// reject is never passed over in silence; without any other one the UE's life goes on. After it UE, N3IWF and core agree on what there is of the UE,
+// which may wait for what was lost, and when it is released, nobody holds anything of it.
 func TestMissingElements(t *testing.T) {
 	t.Cleanup(func() { goleak.VerifyNone(t) })
-	w := prepareWorld(t, impatient)
+	w := prepareWorld(t, func(c *config.Config) { c.Timers.Release = 200 * time.Millisecond })
 	w.newCoreWorld(func(*core.Config) {})
 	h := listen(w)
-	lives, done := 0, map[string]bool{}
+	done := map[string]bool{}
+	mandatory, optional := 0, 0
 	for {
-		var cut string
-		var code ngap.ProcedureCode
-		var mandatory bool
-		w.core.Alter(func(pdu []byte) [][]byte {
-			p, err := ngap.Decode(pdu)
-			if err != nil || cut != "" {
-				return [][]byte{pdu}
-			}
-			return [][]byte{core.RewriteIEs(pdu, func(ies []core.IE) []core.IE {
-				for i, ie := range ies {
-					key := fmt.Sprintf("%s without %s", p.Name(), ngap.ProtocolIEID(ie.ID))
-					if done[key] {
-						continue
-					}
-					done[key], cut, code = true, key, p.ProcedureCode
-					without := slices.Delete(slices.Clone(ies), i, i+1)
-					probe, _ := ngap.Decode(core.RewriteIEs(pdu, func([]core.IE) []core.IE { return without }))
-					mandatory = probe != nil && ie.Criticality == uint8(aper.Reject) && probe.Missing(ngap.ProtocolIEID(ie.ID))
-					return without
-				}
-				return ies
-			})}
-		})
+		o := w.omitNext(done)
 		h.mu.Lock()
 		h.pdus, h.from = nil, nil
 		h.mu.Unlock()
-		came := w.life(lives % 38)
+		ctx, cancel := context.WithCancel(w.ctx)
+		var waiting sync.WaitGroup
+		waiting.Go(func() { // the UE would wait for what it does not get
+			defer cancel()
+			w.waitFor(ctx, func() bool {
+				cut, code, _ := o.is()
+				return reported(h, code) || cut == commandWithoutNAS && count[*ngap.PDUSessionResourceReleaseResponse](h) > 0
+			})
+		})
+		u, came := w.life(ctx, (mandatory+optional)%38, "an IE left out")
+		cancel()
+		waiting.Wait()
 		w.core.Alter(nil)
+		cut, code, needed := o.is()
+		switch {
+		case cut == "":
+		case cut == commandWithoutNAS: // which the UE's NAS would have had the end of its PDU session from
+			optional++
+			require.Equal(t, "session", came)
+			w.settled(u, cut, 1)
+			require.Zero(t, w.nf.Status().PDUSessions)
+		case needed:
+			mandatory++
+			w.until("an answer to "+cut, func() bool { return reported(h, code) })
+			if s := w.nf.Status(); s.ChildSAs > 0 || s.UEs == 0 {
+				w.settled(u, cut)
+			} else { // it is registering still, for N3IWF and core
+				require.Equal(t, w.connected(), s.UEs, cut)
+			}
+		default:
+			optional++
+			require.Equal(t, "deregistered", came, cut)
+		}
+		w.releaseAll()
+		w.forgotten("a UE with " + cut + ", which came to " + came)
+		require.NoError(t, u.Close())
 		if cut == "" {
 			break // all are done
 		}
-		lives++
-		w.forgotten("a UE with " + cut + ", which came to " + came)
-		if mandatory {
-			w.until("an answer to "+cut, func() bool { return reported(h, code) })
-		}
 	}
-	t.Logf("%d IEs", lives)
-	require.GreaterOrEqual(t, lives, 20)
-	require.Equal(t, "deregistered", w.life(39))
+	t.Logf("%d IEs that must be there, %d others", mandatory, optional)
+	require.GreaterOrEqual(t, mandatory, 12)
+	require.GreaterOrEqual(t, optional, 2)
 }
+
+const commandWithoutNAS = "PDUSessionResourceReleaseCommand without NAS-PDU"
 
 // reported tells whether the N3IWF complained about a message of the procedure.
 func reported(h *heard, code ngap.ProcedureCode) bool {
@@ -233,33 +290,69 @@ func TestFullLists(t *testing.T) {
 	w.empty()
 }
 
-// TestAssociationLostAnywhere loses the association before each message of the AMF in a UE's life, with an AMF that keeps its contexts and with one that
-// does not. Afterwards both ends agree, and the next UE is served.
+// TestAssociationLostAnywhere loses the association with each message of a UE's life: of the AMF, which is lost with it, and of the N3IWF, which the AMF still
+// gets; with an AMF that keeps its contexts and with one that does not. Afterwards UE, N3IWF and core agree on what the UE has, or that it is gone, and the next UE is served.
 func TestAssociationLostAnywhere(t *testing.T) {
 	t.Cleanup(func() { goleak.VerifyNone(t) })
 	for _, retain := range []bool{false, true} {
 		t.Run(fmt.Sprintf("contexts kept %t", retain), func(t *testing.T) {
 			w := prepareWorld(t, impatient)
 			w.newCoreWorld(func(c *core.Config) { c.Retain = retain })
-			for step := 1; step <= 9; step++ {
-				at := 0
-				w.core.Alter(func(pdu []byte) [][]byte {
-					if _, _, ok := ueIDs(pdu); !ok {
-						return [][]byte{pdu}
+			lives := 0
+			for _, uplink := range []bool{false, true} {
+				for step := 1; ; step++ {
+					lost := w.loseAt(step, uplink)
+					what := fmt.Sprintf("the association lost with message %d, uplink %t", step, uplink)
+					ctx, cancel := context.WithTimeout(w.ctx, 300*time.Millisecond) // the UE waits for what is lost
+					u, came := w.life(ctx, lives%39, what)
+					cancel()
+					lives++
+					w.core.Alter(nil)
+					w.core.Watch(nil)
+					w.until("NG Setup", func() bool { return w.nf.Status().AMFs == 1 })
+					w.settled(u, came+", with "+what)
+					w.releaseAll()
+					w.forgotten("a UE with " + what)
+					require.NoError(t, u.Close())
+					if !lost.Load() {
+						require.Greater(t, step, 8, "a UE's life has more messages")
+						break
 					}
-					if at++; at == step {
-						go w.core.Drop(amfName, netip.Addr{}) // from outside, as this is the core's goroutine
-						return nil                            // the message is lost with it
-					}
-					return [][]byte{pdu}
-				})
-				came := w.life(step)
-				w.core.Alter(nil)
-				w.forgotten(fmt.Sprintf("a UE that lost its AMF before message %d, and came to %s", step, came))
-				w.until("NG Setup", func() bool { return w.nf.Status().AMFs == 1 })
+				}
 			}
+			t.Logf("%d lives", lives)
 			require.NoError(t, w.within(func(ctx context.Context) error { return w.ue(39).Register(ctx) }))
 			require.Equal(t, 1, w.nf.Status().UEs)
 		})
 	}
+}
+
+// loseAt drops the association when the n-th message about a UE is sent by the core, which loses it, or has come to it.
+func (w *world) loseAt(n int, uplink bool) *atomic.Bool {
+	at, lost := 0, &atomic.Bool{}
+	drop := func(aboutUE bool) bool {
+		if !aboutUE || lost.Load() {
+			return false
+		}
+		if at++; at != n {
+			return false
+		}
+		lost.Store(true)
+		go w.core.Drop(amfName, netip.Addr{}) // from outside, as this is the core's goroutine
+		return true
+	}
+	if uplink {
+		w.core.Watch(func(_ string, pdu *ngap.PDU) {
+			_, ran := ngap.UEIDs(pdu.Message)
+			drop(ran != nil)
+		})
+		return lost
+	}
+	w.core.Alter(func(pdu []byte) [][]byte {
+		if _, _, ok := ueIDs(pdu); drop(ok) {
+			return nil
+		}
+		return [][]byte{pdu}
+	})
+	return lost
 }

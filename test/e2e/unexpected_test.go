@@ -3,9 +3,10 @@
 package e2e
 
 import (
-	"context"
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -15,7 +16,6 @@ import (
 	"github.com/open-n3iwf/n3iwf/config"
 	"github.com/open-n3iwf/n3iwf/ngap"
 	"github.com/open-n3iwf/n3iwf/test/lab/core"
-	"github.com/open-n3iwf/n3iwf/test/lab/ue"
 )
 
 // impatient is a configuration whose waits for others are short, as these tests make others fail.
@@ -23,47 +23,6 @@ func impatient(c *config.Config) {
 	c.NWu.IKE.Liveness.Period, c.NWu.IKE.Retransmission.Initial = 300*time.Millisecond, 60*time.Millisecond
 	t := &c.Timers
 	t.EAPStep, t.AMFAnswer, t.ContextSetup, t.NASConnection, t.ChildSetup, t.Release = time.Second, time.Second, time.Second, time.Second, time.Second, 200*time.Millisecond
-}
-
-// life lets a UE register, have a PDU session and go. It may fail anywhere; the function tells how far it came. After it nobody may know the UE.
-func (w *world) life(i int) (came string) {
-	w.t.Helper()
-	u, err := ue.New(w.options(i))
-	require.NoError(w.t, err)
-	ctx, cancel := context.WithTimeout(w.ctx, 700*time.Millisecond)
-	defer cancel()
-	steps := []struct {
-		name string
-		run  func() error
-	}{
-		{"registered", func() error { return u.Register(ctx) }},
-		{"session", func() error {
-			_, err := u.EstablishSession(ctx, 1, "internet", nil)
-			return err
-		}},
-		{"released", func() error { return u.ReleaseSession(ctx, 1) }},
-		{"deregistered", func() error { return u.Deregister(ctx) }},
-	}
-	came = "nothing"
-	for _, s := range steps {
-		if err := s.run(); err != nil {
-			w.log.Info("life ended early", "after", came, "error", err)
-			break
-		}
-		came = s.name
-	}
-	require.NoError(w.t, u.Close())
-	return came
-}
-
-// forgotten waits until nobody has anything of any UE that would need the other side. A core that lost track is told to give up what it has, as an
-// operator would.
-func (w *world) forgotten(what string) {
-	w.t.Helper()
-	w.until("the end of "+what, func() bool {
-		s := w.nf.Status()
-		return s.UEs == 0 && s.ChildSAs == 0 && s.PDUSessions == 0 && s.InnerAddresses == 0 && s.N3.Sessions == 0 && s.NAS.Connections == 0 && w.connected() == 0
-	})
 }
 
 // ueIDs are the ids of a downlink message about a UE.
@@ -82,7 +41,7 @@ func ueIDs(pdu []byte) (amf ngap.AMFUENGAPID, ran ngap.RANUENGAPID, ok bool) {
 // unexpected are messages of an AMF, right by themselves.
 func unexpected(t *testing.T, w *world) map[string]func(amf ngap.AMFUENGAPID, ran ngap.RANUENGAPID) ngap.Message {
 	type ids = func(ngap.AMFUENGAPID, ngap.RANUENGAPID) ngap.Message
-	item := setupItem(t, w, 9)
+	item := setupItem(t, w, fakeSession)
 	modify, err := ngap.EncodeTransfer(&ngap.PDUSessionResourceModifyRequestTransfer{})
 	require.NoError(t, err)
 	release, err := ngap.EncodeTransfer(&ngap.PDUSessionResourceReleaseCommandTransfer{Cause: ngap.CauseNasNormalRelease.Cause()})
@@ -101,7 +60,7 @@ func unexpected(t *testing.T, w *world) map[string]func(amf ngap.AMFUENGAPID, ra
 		"InitialContextSetupRequest without UE-AMBR": func(a ngap.AMFUENGAPID, r ngap.RANUENGAPID) ngap.Message {
 			return &ngap.InitialContextSetupRequest{
 				AMFUENGAPID: a, RANUENGAPID: r, GUAMI: guami(t, "cafe00"), AllowedNSSAI: ngap.AllowedNSSAI{{SNSSAI: ngap.NewSNSSAI(1, nil)}},
-				PDUSessionResourceSetupListCxtReq: ngap.PDUSessionResourceSetupListCxtReq{{PDUSessionID: 9, SNSSAI: item.SNSSAI, PDUSessionResourceSetupRequestTransfer: item.PDUSessionResourceSetupRequestTransfer}},
+				PDUSessionResourceSetupListCxtReq: ngap.PDUSessionResourceSetupListCxtReq{{PDUSessionID: fakeSession, SNSSAI: item.SNSSAI, PDUSessionResourceSetupRequestTransfer: item.PDUSessionResourceSetupRequestTransfer}},
 			}
 		},
 		"UEContextModificationRequest": func(a ngap.AMFUENGAPID, r ngap.RANUENGAPID) ngap.Message {
@@ -115,7 +74,7 @@ func unexpected(t *testing.T, w *world) map[string]func(amf ngap.AMFUENGAPID, ra
 		},
 		"PDUSessionResourceModifyRequest": func(a ngap.AMFUENGAPID, r ngap.RANUENGAPID) ngap.Message {
 			return &ngap.PDUSessionResourceModifyRequest{AMFUENGAPID: a, RANUENGAPID: r, PDUSessionResourceModifyListModReq: ngap.PDUSessionResourceModifyListModReq{
-				{PDUSessionID: 1, PDUSessionResourceModifyRequestTransfer: modify}, {PDUSessionID: 1, PDUSessionResourceModifyRequestTransfer: modify}, {PDUSessionID: 9, PDUSessionResourceModifyRequestTransfer: nil},
+				{PDUSessionID: 1, PDUSessionResourceModifyRequestTransfer: modify}, {PDUSessionID: 1, PDUSessionResourceModifyRequestTransfer: modify}, {PDUSessionID: fakeSession, PDUSessionResourceModifyRequestTransfer: nil},
 			}}
 		},
 		"PDUSessionResourceReleaseCommand": func(a ngap.AMFUENGAPID, r ngap.RANUENGAPID) ngap.Message {
@@ -161,47 +120,92 @@ func unexpected(t *testing.T, w *world) map[string]func(amf ngap.AMFUENGAPID, ra
 	}
 }
 
-// TestUnexpectedMessages sends each message of an AMF before each message of a UE's life, and each message of that life twice. Whatever the UE makes
-// of it, in the end nobody has a context of it, and the next UE is served.
+// ends says before which messages of the AMF in a UE's life the N3IWF must give the UE up when the AMF says this instead of what it should; it must not
+// otherwise. The messages are 1, 2 in EAP-5G, 3 the context set-up, 4 Registration Accept, 5 and 6 set-up and release of the PDU session, 7 Deregistration
+// Accept, 8 UE CONTEXT RELEASE COMMAND.
+var ends = map[string]struct {
+	before []int
+	why    string
+}{
+	"InitialContextSetupRequest":                 {[]int{1, 2, 3}, "the key is another one than the UE's, so that it does not authenticate"},
+	"InitialContextSetupRequest without UE-AMBR": {[]int{1, 2, 3, 4, 5, 6}, "TS 38.413 8.3.1.4: the failure makes the AMF release the UE"},
+	"UEContextReleaseCommand":                    {[]int{1, 2, 3, 4, 5, 6}, "that is what it says"},
+	"RerouteNASRequest":                          {[]int{1, 2, 3}, "TS 38.413 8.6.5: there is no AMF of the set"},
+	"ErrorIndication that knows no UE":           {[]int{1, 2, 3, 4, 5, 6}, "TS 38.413 10.6: the AMF has dropped it"},
+	"another AMF-UE-NGAP-ID":                     {[]int{1, 2, 3, 4, 5, 6}, "TS 38.413 10.6: both ends drop it"},
+	"another RAN-UE-NGAP-ID":                     {[]int{1, 2, 3, 4, 5, 6}, "TS 38.413 10.6: both ends drop it"},
+}
+
+// TestUnexpectedMessages sends each message of an AMF before each message of a UE's life, and each message of that life twice. The UE lives on, or ends,
+// as the standard says of that message at that moment; at each step of its life UE, N3IWF and core agree on what it has, and when it ends, nobody has
+// anything of it.
 func TestUnexpectedMessages(t *testing.T) {
 	t.Cleanup(func() { goleak.VerifyNone(t) })
-	w := prepareWorld(t, impatient)
-	w.newCoreWorld(func(*core.Config) {})
-	messages := unexpected(t, w)
-	messages["the same twice"] = nil
-	lives, whole, at := 0, 0, 0
-	for name, message := range messages {
-		for step := 1; step <= 9; step++ {
-			at = 0
-			w.core.Alter(func(pdu []byte) [][]byte {
-				amf, ran, ok := ueIDs(pdu)
-				if !ok {
-					return [][]byte{pdu}
-				}
-				if at++; at != step {
-					return [][]byte{pdu}
-				}
-				if message == nil {
-					return [][]byte{pdu, pdu}
-				}
-				b, err := ngap.Encode(message(amf, ran))
-				if err != nil {
-					return [][]byte{pdu}
-				}
-				return [][]byte{b, pdu}
-			})
-			came := w.life(lives % 40)
-			w.core.Alter(nil)
-			lives++
-			if came == "deregistered" {
-				whole++
+	for _, survives := range []bool{true, false} {
+		t.Run(fmt.Sprintf("survives %t", survives), func(t *testing.T) {
+			change := impatient // as something has to give up
+			if survives {
+				change = nil
 			}
-			w.forgotten(fmt.Sprintf("a UE after %q before message %d, which came to %s", name, step, came))
-		}
+			w := prepareWorld(t, change)
+			w.newCoreWorld(func(*core.Config) {})
+			messages := unexpected(t, w)
+			messages["the same twice"] = nil
+			lives := 0
+			for _, name := range slices.Sorted(maps.Keys(messages)) {
+				for step := 1; step <= 8; step++ {
+					if slices.Contains(ends[name].before, step) == survives {
+						continue
+					}
+					lives++
+					w.disturb(messages[name], step)
+					what := fmt.Sprintf("%q before message %d", name, step)
+					u, came := w.life(w.ctx, lives%40, what, fakeSession)
+					w.core.Alter(nil)
+					if survives {
+						require.Equal(t, "deregistered", came, "%s must not end the UE", what)
+					} else {
+						// Its last step can be cut short by the end of the IKE SA; the core has not heard of it then.
+						idle := slices.ContainsFunc(w.core.State().Idle, func(s core.UEState) bool { return s.IMSI == imsi(lives%40) })
+						require.True(t, came != "deregistered" || idle, "%s must end the UE: %s", what, ends[name].why)
+					}
+					w.forgotten("a UE after " + what)
+					require.Empty(t, u.State().Children, what)
+					require.NoError(t, u.Close())
+				}
+			}
+			t.Logf("%d lives", lives)
+			u, came := w.life(w.ctx, 39, "the next UE")
+			require.Equal(t, "deregistered", came)
+			require.NoError(t, u.Close())
+			w.noUEs() // of some only the context went: they are idle, registered still
+		})
 	}
-	t.Logf("%d lives, %d of them whole", lives, whole)
-	require.Equal(t, "deregistered", w.life(39))
-	w.noUEs() // of some only the context went: they are idle, registered still
+}
+
+// fakeSession is a PDU session that only the AMF of an unexpected message knows.
+const fakeSession = 9
+
+// disturb has a message sent before the AMF's n-th one about a UE; without a message, that one is sent twice.
+func (w *world) disturb(message func(ngap.AMFUENGAPID, ngap.RANUENGAPID) ngap.Message, n int) {
+	at := 0
+	w.core.Alter(func(pdu []byte) [][]byte {
+		amf, ran, ok := ueIDs(pdu)
+		if !ok {
+			return [][]byte{pdu}
+		}
+		if at++; at != n {
+			return [][]byte{pdu}
+		}
+		if message == nil {
+			return [][]byte{pdu, pdu}
+		}
+		b, err := ngap.Encode(message(amf, ran))
+		if err != nil {
+			return [][]byte{pdu}
+		}
+		return [][]byte{b, pdu}
+	})
 }
 
 func (w *world) addrPort() netip.AddrPort { return netip.AddrPortFrom(w.addr(hostN3IWF), w.ikePort()) }

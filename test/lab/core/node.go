@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/open-n3iwf/n3iwf/ngap"
+	"github.com/open-n3iwf/n3iwf/test/lab/nas"
 )
 
 // ranNode is an NG-RAN node as TS 23.501 5.21.1 sees it: one NG interface over one TNL association or several, of which each UE is bound to one.
@@ -40,6 +41,39 @@ func (g *ran) rejoin(id ngap.GlobalRANNodeID) {
 	for _, u := range g.core.ues {
 		if u.node == g.node {
 			u.ran = g
+		}
+	}
+}
+
+// resolve ends the procedures about UEs that were under way when the last association went: request or answer may be lost with it.
+func (g *ran) resolve() {
+	for _, u := range g.core.ues {
+		if u.ran != g {
+			continue
+		}
+		switch u.phase {
+		case phaseReleasing:
+			u.sendRelease()
+		case phaseContext:
+			u.release(ngap.CauseNasUnspecified.Cause())
+		case phaseConnected:
+			u.resolveSessions()
+		}
+	}
+}
+
+// resolveSessions releases what may or may not be there.
+func (u *ueContext) resolveSessions() {
+	if u.reg == nil || u.reg.ue != u {
+		return
+	}
+	for _, s := range u.reg.sessions {
+		switch {
+		case s.keep: // by the UE's session at another access
+			u.releaseResources(s, nil)
+		case s.releasing, s.settingUp:
+			s.releasing = false
+			u.releaseSession(s.id, 0, nas.SMCauseRegularDeactivation)
 		}
 	}
 }

@@ -181,6 +181,9 @@ func (g *ran) setup(m *ngap.NGSetupRequest) {
 		response.UERetentionInformation = new(ngap.UERetentionInformationUesRetained)
 	}
 	g.send(response)
+	if retained {
+		g.resolve()
+	}
 }
 
 // update answers RAN CONFIGURATION UPDATE (TS 38.413 8.7.2). As the first message of an association it names the node that this one belongs to.

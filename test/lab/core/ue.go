@@ -39,6 +39,7 @@ type ueContext struct {
 	ranID    ngap.RANUENGAPID
 	renamed  ngap.AMFUENGAPID // asked of the N3IWF; 0: nothing
 	phase    phase
+	ending   ngap.Cause // of phaseReleasing
 	location netip.AddrPort
 	tai      *ngap.TAI   // nil: the N3IWF gave none
 	timer    *time.Timer // guards what the N3IWF or the UE must answer
@@ -158,13 +159,17 @@ func (u *ueContext) release(cause ngap.Cause) {
 	if u.phase == phaseReleasing {
 		return
 	}
-	u.phase = phaseReleasing
-	u.ran.send(&ngap.UEContextReleaseCommand{
-		UENGAPIDs: ngap.UENGAPIDs{UENGAPIDPair: &ngap.UENGAPIDPair{AMFUENGAPID: u.amfID, RANUENGAPID: u.ranID}}, Cause: cause,
-	})
+	u.phase, u.ending = phaseReleasing, cause
+	u.sendRelease()
 	u.guard(releasePatience, func() {
 		u.log.Warn("the N3IWF does not complete the release of the UE context")
 		u.gone()
+	})
+}
+
+func (u *ueContext) sendRelease() {
+	u.ran.send(&ngap.UEContextReleaseCommand{
+		UENGAPIDs: ngap.UENGAPIDs{UENGAPIDPair: &ngap.UENGAPIDPair{AMFUENGAPID: u.amfID, RANUENGAPID: u.ranID}}, Cause: u.ending,
 	})
 }
 

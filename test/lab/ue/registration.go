@@ -199,6 +199,9 @@ func (u *UE) answerNAS(pdu []byte) ([]byte, error) {
 	case *nas.SecurityModeCommand:
 		u.o.Step("EAP-5G round: security mode")
 		return u.securityMode(pdu, m)
+	case *nas.MMStatus:
+		u.log.Warn("5GMM status", slog.String("cause", m.Cause.String()))
+		return nil, nil // EAP wants an answer, NAS has none
 	case *nas.AuthenticationReject:
 		return nil, errors.New("the network rejected the authentication; check K and OPc")
 	case *nas.ServiceReject:
