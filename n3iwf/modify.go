@@ -146,7 +146,7 @@ func (s *pduSession) modifyFault(f ngap.QosFlowAddOrModifyRequestItem, t *ngap.P
 	case q == nil:
 		return ngap.Cause{}, false
 	}
-	if cause, bad := flowFault(ngap.QosFlowSetupRequestItem{QosFlowIdentifier: f.QosFlowIdentifier, QosFlowLevelQosParameters: *q}); bad {
+	if cause, bad := flowFault(q); bad {
 		return cause, true
 	}
 	if q.GBRQosInformation == nil && !s.ambr && t.PDUSessionAggregateMaximumBitRate == nil {

@@ -142,7 +142,7 @@ func (u *ue) startSession(b *setupBatch, r sessionRequest) (ngap.Cause, bool) {
 	setup.session = s
 	var nonGBR bool
 	for _, f := range t.QosFlowSetupRequestList {
-		if cause, bad := flowFault(f); bad {
+		if cause, bad := flowFault(&f.QosFlowLevelQosParameters); bad {
 			setup.failedFlows = append(setup.failedFlows, ngap.QosFlowWithCauseItem{QosFlowIdentifier: f.QosFlowIdentifier, Cause: cause})
 			continue
 		}
@@ -169,20 +169,6 @@ func (u *ue) startSession(b *setupBatch, r sessionRequest) (ngap.Cause, bool) {
 	b.current = setup
 	u.requestChildren(setup)
 	return ngap.Cause{}, true
-}
-
-// flowFault finds what is wrong with a QoS flow by itself (TS 38.413 8.2.1.4, 9.3.1.12).
-func flowFault(f ngap.QosFlowSetupRequestItem) (ngap.Cause, bool) {
-	d := f.QosFlowLevelQosParameters.QosCharacteristics.Dynamic5QI
-	if d == nil {
-		return ngap.Cause{}, false
-	}
-	gbr := f.QosFlowLevelQosParameters.GBRQosInformation != nil
-	critical := d.DelayCritical != nil && *d.DelayCritical == ngap.DelayCriticalDelayCritical
-	if gbr && d.DelayCritical == nil || critical && d.MaximumDataBurstVolume == nil {
-		return ngap.CauseRadioNetworkInvalidQosCombination.Cause(), true
-	}
-	return ngap.Cause{}, false
 }
 
 // openTunnel takes a TEID for the downlink. User data flows when the child SAs are known.
