@@ -35,6 +35,7 @@ func Warnings(file string, c *Config, now time.Time) Problems {
 		}
 	}
 	d.certificateWarnings(&n, now)
+	d.exposed(c)
 	return d.problems.sorted()
 }
 

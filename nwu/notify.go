@@ -25,3 +25,12 @@ const (
 	// NotifyUPSAInfo is UP_SA_INFO: protocol 3 and the N3IWF's inbound SPI, no data.
 	NotifyUPSAInfo = 55508
 )
+
+var notifyNames = map[uint16]string{
+	NotifyCongestion: "CONGESTION", NotifyNoResources: "NO_RESOURCES_OVER_N3GPP", Notify5GQoSInfo: "5G_QOS_INFO",
+	NotifyNASIP4Address: "NAS_IP4_ADDRESS", NotifyNASIP6Address: "NAS_IP6_ADDRESS", NotifyUPIP4Address: "UP_IP4_ADDRESS", NotifyUPIP6Address: "UP_IP6_ADDRESS",
+	NotifyNASTCPPort: "NAS_TCP_PORT", NotifyBackoffTimer: "N3GPP_BACKOFF_TIMER", NotifyUPSAInfo: "UP_SA_INFO",
+}
+
+// NotifyName is what TS 24.502 calls a notify message type; empty for those of other standards.
+func NotifyName(notify uint16) string { return notifyNames[notify] }

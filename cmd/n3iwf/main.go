@@ -68,6 +68,7 @@ func newCommand(run runner) *cobra.Command {
 	}
 	root.AddCommand(runCommand(run), checkCommand(), certCommand(), importCommand(), versionCommand())
 	root.AddCommand(askCommands()...)
+	explainArguments(root)
 	return root
 }
 
@@ -92,6 +93,9 @@ func runCommand(run runner) *cobra.Command {
 		defer stop()
 		context.AfterFunc(ctx, stop) // from here on a signal has its default effect again
 		log, level := newLogger(cfg.Log, cmd.ErrOrStderr())
+		for _, w := range config.Exposed(*file, cfg) {
+			log.Warn(w.Error())
+		}
 		if err := run(ctx, program{*file, cfg, log, level}); err != nil {
 			err = advise(err)
 			if elsewhere := config.NotHere(*file, cfg, here); len(elsewhere) > 0 {

@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/open-n3iwf/n3iwf/config"
 )
 
 // good writes a valid configuration and returns its name.
@@ -88,6 +90,40 @@ func TestVersion(t *testing.T) {
 	out, _, err := execute(nil, "version")
 	require.NoError(t, err)
 	require.Contains(t, out, runtime.Version())
+}
+
+// An argument that is missing is named, with how the command is used.
+func TestMissingArguments(t *testing.T) {
+	for want, args := range map[string][]string{
+		"ID is missing; usage: n3iwf ue ID":                                        {"ue"},
+		"ID is missing; usage: n3iwf release ID":                                   {"release"},
+		"{ID|all} and TO are missing; usage: n3iwf move {ID|all} TO":               {"move"},
+		"TO is missing; usage: n3iwf move {ID|all} TO":                             {"move", "7"},
+		"FILE is missing; usage: n3iwf import free5gc FILE":                        {"import", "free5gc"},
+		"accepts 1 arg(s), received 2; usage: n3iwf ue ID":                         {"ue", "1", "2"},
+		"accepts at most 1 arg(s), received 2; usage: n3iwf log-level [LEVEL]":     {"log-level", "a", "b"},
+		"unknown command \"file\" for \"n3iwf check\"; usage: n3iwf check -c FILE": {"check", "file"},
+	} {
+		_, _, err := execute(nil, args...)
+		require.EqualError(t, err, want)
+		require.Equal(t, exitUsage, exitStatus(err))
+	}
+}
+
+// A key that everybody can read is told at the start, and the N3IWF starts.
+func TestRunWarnsOfExposedKeys(t *testing.T) {
+	file := good(t, "")
+	cfg, err := config.Load(file)
+	require.NoError(t, err)
+	run := func() string {
+		_, stderr, err := execute(func(context.Context, program) error { return nil }, "run", "-c", file)
+		require.NoError(t, err)
+		return stderr
+	}
+	require.NoError(t, os.Chmod(string(cfg.NWu.Certificate.Key), 0o600))
+	require.NotContains(t, run(), "every user of this machine")
+	require.NoError(t, os.Chmod(string(cfg.NWu.Certificate.Key), 0o644))
+	require.Contains(t, run(), "nwu.certificate.key: every user of this machine can read")
 }
 
 func TestWrongCommandLine(t *testing.T) {

@@ -426,6 +426,12 @@ func (u *UE) closed(ev ikev2.Closed) {
 	if err == nil {
 		err = errors.New("the IKE SA ended")
 	}
+	var notify *ikev2.NotifyError
+	if errors.As(err, &notify) {
+		if name := nwu.NotifyName(uint16(notify.Type)); name != "" {
+			err = fmt.Errorf("%s (%w)", name, err)
+		}
+	}
 	for _, n := range ev.Notifies {
 		if n.Type == nwu.NotifyBackoffTimer {
 			if wait, ok := nwu.ParseBackoffTimer(n.Data); ok {
