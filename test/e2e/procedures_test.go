@@ -76,6 +76,7 @@ func testNoAMF(t *testing.T) {
 	err := w.within(u.Register)
 	var away *ue.BackoffError
 	require.ErrorAs(t, err, &away, "CONGESTION with N3GPP_BACKOFF_TIMER")
+	require.ErrorContains(t, err, "CONGESTION (")
 	require.GreaterOrEqual(t, away.Wait, w.cfg.Timers.UEBackOffMin)
 	require.LessOrEqual(t, away.Wait, w.cfg.Timers.UEBackOffMax)
 	w.startCore()
