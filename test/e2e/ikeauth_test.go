@@ -202,3 +202,21 @@ func TestIKEAuthForms(t *testing.T) {
 }
 
 var anyTS = message.TrafficSelectors{{EndPort: 65535, Start: netip.IPv4Unspecified(), End: netip.AddrFrom4([4]byte{255, 255, 255, 255})}}
+
+// TestDeleteUnanswered: a UE that does not answer the Delete of its child SAs is gone, with its IKE SA, and the AMF is told (TS 24.502 7.7).
+func TestDeleteUnanswered(t *testing.T) {
+	t.Cleanup(func() { goleak.VerifyNone(t) })
+	w := newWorld(t, func(c *config.Config) {
+		c.NWu.IKE.Profile = "legacy-lab"
+		c.NWu.IKE.Retransmission.Base, c.NWu.IKE.Retransmission.Tries = 1.2, 3
+	})
+	s := w.n3iwue(0, nil)
+	s.online(1)
+	require.NoError(t, s.Close())
+	require.NoError(t, w.core.ReleaseSession(imsi(0), 1))
+	w.logged("core", "N3IWF asks for release", "radio-connection-with-ue-lost")
+	w.until("an N3IWF without UEs", func() bool {
+		return w.nf.Status().UEs == 0 && w.nf.Status().ChildSAs == 0 && w.nf.Status().InnerAddresses == 0
+	})
+	w.until("an idle UE", func() bool { return w.connected() == 0 })
+}
