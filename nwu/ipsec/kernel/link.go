@@ -202,7 +202,9 @@ func (l *link) close() error {
 	var errs []error
 	if l.handle != nil {
 		if l.made != nil {
-			errs = append(errs, l.handle.LinkDel(l.made))
+			if err := l.handle.LinkDel(l.made); !errors.Is(err, unix.ENODEV) { // somebody else has taken it away
+				errs = append(errs, err)
+			}
 			_, err := l.clearStale(l.made.Attrs().Name)
 			errs = append(errs, err)
 		}
