@@ -41,8 +41,8 @@ func TestKernelMeetsUserSpace(t *testing.T) {
 	local := func(port uint16) []netip.AddrPort {
 		return []netip.AddrPort{netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), port)}
 	}
-	user := Options{Mode: ModeUDP, AcceptZeroChecksum: true, HeartbeatInterval: 50 * time.Millisecond, Logger: quiet}
-	kernel := Options{Mode: ModeKernel, HeartbeatInterval: 50 * time.Millisecond, Logger: quiet}
+	user := Options{Mode: ModeUDP, AcceptZeroChecksum: true, HeartbeatInterval: 50 * time.Millisecond, HeartbeatMisses: 100, Logger: quiet}
+	kernel := Options{Mode: ModeKernel, HeartbeatInterval: 50 * time.Millisecond, HeartbeatMisses: 100, Logger: quiet}
 
 	pair := func(t *testing.T, l Listener, dial Options) func(Options) (c, s Association) {
 		return func(o Options) (c, s Association) {
