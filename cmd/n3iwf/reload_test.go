@@ -48,7 +48,11 @@ func TestReload(t *testing.T) {
 	require.NoError(t, err)
 	text = []byte(strings.Replace(string(text), "nwu: {", fmt.Sprintf("nwu: {addresses: [127.0.0.1], ikePort: %d, nattPort: %d, ", ports[1], ports[2]), 1))
 	text = []byte(strings.Replace(string(text), "n2: {", fmt.Sprintf("n2: {transport: udp, udpPort: %d, ", ports[3]), 1))
-	write := func(more string) { require.NoError(t, os.WriteFile(file, append(bytes.Clone(text), more...), 0o600)) }
+	write := func(more string) { // at once, nobody reads half of it
+		t.Helper()
+		require.NoError(t, os.WriteFile(file+".new", append(bytes.Clone(text), more...), 0o600))
+		require.NoError(t, os.Rename(file+".new", file))
+	}
 	write("")
 	cfg, err := config.Load(file)
 	require.NoError(t, err)
@@ -69,10 +73,10 @@ func TestReload(t *testing.T) {
 	r := &reloader{file: file, nf: nf, api: server, level: level, log: logger, cfg: cfg}
 	running.Go(func() { r.follow(ctx, hangups, tick) })
 	t.Cleanup(func() { stop(); running.Wait() })
-	// look makes it look at the files; a second look begins when the first has ended.
+	// look makes it look at the files, and returns what it has said since the last time. A second look begins when the first has ended; it may still be
+	// under way afterwards, and be the one that sees what is written next.
 	look := func() string {
 		t.Helper()
-		log.take()
 		tick <- time.Now()
 		tick <- time.Now()
 		return log.take()

@@ -69,7 +69,7 @@ func TestRelayQoS(t *testing.T) {
 	const marked = 46
 	w := newRelayWorld(t, func(c *config.Config) {
 		c.NWu.UserPlane.DSCP = []config.FiveQIDSCP{{FiveQI: 7, DSCP: marked}} // QFI 2 of the remote UE
-	}, "  - name: relay", "    flows: [{qfi: 1, 5qi: 9}, {qfi: 5, 5qi: 1, dscp: 46}]")
+	}, "  - name: relay", "    flows: [{qfi: 1, 5qi: 9}, {qfi: 5, 5qi: 1, dscp: 46, guaranteed: 1, maximum: 10}]")
 	first, second := w.relay(0, false, "relay"), w.relay(1, true, "relay")
 	u, p := w.online(0, first.behind)
 	session := u.Session(1)
