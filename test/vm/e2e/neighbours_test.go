@@ -107,7 +107,7 @@ func TestKernelNeighbours(t *testing.T) {
 
 	sent, lost := finish()
 	require.Zero(t, lost, "of %d packets of the other's UE", sent)
-	require.Greater(t, sent, 50)
+	require.NotZero(t, sent)
 	require.Zero(t, b.text.count("level=ERROR"))
 
 	for _, n := range []*nf{again, b} {
@@ -142,5 +142,5 @@ func TestKernelNeighbours(t *testing.T) {
 			esp++
 		}
 	}
-	require.Greater(t, esp, 2*50)
+	require.Greater(t, esp, sent)
 }
