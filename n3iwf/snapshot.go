@@ -115,15 +115,13 @@ type SessionView struct {
 	Dropped         uint64 `json:"dropped"`
 }
 
-// FlowView is one QoS flow. Packets and octets are those that this process has forwarded: without meaning where Counted is false, as programs in the
-// kernel do it, which count the PDU session only.
+// FlowView is one QoS flow, with what was forwarded of it.
 type FlowView struct {
 	QFI        int  `json:"qfi"`
 	FiveQI     int  `json:"fiveQI,omitempty"` // 0: the AMF has named none
 	GBR        bool `json:"gbr,omitempty"`    // with a guaranteed bit rate
 	Reflective bool `json:"reflective,omitempty"`
 
-	Counted         bool   `json:"counted"`
 	UplinkPackets   uint64 `json:"uplinkPackets"`
 	UplinkOctets    uint64 `json:"uplinkOctets"`
 	DownlinkPackets uint64 `json:"downlinkPackets"`
@@ -389,9 +387,9 @@ func (s *pduSession) view() SessionView {
 		}
 	}
 	for _, f := range s.flows {
-		t, ok := counted[f.qfi]
+		t := counted[f.qfi]
 		v.Flows = append(v.Flows, FlowView{
-			QFI: int(f.qfi), FiveQI: int(f.fiveQI), GBR: f.gbr != nil, Reflective: f.reflective, Counted: ok && !s.relay.Offloaded(),
+			QFI: int(f.qfi), FiveQI: int(f.fiveQI), GBR: f.gbr != nil, Reflective: f.reflective,
 			UplinkPackets: t.Uplink.Packets, UplinkOctets: t.Uplink.Bytes, DownlinkPackets: t.Downlink.Packets, DownlinkOctets: t.Downlink.Bytes,
 		})
 	}

@@ -70,6 +70,11 @@ func (u *UserPlane) Traffic(teid uint32) relay.Traffic {
 	if r == nil || u.closed {
 		return relay.Traffic{}
 	}
+	return u.sessionTraffic(teid, r)
+}
+
+// sessionTraffic is that of a session by its record. The caller holds u.mu.
+func (u *UserPlane) sessionTraffic(teid uint32, r *record) relay.Traffic {
 	up := r.past
 	for _, mark := range r.marks {
 		add(&up, u.read(u.objects.UplinkCounts, mark))

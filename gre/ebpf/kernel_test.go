@@ -209,7 +209,7 @@ func TestKernelOutlivesTheProcess(t *testing.T) {
 	for range 3 {
 		w.eventually("traffic", func() bool { return last() > 100 })
 		require.NoError(t, w.plane.Leave())
-		require.Equal(t, 7, pinned(t))
+		require.Equal(t, 8, pinned(t))
 		came := w.ueSink.total()
 		w.eventually("traffic without a process", func() bool { return w.ueSink.total() > came+100 })
 		w.plane = w.open()

@@ -76,7 +76,7 @@ func tryObjects(xfrmLink int, folder string, maxSessions int) (*objects, error) 
 	o := &objects{pinned: folder != ""}
 	var options ebpf.CollectionOptions
 	for _, m := range []string{
-		userplaneMapChildren, userplaneMapSessions, userplaneMapUplinkCounts, userplaneMapDownlinkCounts, userplaneMapBuckets, userplaneMapHandedUp,
+		userplaneMapChildren, userplaneMapSessions, userplaneMapUplinkCounts, userplaneMapDownlinkCounts, userplaneMapFlows, userplaneMapBuckets, userplaneMapHandedUp,
 		userplaneMapTotals,
 	} {
 		s := spec.Maps[m]

@@ -94,6 +94,9 @@ func (u *UserPlane) Set(s relay.Offloaded) error {
 	if old != nil {
 		r.past = old.past
 	}
+	if err := u.beginFlows(s.TEID, r, old, s.Flows); err != nil {
+		return err
+	}
 	for mark, c := range children {
 		r.marks = append(r.marks, mark)
 		if u.children[mark] == nil {
@@ -130,6 +133,7 @@ func (u *UserPlane) Set(s relay.Offloaded) error {
 			}
 		}
 	}
+	u.endFlows(s.TEID, r, old)
 	return nil
 }
 
@@ -200,7 +204,7 @@ func (u *UserPlane) translate(s *relay.Offloaded, markings []marking) (map[uint3
 		}
 		c := &userplaneChild{
 			Ue: network4(ue), Up: network4(up), Upf: network4(upf), N3: network4(s.Local), UplinkTeid: networkOrder32(s.UplinkTEID),
-			Link: uint32(way.link), UplinkMax: uint32(max(way.mtu-tunnelLen, 0)), DownlinkMax: longest, Port: networkOrder16(s.UPF.Port()), Dscp: dscp, Flows: flows,
+			Teid: s.TEID, Link: uint32(way.link), UplinkMax: uint32(max(way.mtu-tunnelLen, 0)), DownlinkMax: longest, Port: networkOrder16(s.UPF.Port()), Dscp: dscp, Flows: flows,
 		}
 		if child.MaxPacket > 0 {
 			c.DownlinkMax = uint32(max(min(longest, child.MaxPacket-carrierLen), 0))
@@ -260,6 +264,11 @@ func (u *UserPlane) Remove(teid uint32) {
 	u.logged("remove a session", remove(u.objects.DownlinkCounts, teid))
 	for _, mark := range r.marks {
 		u.logged("remove a child SA", u.dropChild(mark))
+	}
+	if r.flows.several() {
+		for _, qfi := range r.flows.qfis {
+			u.takeFlow(teid, qfi, &relay.FlowTraffic{})
+		}
 	}
 	u.leaveRoute(r.upf)
 	u.leaveRates(r.limits)

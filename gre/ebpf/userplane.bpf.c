@@ -62,7 +62,7 @@ struct child {
 	__be16 port;          // of the UPF
 	__u8 dscp;            // downlink, of the carrier
 	__u8 held;            // downlink packets go to user space, which counts what an unproven path may get
-	__u32 pad;
+	__u32 teid;           // downlink, of its session
 	__u64 flows;          // bit for each QFI of the session
 	__u32 bucket[64];     // uplink, for each QFI: the number of its token bucket, 0 for no limit
 	__u8 n3_dscp[64];     // uplink, for each QFI
@@ -89,6 +89,17 @@ struct counts {
 	__u32 last_mark;       // uplink: its mark, which tells the SA that it came through
 	__u32 pad;
 	__u64 drops[DROP_COUNT];
+};
+
+// flow is a QoS flow of a session with several. The counts of a session with one are those of the flow.
+struct flow {
+	__u32 teid; // downlink, of the session
+	__u8 qfi, direction;
+	__u16 pad;
+};
+
+struct flow_counts {
+	__u64 packets, octets;
 };
 
 // bucket is a maximum bit rate that flows share, as the time when the traffic so far would have left at exactly that rate (the generic cell
@@ -132,6 +143,14 @@ struct {
 	__type(key, __u32);
 	__type(value, struct counts);
 } downlink_counts SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(max_entries, 1 << 18);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct flow);
+	__type(value, struct flow_counts);
+} flows SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -185,7 +204,15 @@ static __always_inline int drop(struct counts *c, __u32 direction, __u32 which) 
 	return TC_ACT_SHOT;
 }
 
-static __always_inline void forwarded(struct counts *c, __u32 direction, __u32 octets, __u32 mark) {
+static __always_inline void forwarded(const struct child *child, __u32 qfi, struct counts *c, __u32 direction, __u32 octets, __u32 mark) {
+	if (child->flows & (child->flows - 1)) {
+		struct flow key = {.teid = child->teid, .qfi = qfi, .direction = direction};
+		struct flow_counts *f = bpf_map_lookup_elem(&flows, &key);
+		if (f) {
+			f->packets += 1;
+			f->octets += octets;
+		}
+	}
 	struct counts *all = bpf_map_lookup_elem(&totals, &direction);
 	if (all) {
 		all->packets += 1;
@@ -335,7 +362,7 @@ int n3iwf_uplink(struct __sk_buff *skb) {
 	if (bpf_skb_store_bytes(skb, front, &out, sizeof(out), 0))
 		return drop(counts, UPLINK, DROP_FAILED);
 	skb->mark = 0; // it means nothing to the host's routing
-	forwarded(counts, UPLINK, pdu, came);
+	forwarded(c, qfi, counts, UPLINK, pdu, came);
 	return bpf_redirect_neigh(link, NULL, 0, 0);
 }
 
@@ -454,7 +481,7 @@ int n3iwf_downlink(struct __sk_buff *skb) {
 	if (bpf_skb_store_bytes(skb, ETH_HLEN, &out, sizeof(out), 0))
 		return drop(counts, DOWNLINK, DROP_FAILED);
 	skb->mark = mark;
-	forwarded(counts, DOWNLINK, pdu, mark);
+	forwarded(c, flow, counts, DOWNLINK, pdu, mark);
 	return bpf_redirect(xfrm_link, 0);
 }
 

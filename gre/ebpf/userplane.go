@@ -76,6 +76,7 @@ type record struct {
 	upf    netip.Addr
 	value  userplaneSession
 	past   userplaneCounts // uplink, of child SAs that are gone
+	flows  flowCounts
 }
 
 // Open loads the programs, takes over the maps that an earlier process has left, and attaches the programs: all in the network namespace of the
@@ -192,7 +193,7 @@ func (u *UserPlane) Sweep() error {
 			errs = append(errs, u.dropChild(mark))
 		}
 	}
-	errs = append(errs, u.sweepRates())
+	errs = append(errs, u.sweepRates(), u.sweepFlows())
 	return errors.Join(errs...)
 }
 
@@ -201,7 +202,7 @@ func (u *UserPlane) dropChild(mark uint32) error {
 	return errors.Join(remove(u.objects.Children, mark), remove(u.objects.UplinkCounts, mark))
 }
 
-func remove(m *ebpf.Map, key uint32) error {
+func remove(m *ebpf.Map, key any) error {
 	if err := m.Delete(key); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
 		return err
 	}

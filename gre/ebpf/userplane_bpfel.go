@@ -39,7 +39,7 @@ type userplaneChild struct {
 	Port        uint16
 	Dscp        uint8
 	Held        uint8
-	Pad         uint32
+	Teid        uint32
 	Flows       uint64
 	Bucket      [64]uint32
 	N3Dscp      [64]uint8
@@ -53,6 +53,20 @@ type userplaneCounts struct {
 	LastMark uint32
 	Pad      uint32
 	Drops    [7]uint64
+}
+
+type userplaneFlow struct {
+	_         structs.HostLayout
+	Teid      uint32
+	Qfi       uint8
+	Direction uint8
+	Pad       uint16
+}
+
+type userplaneFlowCounts struct {
+	_       structs.HostLayout
+	Packets uint64
+	Octets  uint64
 }
 
 type userplaneSession struct {
@@ -75,6 +89,7 @@ const (
 	userplaneMapBuckets        = "buckets"
 	userplaneMapChildren       = "children"
 	userplaneMapDownlinkCounts = "downlink_counts"
+	userplaneMapFlows          = "flows"
 	userplaneMapHandedUp       = "handed_up"
 	userplaneMapSessions       = "sessions"
 	userplaneMapTotals         = "totals"
@@ -140,6 +155,7 @@ type userplaneMapSpecs struct {
 	Buckets        *ebpf.MapSpec `ebpf:"buckets"`
 	Children       *ebpf.MapSpec `ebpf:"children"`
 	DownlinkCounts *ebpf.MapSpec `ebpf:"downlink_counts"`
+	Flows          *ebpf.MapSpec `ebpf:"flows"`
 	HandedUp       *ebpf.MapSpec `ebpf:"handed_up"`
 	Sessions       *ebpf.MapSpec `ebpf:"sessions"`
 	Totals         *ebpf.MapSpec `ebpf:"totals"`
@@ -177,6 +193,7 @@ type userplaneMaps struct {
 	Buckets        *ebpf.Map `ebpf:"buckets"`
 	Children       *ebpf.Map `ebpf:"children"`
 	DownlinkCounts *ebpf.Map `ebpf:"downlink_counts"`
+	Flows          *ebpf.Map `ebpf:"flows"`
 	HandedUp       *ebpf.Map `ebpf:"handed_up"`
 	Sessions       *ebpf.Map `ebpf:"sessions"`
 	Totals         *ebpf.Map `ebpf:"totals"`
@@ -188,6 +205,7 @@ func (m *userplaneMaps) Close() error {
 		m.Buckets,
 		m.Children,
 		m.DownlinkCounts,
+		m.Flows,
 		m.HandedUp,
 		m.Sessions,
 		m.Totals,

@@ -194,12 +194,13 @@ func newWorld(t testing.TB) *world {
 
 // The world is the relay's Offload, so that the user plane behind it can be exchanged.
 
-func (w *world) Set(s relay.Offloaded) error       { return w.plane.Set(s) }
-func (w *world) Hold(teid uint32)                  { w.plane.Hold(teid) }
-func (w *world) Remove(teid uint32)                { w.plane.Remove(teid) }
-func (w *world) Traffic(teid uint32) relay.Traffic { return w.plane.Traffic(teid) }
-func (w *world) Totals() relay.Traffic             { return w.plane.Totals() }
-func (w *world) Restrict(mark uint32, on bool)     { w.plane.Restrict(mark, on) }
+func (w *world) Set(s relay.Offloaded) error           { return w.plane.Set(s) }
+func (w *world) Hold(teid uint32)                      { w.plane.Hold(teid) }
+func (w *world) Remove(teid uint32)                    { w.plane.Remove(teid) }
+func (w *world) Traffic(teid uint32) relay.Traffic     { return w.plane.Traffic(teid) }
+func (w *world) Totals() relay.Traffic                 { return w.plane.Totals() }
+func (w *world) Flows(teid uint32) []relay.FlowTraffic { return w.plane.Flows(teid) }
+func (w *world) Restrict(mark uint32, on bool)         { w.plane.Restrict(mark, on) }
 func (w *world) Heard(mark uint32) (uint64, time.Time, uint32) {
 	return w.plane.Heard(mark)
 }

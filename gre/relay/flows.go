@@ -81,16 +81,26 @@ func (f *flowCounts) downlink(qfi uint8, bytes uint64, other *counters) {
 	c.dlBytes.Add(bytes)
 }
 
-// Flows gives the counts of the session's flows, without what an Offload has forwarded, which does not tell them apart: see Offloaded.
+// Flows gives the counts of the session's flows, with what an Offload has forwarded of them.
 func (s *Session) Flows() (list []FlowTraffic) {
+	var elsewhere []FlowTraffic
+	if o := s.relay.offload; o != nil {
+		elsewhere = o.Flows(s.teid)
+	}
 	f := s.flows.Load()
 	for qfi := range f.of {
-		if i := f.of[qfi]; i != none {
-			list = append(list, f.all[i].read())
+		i := f.of[qfi]
+		if i == none {
+			continue
 		}
+		t := f.all[i].read()
+		for _, e := range elsewhere {
+			if e.QFI == t.QFI {
+				t.Uplink.Add(e.Uplink)
+				t.Downlink.Add(e.Downlink)
+			}
+		}
+		list = append(list, t)
 	}
 	return list
 }
-
-// Offloaded tells whether an Offload forwards packets of the session.
-func (s *Session) Offloaded() bool { return s.offloaded.Load() }

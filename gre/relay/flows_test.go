@@ -16,7 +16,6 @@ func TestFlowCounts(t *testing.T) {
 	r := newRig(t, nil)
 	c := twoChildren(r.upf.addr)
 	s := r.add(t, c)
-	require.False(t, s.Offloaded())
 	up, down := r.NewUplink(), &downlink{r: r.Relay, control: r.controls[0], writer: r.dp}
 	pass := func(qfi uint8, uplinks, downlinks int) {
 		for range uplinks {

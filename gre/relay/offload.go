@@ -17,6 +17,8 @@ type Offload interface {
 	// Traffic is what was forwarded and dropped there for a session, and Totals for all since the Relay was started.
 	Traffic(teid uint32) Traffic
 	Totals() Traffic
+	// Flows is what was forwarded there for each flow that a session has.
+	Flows(teid uint32) []FlowTraffic
 }
 
 // Offloaded is a session as an Offload gets it.
@@ -78,10 +80,8 @@ func (s *Session) offloadTraffic() Traffic {
 
 // Add adds other's counts.
 func (t *Traffic) Add(other Traffic) {
-	t.Uplink.Packets += other.Uplink.Packets
-	t.Uplink.Bytes += other.Uplink.Bytes
-	t.Downlink.Packets += other.Downlink.Packets
-	t.Downlink.Bytes += other.Downlink.Bytes
+	t.Uplink.Add(other.Uplink)
+	t.Downlink.Add(other.Downlink)
 	for i, n := range other.Drops {
 		t.Drops[i] += n
 	}
@@ -89,10 +89,8 @@ func (t *Traffic) Add(other Traffic) {
 
 // Subtract takes earlier counts off.
 func (t *Traffic) Subtract(earlier Traffic) {
-	t.Uplink.Packets -= earlier.Uplink.Packets
-	t.Uplink.Bytes -= earlier.Uplink.Bytes
-	t.Downlink.Packets -= earlier.Downlink.Packets
-	t.Downlink.Bytes -= earlier.Downlink.Bytes
+	t.Uplink.Subtract(earlier.Uplink)
+	t.Downlink.Subtract(earlier.Downlink)
 	for i, n := range earlier.Drops {
 		t.Drops[i] -= n
 	}

@@ -11,6 +11,16 @@ import (
 // Counter counts packets and the octets of their PDUs.
 type Counter struct{ Packets, Bytes uint64 }
 
+// Add adds other's counts.
+func (c *Counter) Add(other Counter) {
+	c.Packets, c.Bytes = c.Packets+other.Packets, c.Bytes+other.Bytes
+}
+
+// Subtract takes earlier counts off.
+func (c *Counter) Subtract(earlier Counter) {
+	c.Packets, c.Bytes = c.Packets-earlier.Packets, c.Bytes-earlier.Bytes
+}
+
 // Traffic is what was forwarded and what was dropped.
 type Traffic struct {
 	Uplink, Downlink Counter

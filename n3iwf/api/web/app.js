@@ -168,8 +168,7 @@ async function showDetail() {
     number(s.id), s.type, s.snssai, code(s.upf), code(s.uplinkTEID), code(s.downlinkTEID),
     octets(s.uplinkOctets) + " · " + shown(rate(`ul${u.id}.${s.id}`, s.uplinkOctets)), octets(s.downlinkOctets) + " · " + shown(rate(`dl${u.id}.${s.id}`, s.downlinkOctets)),
     number(s.dropped)]))));
-  // What programs in the kernel forward is counted by session only.
-  const flow = (s, f, way) => (f.counted ? octets(f[way + "Octets"]) + " · " + shown(rate(`${way}${u.id}.${s.id}.${f.qfi}`, f[way + "Octets"])) : "in the kernel");
+  const flow = (s, f, way) => octets(f[way + "Octets"]) + " · " + shown(rate(`${way}${u.id}.${s.id}.${f.qfi}`, f[way + "Octets"]));
   const flows = table(["session", "QFI", "5QI", "kind", "uplink", "downlink"], u.sessions.flatMap((s) => s.flows.map((f) => row([
     number(s.id), number(f.qfi), f.fiveQI ? number(f.fiveQI) : "", [f.gbr ? "GBR" : "", f.reflective ? "reflective" : ""].filter(Boolean).join(", "),
     flow(s, f, "uplink"), flow(s, f, "downlink")]))));
