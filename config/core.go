@@ -17,8 +17,6 @@ type N2 struct {
 	// Transport carries SCTP: "kernel" is Linux' own, "udp" SCTP in UDP in this process (RFC 6951), "raw" SCTP over IP
 	// protocol 132 in this process, "auto" the kernel's where it has SCTP, else udp.
 	Transport string `yaml:"transport" enum:"auto,kernel,udp,raw" reload:"new"`
-	// UDPPort is the local UDP port of transport "udp".
-	UDPPort uint16 `yaml:"udpPort" range:"1,65535"`
 	// Streams is the number of SCTP streams asked for: stream 0 is for non-UE signalling, the UEs share the others.
 	Streams uint16 `yaml:"streams" range:"2,65535" reload:"new"`
 	// BackOff is the wait between attempts to connect and to set up NG, doubling from Initial to Max. A Time to Wait given
@@ -72,7 +70,7 @@ type N3 struct {
 	// Port is the local UDP port (TS 29.281 4.4.2: 2152). Peers send to 2152.
 	Port uint16 `yaml:"port" range:"1,65535"`
 	// DSCP marks uplink packets by the 5QI of their flow. Flows of other 5QIs are not marked.
-	DSCP []FiveQIDSCP `yaml:"dscp" reload:"new"`
+	DSCP []FiveQIDSCP `yaml:"dscp" reload:"now"`
 	// Echo supervises the paths to the UPFs (TS 29.281 7.2).
 	Echo Echo `yaml:"echo"`
 	// TEIDQuarantine is how long a released TEID is not given out again.

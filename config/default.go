@@ -59,7 +59,6 @@ func Default() *Config {
 		},
 		N2: N2{
 			Transport: "auto",
-			UDPPort:   9899,
 			Streams:   16,
 			BackOff:   BackOff{Initial: 5 * time.Second, Max: time.Minute},
 			SCTP: SCTP{

@@ -39,7 +39,7 @@ type NWu struct {
 	// ESP is the protection of packets.
 	ESP ESP `yaml:"esp"`
 	// MOBIKE lets a UE change its outer address (RFC 4555).
-	MOBIKE MOBIKE `yaml:"mobike" reload:"new"`
+	MOBIKE MOBIKE `yaml:"mobike" reload:"now"`
 }
 
 // Certificate is the N3IWF's X.509 certificate (TS 33.501 7.2.1, TS 33.310).
@@ -105,10 +105,10 @@ type UserPlane struct {
 	DSCP []FiveQIDSCP `yaml:"dscp" reload:"new"`
 	// PathMTU is the MTU of the path to UEs in octets. What does not fit is fragmented inside its child SA, in the GRE delivery
 	// packet, for paths that lose IP fragments. 0 leaves that to the outer IP packets. A relay UE's PDU session often has 1358.
-	PathMTU int `yaml:"pathMTU" range:"0,65535" reload:"new"`
+	PathMTU int `yaml:"pathMTU" range:"0,65535" reload:"now"`
 	// EnforceRates drops what exceeds the UE-AMBR (flows that are not GBR, all PDU sessions together) or a GBR flow's maximum bit
 	// rate, in each direction (TS 23.501 5.7.1.8, 5.7.2.6).
-	EnforceRates bool `yaml:"enforceRates" reload:"new"`
+	EnforceRates bool `yaml:"enforceRates" reload:"now"`
 }
 
 // FiveQIDSCP is the marking of one 5QI.
@@ -130,13 +130,13 @@ type IKE struct {
 	// HalfOpen bounds what unauthenticated peers can cost.
 	HalfOpen HalfOpen `yaml:"halfOpen" reload:"now"`
 	// Retransmission of the N3IWF's own requests.
-	Retransmission Retransmission `yaml:"retransmission" reload:"new"`
+	Retransmission Retransmission `yaml:"retransmission" reload:"now"`
 	// Liveness finds UEs that are gone (TS 24.502 7.9).
-	Liveness Liveness `yaml:"liveness" reload:"new"`
+	Liveness Liveness `yaml:"liveness" reload:"now"`
 	// FragmentSize is the largest IKE datagram, IP header included, before a message is split (RFC 7383), in octets.
-	FragmentSize int `yaml:"fragmentSize" range:"576,65535" reload:"new"`
+	FragmentSize int `yaml:"fragmentSize" range:"576,65535" reload:"now"`
 	// Lifetime of an IKE SA. UEs have their own; the one with the shorter time rekeys.
-	Lifetime Lifetime `yaml:"lifetime" reload:"new"`
+	Lifetime Lifetime `yaml:"lifetime" reload:"now"`
 	// Window is how many requests of a UE are taken at once, told to it with SET_WINDOW_SIZE (RFC 7296 2.3). 1 is not told.
 	Window int `yaml:"window" range:"1,8" reload:"new"`
 	// CrashSecret is a file with the secret of quick crash detection (RFC 6290), made when it is not there: UEs that know it find out at once that the
@@ -206,7 +206,7 @@ type ESP struct {
 	// ReplayWindow is the size of the anti-replay window in packets. A multiple of 64.
 	ReplayWindow int `yaml:"replayWindow" range:"64,65536" reload:"new"`
 	// Lifetime of a child SA in time.
-	Lifetime Lifetime `yaml:"lifetime" reload:"new"`
+	Lifetime Lifetime `yaml:"lifetime" reload:"now"`
 	// Volume is what the N3IWF may send on a child SA.
 	Volume Volume `yaml:"volume" reload:"new"`
 }
@@ -237,7 +237,7 @@ type Volume struct {
 // MOBIKE configures address changes (RFC 4555).
 type MOBIKE struct {
 	// Enabled answers MOBIKE_SUPPORTED.
-	Enabled bool `yaml:"enabled"`
+	Enabled bool `yaml:"enabled" reload:"new"`
 	// ReturnRoutability says when a new UE address is proven with COOKIE2 (RFC 4555 3.7): "before" user data goes there,
 	// "after" it has started to, or "off".
 	ReturnRoutability string `yaml:"returnRoutability" enum:"before,after,off"`
@@ -247,7 +247,7 @@ type MOBIKE struct {
 	ProvenFor time.Duration `yaml:"provenFor" range:"0s,24h"`
 	// AdditionalAddresses are own addresses announced to UEs beside the one that they use (ADDITIONAL_IP4_ADDRESS,
 	// ADDITIONAL_IP6_ADDRESS). Default: the addresses of nwu.addresses, where they are named one by one.
-	AdditionalAddresses []netip.Addr `yaml:"additionalAddresses" reload:"now"`
+	AdditionalAddresses []netip.Addr `yaml:"additionalAddresses"`
 	// FollowESP says what an authenticated ESP packet from a new outer address or port does before the UE has said a word:
 	// "port" follows a new port of the same address, as after a NAT's timeout; "rr" follows any new address or port when
 	// the UE has answered there; "port+rr" follows a port at once and an address when the UE has answered there; "off"
@@ -262,7 +262,7 @@ type MOBIKE struct {
 	// once (RFC 4555 3.6); when it comes back, that is told too.
 	WatchAddresses bool `yaml:"watchAddresses" reload:"restart"`
 	// Switch asks UEs to move to another address of this N3IWF. It is no standard.
-	Switch Switch `yaml:"switch"`
+	Switch Switch `yaml:"switch" reload:"new"`
 }
 
 // Switch is the extension by which the N3IWF asks a UE to move (SWITCH_TO_IP_ADDRESS). UEs that do not know the vendor ID

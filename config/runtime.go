@@ -34,7 +34,7 @@ type Timers struct {
 	Release time.Duration `yaml:"release" range:"1s,5m"`
 	// Inactivity releases a UE that has sent and got no user data for so long, with cause user-inactivity. It stays registered and comes
 	// back with a Service Request. 0: never.
-	Inactivity time.Duration `yaml:"inactivity" range:"0s,720h"`
+	Inactivity time.Duration `yaml:"inactivity" range:"0s,720h" reload:"now"`
 	// AMFHold is how long UEs are kept when their AMF is lost.
 	AMFHold time.Duration `yaml:"amfHold" range:"0s,1h"`
 	// UEBackOffMin and UEBackOffMax bound the random N3GPP_BACKOFF_TIMER told to a refused UE (TS 24.502 9.3.1.7).

@@ -98,7 +98,7 @@ func (s *Session) start(sa *ikeSA, r *request) {
 // launch sends a request whose datagrams are ready and starts its timer.
 func (s *Session) launch(sa *ikeSA, r *request) {
 	r.sent = s.now
-	r.wait = s.opt.Retransmit.First
+	r.wait = s.rules.Retransmit.First
 	r.next = s.now.Add(s.jitter(r.wait))
 	if s.test != nil {
 		r.next = s.now.Add(testInterval)
@@ -141,7 +141,7 @@ func (s *Session) retransmitDueIn(sa *ikeSA) {
 			s.close(reason, false)
 			return
 		}
-		rt := &s.opt.Retransmit
+		rt := &s.rules.Retransmit
 		r.wait = min(time.Duration(float64(r.wait)*rt.Factor), rt.Max)
 		r.next = s.now.Add(s.jitter(r.wait))
 		r.tries++
@@ -162,7 +162,7 @@ func (s *Session) patience(r *request) time.Duration {
 	if r.giveUp != 0 {
 		return r.giveUp
 	}
-	p := s.opt.Retransmit.GiveUp
+	p := s.rules.Retransmit.GiveUp
 	if p == 0 {
 		p = 165 * time.Second
 		if s.mobike {
@@ -170,19 +170,19 @@ func (s *Session) patience(r *request) time.Duration {
 		}
 	}
 	if s.mobike && !s.origInitiator {
-		p = max(p, s.opt.Patience)
+		p = max(p, s.rules.Patience)
 	}
 	return p
 }
 
 func (s *Session) jitter(d time.Duration) time.Duration {
-	if s.opt.Retransmit.Jitter <= 0 {
+	if s.rules.Retransmit.Jitter <= 0 {
 		return d
 	}
 	var b [2]byte
 	s.random(b[:])
 	share := float64(uint16(b[0])<<8|uint16(b[1])) / 65536
-	return d + time.Duration(float64(d)*s.opt.Retransmit.Jitter*share)
+	return d + time.Duration(float64(d)*s.rules.Retransmit.Jitter*share)
 }
 
 // random fills b. A source of randomness that fails leaves no safe way on, so the session would have to stop

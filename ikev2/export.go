@@ -134,7 +134,7 @@ func importSession(now time.Time, opt *Options, key *TransferKey, associated, bl
 	if err := json.Unmarshal(plain, &c.values); err != nil {
 		return nil, Output{}, fmt.Errorf("%w: %w", ErrTransferContent, err)
 	}
-	s := &Session{opt: opt, state: stateEstablished, now: now}
+	s := &Session{opt: opt, rules: opt, state: stateEstablished, now: now}
 	s.fields(c)
 	c.leftover("the session")
 	if c.err == nil {

@@ -25,6 +25,7 @@ import (
 var transient = map[string]string{
 	"Session.Owner":     "the owner's own",
 	"Session.opt":       "each node has its own",
+	"Session.rules":     "each node has its own",
 	"Session.front":     "only of a half-open session",
 	"Session.frontKey":  "only of a half-open session",
 	"Session.source":    "only of a half-open session",

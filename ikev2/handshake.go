@@ -211,7 +211,7 @@ func groupData(g suite.GroupID) []byte { return []byte{byte(g >> 8), byte(g)} }
 // established ends the handshake.
 func (s *Session) established(e Established) {
 	s.state = stateEstablished
-	s.sa.life = s.opt.Lifetime.IKE.start(s)
+	s.sa.life = s.rules.Lifetime.IKE.start(s)
 	s.sa.fragments = nil
 	e.PPK = s.hs.ppk.used
 	s.hs = nil

@@ -22,7 +22,8 @@ const maxRestarts = 5
 // NewInitiator starts a session towards path.Remote. It copies o and want. The owner registers the session under
 // s.SPI() and runs the work of the Output.
 func NewInitiator(now time.Time, o Options, want InitiatorOptions, path Path) (*Session, Output) {
-	s := &Session{opt: o.withDefaults(), origInitiator: true, path: path, espPath: path}
+	opt := o.withDefaults()
+	s := &Session{opt: opt, rules: opt, origInitiator: true, path: path, espPath: path}
 	s.own = s.opt.AdditionalAddresses
 	s.redirect = want.redirect
 	s.redirect.able = want.AcceptRedirect

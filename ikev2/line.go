@@ -35,7 +35,7 @@ func (s *Session) addChild(sa *ChildSA, policy []message.Proposal, l *line) *chi
 	if i := slices.Index(s.reserved, sa.InboundSPI); i >= 0 {
 		s.reserved = slices.Delete(s.reserved, i, i+1)
 	}
-	c := &child{sa: sa, line: l, policy: policy, life: s.opt.Lifetime.Child.start(s)}
+	c := &child{sa: sa, line: l, policy: policy, life: s.rules.Lifetime.Child.start(s)}
 	if l == nil {
 		c.line = &line{out: c}
 	}

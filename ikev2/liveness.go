@@ -87,10 +87,10 @@ func (s *Session) referNAT(in []message.Payload, path Path) {
 }
 
 func (s *Session) livenessAt() time.Time {
-	if s.opt.Liveness <= 0 || s.probing || len(s.sa.outstanding) > 0 {
+	if s.rules.Liveness <= 0 || s.probing || len(s.sa.outstanding) > 0 {
 		return time.Time{}
 	}
-	return s.lastHeard.Add(s.opt.Liveness)
+	return s.lastHeard.Add(s.rules.Liveness)
 }
 
 func (s *Session) livenessDue() {
@@ -100,10 +100,10 @@ func (s *Session) livenessDue() {
 }
 
 func (s *Session) keepaliveAt() time.Time {
-	if s.opt.Keepalive <= 0 || !s.nat.BehindNAT || !s.path.NATT {
+	if s.rules.Keepalive <= 0 || !s.nat.BehindNAT || !s.path.NATT {
 		return time.Time{}
 	}
-	return s.lastSent.Add(s.opt.Keepalive)
+	return s.lastSent.Add(s.rules.Keepalive)
 }
 
 var keepaliveOctet = []byte{0xff}

@@ -32,7 +32,7 @@ func (s *Session) acceptPath(path Path) error {
 	}
 	limit := s.moveLimit
 	if limit == 0 {
-		limit = s.opt.MovesPerMinute
+		limit = s.rules.MovesPerMinute
 	}
 	if limit <= 0 || path == s.path {
 		return nil

@@ -34,7 +34,7 @@ func (s *Session) succeed(next *ikeSA) {
 	old := s.sa
 	next.queue, old.queue = append(old.queue, next.queue...), nil
 	s.sa = next
-	next.life = s.opt.Lifetime.IKE.start(s)
+	next.life = s.rules.Lifetime.IKE.start(s)
 	s.others = append(slices.DeleteFunc(slices.Clone(s.others), func(sa *ikeSA) bool { return sa == next }), old)
 	next.until, old.until = time.Time{}, s.now.Add(s.patience(&request{}))
 	for _, r := range next.queue {
@@ -158,7 +158,7 @@ func (s *Session) deleteIKERequest(sa *ikeSA) {
 	if own != nil && own.peer != nil && own.peer.sa == sa {
 		own.peer = nil // the peer's exchange has lost
 	}
-	sa.until = s.now.Add(s.opt.Linger)
+	sa.until = s.now.Add(s.rules.Linger)
 	s.resend(sa)
 }
 

@@ -52,14 +52,14 @@ func (s *Session) rebind(path Path) {
 	if s.state != stateEstablished || s.origInitiator || path == p || p != s.path || !p.NATT || !path.NATT || path.Local != p.Local {
 		return
 	}
-	if path.Remote.Addr() == p.Remote.Addr() && s.opt.Rebind.port() || contains(s.opt.RoutabilityExempt, path.Remote.Addr()) && s.opt.Rebind.proof() {
+	if path.Remote.Addr() == p.Remote.Addr() && s.rules.Rebind.port() || contains(s.rules.RoutabilityExempt, path.Remote.Addr()) && s.rules.Rebind.proof() {
 		if s.mayFollow(path) {
 			s.followed = path.Remote
 			s.follow(path)
 		}
 		return
 	}
-	if s.opt.Rebind.proof() {
+	if s.rules.Rebind.proof() {
 		s.checkRebinding(path)
 	}
 }
@@ -99,7 +99,7 @@ func (s *Session) checkRebinding(path Path) {
 		s.emit(MoveRejected{Path: path, Err: err})
 		return
 	}
-	b.target, b.deadline = path, s.now.Add(s.opt.RoutabilityTimeout)
+	b.target, b.deadline = path, s.now.Add(s.rules.RoutabilityTimeout)
 	s.enqueue(s.rebindingRequest(path), true)
 }
 
@@ -161,7 +161,7 @@ func (s *Session) followNAT(path Path) {
 	if s.path.NATT && !path.NATT {
 		return
 	}
-	if s.opt.Rebind.proof() {
+	if s.rules.Rebind.proof() {
 		s.rebind(path)
 		return
 	}

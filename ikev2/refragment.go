@@ -23,9 +23,9 @@ const (
 // smallSize is the size of an IKE message that path carries in any case.
 func (s *Session) smallSize(path Path) int {
 	if path.Remote.Addr().Unmap().Is4() {
-		return min(smallIPv4, s.opt.FragmentSize)
+		return min(smallIPv4, s.rules.FragmentSize)
 	}
-	return min(smallIPv6, s.opt.FragmentSize)
+	return min(smallIPv6, s.rules.FragmentSize)
 }
 
 // messageSize is the size of the largest message that is sent whole at present.
@@ -33,7 +33,7 @@ func (s *Session) messageSize() int {
 	if s.small {
 		return s.smallSize(s.path)
 	}
-	return s.opt.FragmentSize
+	return s.rules.FragmentSize
 }
 
 // splittable tells whether the message may have to be split smaller later, so that its payloads are worth keeping.
@@ -42,7 +42,7 @@ func (s *Session) splittable(datagrams [][]byte) bool {
 		return false
 	}
 	for _, d := range datagrams {
-		if len(d) > min(smallIPv4, s.opt.FragmentSize) {
+		if len(d) > min(smallIPv4, s.rules.FragmentSize) {
 			return true
 		}
 	}

@@ -99,7 +99,7 @@ func (s *Session) rekeyFailed(p *pendingChild, err error) {
 	case p.expired:
 		s.enqueueDelete([]uint32{old.sa.InboundSPI})
 	default:
-		old.life.again(s.now, s.opt.Lifetime.Child)
+		old.life.again(s.now, s.rules.Lifetime.Child)
 		s.emit(RekeyFailed{Child: old.sa, Err: err})
 	}
 }

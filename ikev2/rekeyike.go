@@ -221,7 +221,7 @@ func (s *Session) settleIKE(p *pendingIKE, mine *ikeSA, err error) {
 		s.succeed(p.peer.sa)
 	case mine == nil:
 		if s.state == stateEstablished {
-			s.sa.life.again(s.now, s.opt.Lifetime.IKE)
+			s.sa.life.again(s.now, s.rules.Lifetime.IKE)
 			s.emit(RekeyFailed{Err: err})
 		}
 	case p.adopted || p.peer != nil && loses(p.ni, p.nr, p.peer.ni, p.peer.nr):
@@ -233,7 +233,7 @@ func (s *Session) settleIKE(p *pendingIKE, mine *ikeSA, err error) {
 	default:
 		linger := time.Duration(0)
 		if p.peer != nil {
-			linger = s.opt.Linger // the peer may still ask for our answer to its own rekey, to delete what came of it
+			linger = s.rules.Linger // the peer may still ask for our answer to its own rekey, to delete what came of it
 		}
 		s.succeed(mine)
 		s.enqueueToken()

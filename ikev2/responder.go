@@ -42,7 +42,7 @@ func NewResponder(o Options) *Responder {
 }
 
 // SetOptions makes the responder work by a copy of o from now on: its limits hold at once, the rest for the sessions that Init and Import return
-// from now on. Sessions that exist keep what they began with, cookies that are out there and half-open IKE SAs stay.
+// from now on. Sessions that exist keep what they began with, see Session.Follow; cookies that are out there and half-open IKE SAs stay.
 func (r *Responder) SetOptions(o Options) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -153,7 +153,7 @@ func (r *Responder) Init(now time.Time, path Path, data []byte) (s *Session, out
 		out.Datagrams = plainAnswer(path, h, notify(message.INVALID_KE_PAYLOAD, groupData(group)))
 		return nil, out, &NotifyError{Type: message.INVALID_KE_PAYLOAD, Data: groupData(group)}
 	}
-	s = &Session{opt: opt.Options, front: r, frontKey: key, source: source, path: path, espPath: path}
+	s = &Session{opt: opt.Options, rules: opt.Options, front: r, frontKey: key, source: source, path: path, espPath: path}
 	s.own = opt.AdditionalAddresses
 	s.begin(now)
 	s.initRequest(m, data, choice, ke, ni)

@@ -36,12 +36,12 @@ func (s *Session) prove(path Path) {
 	if len(s.proven) >= maxProven {
 		s.proven = slices.Delete(s.proven, 0, 1)
 	}
-	s.proven = append(s.proven, provenPath{path.Remote, s.now.Add(s.opt.RoutabilityMemory)})
+	s.proven = append(s.proven, provenPath{path.Remote, s.now.Add(s.rules.RoutabilityMemory)})
 	s.unproven = slices.DeleteFunc(s.unproven, func(u unproven) bool { return u.addr == path.Remote.Addr() })
 }
 
 func (s *Session) isProven(path Path) bool {
-	if s.opt.Routability == RoutabilityOff || contains(s.opt.RoutabilityExempt, path.Remote.Addr()) {
+	if s.rules.Routability == RoutabilityOff || contains(s.rules.RoutabilityExempt, path.Remote.Addr()) {
 		return true
 	}
 	return slices.ContainsFunc(s.proven, func(p provenPath) bool { return p.remote == path.Remote && !due(p.until, s.now) })
@@ -55,13 +55,13 @@ func (s *Session) checkRoutability() {
 		s.moveChildren(s.path, false)
 		return
 	}
-	if s.opt.Routability == RoutabilityAfter {
+	if s.rules.Routability == RoutabilityAfter {
 		s.moveChildren(s.path, true)
 	}
 	if s.rr.wanted && s.rr.target == s.path {
 		return // the check of this very path is queued or on its way
 	}
-	s.rr = routability{wanted: true, target: s.path, deadline: s.now.Add(s.opt.RoutabilityTimeout)}
+	s.rr = routability{wanted: true, target: s.path, deadline: s.now.Add(s.rules.RoutabilityTimeout)}
 	if !s.sa.queued(requestRoutability) {
 		s.enqueueRoutability()
 	}

@@ -25,6 +25,7 @@ type Session struct {
 	Owner any
 
 	opt           *Options
+	rules         *Options   // what of them can change while the session lives; see Follow
 	front         *Responder // of a responder's session, until it is no longer half-open
 	frontKey      uint64
 	source        netip.Prefix // that the front counts the session under
@@ -188,7 +189,7 @@ func (s *Session) closeWith(reason error, byPeer bool, notifies []*message.Notif
 	}
 	s.reserved, s.children, s.computing, s.hs, s.ikeRekey, s.followUps = nil, nil, nil, nil, nil, nil
 	s.leaveFront()
-	s.expires = s.now.Add(s.opt.Linger)
+	s.expires = s.now.Add(s.rules.Linger)
 	s.emit(Closed{Reason: reason, ByPeer: byPeer, Notifies: notifies})
 }
 

@@ -3,8 +3,10 @@
 package n3iwf
 
 import (
+	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec/kernel"
@@ -21,6 +23,41 @@ type dataPlane interface {
 // working is what a maker has beside that can fail as a whole.
 type working interface {
 	Working() error
+}
+
+// working tells why user packets cannot go through, nil when nothing is known. That addresses are gone is known where nwu.mobike.watchAddresses is on.
+func (nf *N3IWF) working() error {
+	if w, ok := nf.dataPlane.(working); ok {
+		if err := w.Working(); err != nil {
+			return err
+		}
+	}
+	nwu, n3 := nf.outerAddresses()
+	switch {
+	case nf.local.allGone(nwu):
+		return fmt.Errorf("UEs reach none of the addresses %v (nwu.addresses): their interface is down, or it has them no more", nwu)
+	case nf.local.allGone(n3):
+		return fmt.Errorf("UPFs reach none of the addresses %v (n3.addresses): their interface is down, or it has them no more", n3)
+	}
+	return nil
+}
+
+// outerAddresses are those that sockets are bound to on either side; none for a side that takes all of this machine's.
+func (nf *N3IWF) outerAddresses() (nwu, n3 []netip.Addr) {
+	for _, s := range nf.dataPlane.Sockets() {
+		if nwu = append(nwu, s.Local.Addr().Unmap()); s.Local.Addr().IsUnspecified() {
+			nwu = nil
+			break
+		}
+	}
+	for _, a := range nf.relay.LocalAddr() {
+		if n3 = append(n3, a.Addr().Unmap()); a.Addr().IsUnspecified() {
+			n3 = nil
+			break
+		}
+	}
+	slices.SortFunc(nwu, netip.Addr.Compare)
+	return slices.Compact(nwu), n3
 }
 
 // handover is what a maker has beside whose SAs can go on at other nodes. In a cluster there is one: the configuration sees to that.

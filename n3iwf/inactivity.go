@@ -25,11 +25,11 @@ const inactivityLooks = 8
 
 func (u *ue) watchInactivity() {
 	period := u.nf.live().Timers.Inactivity
-	if period == 0 {
-		return
-	}
 	now := time.Now()
-	u.idle = inactivity{period: period, at: now.Add(period / inactivityLooks), since: now, packets: u.userPackets()}
+	u.idle = inactivity{period: period, since: now, packets: u.userPackets()}
+	if period != 0 {
+		u.idle.at = now.Add(period / inactivityLooks)
+	}
 	u.reschedule()
 }
 

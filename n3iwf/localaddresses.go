@@ -21,6 +21,7 @@ import (
 type localAddresses struct {
 	mu         sync.Mutex
 	configured []netip.Addr
+	bound      []netip.Addr // of sockets, on NWu and N3
 	gone       map[netip.Addr]bool
 }
 
@@ -29,8 +30,9 @@ type localAddresses struct {
 func (l *localAddresses) change(a netip.Addr, present bool) (list []netip.Addr, changed bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if slices.Contains(l.configured, a) && l.gone[a] == present {
-		changed = true
+	announced := slices.Contains(l.configured, a)
+	if (announced || slices.Contains(l.bound, a)) && l.gone[a] == present {
+		changed = announced
 		if l.gone == nil {
 			l.gone = map[netip.Addr]bool{}
 		}
@@ -57,6 +59,20 @@ func (l *localAddresses) missing() (list []netip.Addr, some bool) {
 	defer l.mu.Unlock()
 	list = l.present()
 	return list, len(list) < len(l.configured)
+}
+
+// watch notes the addresses that sockets are bound to.
+func (l *localAddresses) watch(bound []netip.Addr) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.bound = bound
+}
+
+// allGone tells whether this machine has none of the addresses any more.
+func (l *localAddresses) allGone(of []netip.Addr) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(of) > 0 && !slices.ContainsFunc(of, func(a netip.Addr) bool { return !l.gone[a] })
 }
 
 // watchAddresses follows the addresses of this machine until ctx ends.

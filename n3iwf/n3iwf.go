@@ -164,6 +164,8 @@ func (nf *N3IWF) Serve(ctx context.Context) error {
 		nf.running.Go(func() { nf.runJobs(inner) })
 	}
 	if nf.live().NWu.MOBIKE.WatchAddresses {
+		nwu, n3 := nf.outerAddresses()
+		nf.local.watch(slices.Concat(nwu, n3))
 		if err := nf.watchAddresses(inner); err != nil {
 			nf.log.Warn("addresses of this machine are not followed", slog.Any("error", err))
 		}

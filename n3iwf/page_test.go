@@ -53,7 +53,7 @@ func onLoopback(t *testing.T) *config.Config {
 	dir := t.TempDir()
 	n3iwf.CertificateFiles(t, dir, "n3iwf.example.org", time.Now().Add(time.Hour))
 	var ports []any
-	for range 4 {
+	for range 3 {
 		c, err := net.ListenPacket("udp4", "127.0.0.1:0")
 		require.NoError(t, err)
 		ports = append(ports, c.LocalAddr().(*net.UDPAddr).Port)
@@ -62,7 +62,7 @@ func onLoopback(t *testing.T) *config.Config {
 	}
 	text := fmt.Sprintf(`n3iwf: {supportedTAs: [{tac: "000001", plmns: [{plmn: {mcc: "001", mnc: "01"}}]}]}
 nwu: {addresses: [127.0.0.1], ikePort: %d, nattPort: %d, certificate: {chain: chain.pem, key: key.pem}, uePools: {ipv4: [10.60.0.0/16]}}
-n2: {transport: udp, udpPort: %d, amfs: [{addresses: [127.0.0.1]}]}
+n2: {transport: udp, amfs: [{addresses: [127.0.0.1]}]}
 n3: {addresses: [127.0.0.1], port: %d}
 management: {socket: "", listen: "127.0.0.1:0", token: a token of the operator}
 `, ports...)

@@ -37,9 +37,13 @@ func longestInner(mtu int, path ipsec.Path, algorithms ipsec.Algorithms) int {
 
 // refit follows a move to a path where more or less fits.
 func (u *ue) refit() {
-	if u.nf.live().NWu.UserPlane.PathMTU == 0 {
-		return
+	if u.nf.live().NWu.UserPlane.PathMTU != 0 {
+		u.updateRelay()
 	}
+}
+
+// updateRelay tells the relay what the UE's PDU sessions are now.
+func (u *ue) updateRelay() {
 	for _, s := range u.sessions {
 		if !s.active {
 			continue

@@ -46,7 +46,22 @@ func (nf *N3IWF) Reload(c *config.Config) (changed, later []string, err error) {
 	if !slices.Equal(old.NWu.MOBIKE.AdditionalAddresses, next.NWu.MOBIKE.AdditionalAddresses) {
 		nf.announce(next.NWu.MOBIKE.AdditionalAddresses)
 	}
-	return changed, later, errors.Join(err, nf.resetResponders())
+	if err2 := nf.resetResponders(); err2 != nil {
+		return changed, later, errors.Join(err, err2)
+	}
+	nf.eachUE(func(u *ue) { u.reloaded(old, next) })
+	return changed, later, err
+}
+
+// reloaded makes a UE that is there follow what has changed.
+func (u *ue) reloaded(old, next *config.Config) {
+	u.apply(u.session.Follow(time.Now(), u.owner.responder))
+	if o, n := &old.NWu.UserPlane, &next.NWu.UserPlane; o.PathMTU != n.PathMTU || o.EnforceRates != n.EnforceRates || !slices.Equal(old.N3.DSCP, next.N3.DSCP) {
+		u.updateRelay()
+	}
+	if old.Timers.Inactivity != next.Timers.Inactivity && u.state == stateUp {
+		u.watchInactivity()
+	}
 }
 
 // resetResponders gives the IKEv2 responders the configuration in force, for the UEs that come from now on; their limits hold at once.

@@ -33,9 +33,7 @@ func (nf *N3IWF) Counters() *Counters { return &nf.counters }
 // Status takes the picture. It is zero in part when the network function ends meanwhile.
 func (nf *N3IWF) Status() Status {
 	s := Status{ESP: nf.dataPlane.Totals(), NAS: nf.nas.Stats(), N3: nf.relay.Stats(), UserPlane: nf.userPlane.status()}
-	if w, ok := nf.dataPlane.(working); ok {
-		s.DataPlane = w.Working()
-	}
+	s.DataPlane = nf.working()
 	s.Nodes = nf.nodes.list()
 	for _, a := range nf.amfs.get() {
 		if a.ng.Load() != nil {

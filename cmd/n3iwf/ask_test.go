@@ -40,7 +40,6 @@ func TestAskARunningN3IWF(t *testing.T) {
 	cfg.NWu.Addresses = cfg.NWu.Addresses[:1]
 	cfg.NWu.IKEPort, cfg.NWu.NATTPort = uint16(ports[0].(int)), uint16(ports[1].(int))
 	cfg.N2.Transport = "udp"
-	cfg.N2.UDPPort = uint16(freePorts(t, 1)[0].(int))
 	level := new(slog.LevelVar)
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

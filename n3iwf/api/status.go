@@ -131,7 +131,7 @@ func alarms(out *Status, st n3iwf.Status, amfs []n3iwf.AMFView, now time.Time, m
 		}
 	}
 	if st.DataPlane != nil {
-		add(critical, "the data plane is down, user packets are lost: %v; restart", st.DataPlane)
+		add(critical, "the data plane is down, user packets are lost: %v", st.DataPlane)
 	}
 	expiry := func(end time.Time, what, consequence string) {
 		switch left := end.Sub(now); {

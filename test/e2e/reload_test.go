@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/open-n3iwf/n3iwf/config"
+	"github.com/open-n3iwf/n3iwf/gre/relay"
 	"github.com/open-n3iwf/n3iwf/n3iwf"
 	"github.com/open-n3iwf/n3iwf/test/lab/core"
 )
@@ -104,4 +105,57 @@ func TestForbiddenNetworks(t *testing.T) {
 	require.NoError(t, move(home))
 	w.answered(ping, 10)
 	finish()
+}
+
+// TestReloadReachesConnectedUEs changes policies while a UE is up: its moves, its child SAs, its user packets and how long it may be silent follow.
+func TestReloadReachesConnectedUEs(t *testing.T) {
+	w := newWorld(t, nil, "ambr: 1")
+	u, ping := w.online(0)
+	next := *w.cfg
+	reload := func(change func(c *config.Config)) {
+		t.Helper()
+		c := next
+		change(&c)
+		next = c
+		changed, later, err := w.nf.Reload(&c)
+		require.NoError(t, err)
+		require.NotEmpty(t, changed)
+		require.Empty(t, later)
+	}
+	move := func(host int) error {
+		return w.within(func(ctx context.Context) error { return u.Move(ctx, w.addr(host), w.addr(hostN3IWF)) })
+	}
+	counters, n3 := w.nf.Counters(), func() relay.Stats { return w.nf.Status().N3 }
+
+	require.NoError(t, move(30))
+	w.until("the proof", func() bool { return counters.RoutabilityProven.Load() == 1 })
+	reload(func(c *config.Config) { c.NWu.MOBIKE.MovesPerMinute, c.NWu.MOBIKE.ReturnRoutability = 2, "off" })
+	require.NoError(t, move(31))
+	require.ErrorContains(t, move(32), "UNACCEPTABLE_ADDRESSES")
+	reload(func(c *config.Config) { c.NWu.MOBIKE.MovesPerMinute = 0 })
+	require.NoError(t, move(32))
+	require.NoError(t, move(33))
+	require.EqualValues(t, 1, counters.RoutabilityProven.Load(), "nobody was asked at the new addresses")
+
+	flood := func() (dropped uint64) {
+		before := n3().Drops[relay.RateLimit]
+		_, err := ping.Downlink(w.ctx, 300*time.Millisecond, 1000, 2000) // 16 Mbit/s
+		require.NoError(t, err)
+		return n3().Drops[relay.RateLimit] - before
+	}
+	require.NotZero(t, flood())
+	reload(func(c *config.Config) { c.NWu.UserPlane.EnforceRates = false })
+	require.Zero(t, flood())
+	require.Zero(t, n3().Fragmented)
+	reload(func(c *config.Config) { c.NWu.UserPlane.PathMTU = 600 })
+	flood()
+	require.NotZero(t, n3().Fragmented)
+
+	rekeys := counters.ChildRekeys.Load()
+	reload(func(c *config.Config) { c.NWu.ESP.Lifetime.Soft = 10 * time.Millisecond })
+	w.until("the rekeys", func() bool { return counters.ChildRekeys.Load() >= rekeys+2 })
+	reload(func(c *config.Config) { c.NWu.ESP.Lifetime.Soft = 0 })
+	reload(func(c *config.Config) { c.Timers.Inactivity = 200 * time.Millisecond })
+	w.logged("n3iwf", "release requested", "user-inactivity")
+	w.idle()
 }

@@ -81,9 +81,9 @@ func (l *link) working() error {
 	now, err := l.handle.LinkByIndex(l.index)
 	switch {
 	case err != nil:
-		return fmt.Errorf("xfrm interface %s: %w", l.made.Attrs().Name, err)
+		return fmt.Errorf("xfrm interface %s, which the next start makes again: %w", l.made.Attrs().Name, err)
 	case now.Attrs().Flags&net.FlagUp == 0:
-		return fmt.Errorf("xfrm interface %s is down", now.Attrs().Name)
+		return fmt.Errorf("xfrm interface %s is down: ip link set %[1]s up", now.Attrs().Name)
 	}
 	return nil
 }

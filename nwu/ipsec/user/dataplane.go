@@ -58,6 +58,8 @@ type DataPlane struct {
 	closed   bool
 	children map[ipsec.ChildID]*child
 	graces   map[*generation]struct{} // with a running timer
+	// receivers are of all endpoints, and of some that have been closed.
+	receivers []*receiver
 }
 
 var _ ipsec.DataPlane = (*DataPlane)(nil)
@@ -104,6 +106,18 @@ func (d *DataPlane) Sockets() []Socket { return d.endpoints.Sockets() }
 
 // Workers implements ipsec.DataPlane.
 func (d *DataPlane) Workers() int { return d.opts.Workers }
+
+// Working tells what keeps packets from coming through, nil when nothing is known: a socket whose receiving fails time and again.
+func (d *DataPlane) Working() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, r := range d.receivers {
+		if err := r.deaf.Load(); err != nil && !r.e.Closed() {
+			return fmt.Errorf("the %s socket %s cannot receive: %w", r.e.Kind, r.e.Local, *err)
+		}
+	}
+	return nil
+}
 
 // NewInboundSPI implements ipsec.DataPlane.
 func (d *DataPlane) NewInboundSPI(worker int) (uint32, error) { return d.table.take(worker) }

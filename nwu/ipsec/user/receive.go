@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"net"
 	"runtime/debug"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/open-n3iwf/n3iwf/internal/udpbatch"
@@ -38,6 +40,8 @@ type receiver struct {
 	// injected: the packets came to another node first.
 	injected bool
 
+	deaf atomic.Pointer[error] // it cannot receive, time and again
+
 	// For recovery from a panic:
 	next    int         // datagram that follows the one in work
 	current *generation // SA of the one in work
@@ -46,15 +50,23 @@ type receiver struct {
 // start runs a receiver for c. The caller holds d.mu.
 func (d *DataPlane) start(e *endpoint.Endpoint, c *udpbatch.Conn) {
 	r := &receiver{d: d, e: e, c: c, batch: make([]ipsec.Inbound, 0, deliverBatch)}
+	d.receivers = append(slices.DeleteFunc(d.receivers, func(old *receiver) bool { return old.e.Closed() }), r)
 	d.wg.Go(r.run)
 }
 
 func (r *receiver) run() {
 	r.sink = r.d.opts.Sink.NewReceiver()
-	rx := r.c.NewReceiver()
+	r.receive(r.c.NewReceiver().Receive)
+}
+
+// deafAfter is the pause by which receiving has failed several times in a row.
+const deafAfter = 10 * time.Millisecond
+
+// receive takes what comes until the socket is closed.
+func (r *receiver) receive(next func() ([]udpbatch.Datagram, error)) {
 	pause := time.Duration(0)
 	for {
-		datagrams, err := rx.Receive()
+		datagrams, err := next()
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return
@@ -63,10 +75,16 @@ func (r *receiver) run() {
 			r.d.totals.receiveErrors.Add(1)
 			pause = min(pause+time.Millisecond, 100*time.Millisecond)
 			r.d.opts.Log.Warn("receive failed; trying again", "socket", r.e.Local, "error", err, "pause", pause)
+			if pause >= deafAfter {
+				r.deaf.Store(&err)
+			}
 			time.Sleep(pause)
 			continue
 		}
-		pause = 0
+		if pause > 0 {
+			pause = 0
+			r.deaf.Store(nil)
+		}
 		r.handle(datagrams)
 	}
 }
