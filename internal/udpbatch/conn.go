@@ -97,7 +97,8 @@ func (c *Conn) Close() error { return c.pc.Close() }
 func Listen(o Options) (*Conn, error) { return listen(o, false) }
 
 // ListenGroup opens n sockets on one port (SO_REUSEPORT). steer is a classic BPF program that sees the UDP payload and returns the index of
-// the socket for a datagram; an index out of range leaves the choice to the kernel's hash. A nil steer leaves all to the hash.
+// the socket for a datagram; an index out of range leaves the choice to the kernel's hash. A nil steer leaves all to the hash. A port that another
+// group has, of this process or another one, is in use (EADDRINUSE).
 func ListenGroup(o Options, n int, steer []bpf.Instruction) (conns []*Conn, err error) {
 	if n < 1 || o.Protocol != 0 {
 		return nil, fmt.Errorf("udpbatch: group of %d sockets, protocol %d", n, o.Protocol)
@@ -111,13 +112,17 @@ func ListenGroup(o Options, n int, steer []bpf.Instruction) (conns []*Conn, err 
 		}
 	}()
 	for i := range n {
-		c, err := listen(o, n > 1)
+		c, err := listen(o, i > 0)
 		if err != nil {
 			return conns, err
 		}
 		conns = append(conns, c)
-		if i == 0 {
+		if i == 0 && n > 1 {
 			o.Local = c.local // all on the port that the first one got
+			// Only now: bind would let the first socket join those of another process otherwise, and each would get a part of the other's packets.
+			if err := c.control(shared); err != nil {
+				return conns, err
+			}
 		}
 	}
 	if n == 1 || steer == nil {
@@ -135,6 +140,14 @@ func ListenGroup(o Options, n int, steer []bpf.Instruction) (conns []*Conn, err 
 		return unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_REUSEPORT_CBPF,
 			&unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]})
 	})
+}
+
+// shared lets more sockets of this user join the one of fd.
+func shared(fd int) error {
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1); err != nil {
+		return fmt.Errorf("setsockopt SO_REUSEPORT: %w", err)
+	}
+	return nil
 }
 
 func (c *Conn) control(f func(fd int) error) error {
@@ -234,7 +247,7 @@ func (c *Conn) configure(fd int, reusePort bool) error {
 		}
 	}
 	if reusePort {
-		if err := set(unix.SOL_SOCKET, unix.SO_REUSEPORT, 1, "SO_REUSEPORT"); err != nil {
+		if err := shared(fd); err != nil {
 			return err
 		}
 	}

@@ -239,6 +239,21 @@ func TestSteering(t *testing.T) {
 	}
 }
 
+// TestGroupsDoNotMix: who comes second to a port is told so, and does not share the packets of the group that has it.
+func TestGroupsDoNotMix(t *testing.T) {
+	for _, v6 := range []bool{false, true} {
+		conns, err := ListenGroup(Options{Local: netip.AddrPortFrom(loopback(v6), 0)}, 3, nil)
+		require.NoError(t, err)
+		for _, c := range conns {
+			defer c.Close()
+		}
+		for _, n := range []int{1, 3} {
+			_, err = ListenGroup(Options{Local: conns[0].LocalAddr()}, n, nil)
+			require.ErrorIs(t, err, unix.EADDRINUSE)
+		}
+	}
+}
+
 func TestRawProtocol(t *testing.T) {
 	const protocol = 253 // for experimentation, RFC 3692
 	for _, v6 := range []bool{false, true} {

@@ -30,9 +30,15 @@ func TestMain(m *testing.M) {
 }
 
 var (
-	loopback4 = netip.MustParseAddr("127.0.0.1")
+	loopback4 = loopback(1)
 	loopback6 = netip.IPv6Loopback()
 )
+
+// loopback gives addresses that only this process uses: a raw socket for ESP hears what anybody sends to its address.
+func loopback(host byte) netip.Addr {
+	pid := os.Getpid()
+	return netip.AddrFrom4([4]byte{127, 192 + byte(pid%32), byte(pid / 32), host})
+}
 
 // environment makes a data plane on the loopback network. wildcard serves all addresses of a family with one socket.
 func environment(t *testing.T, sink ipsec.Sink, o Options, wildcard bool) contract.Environment {
@@ -54,7 +60,7 @@ func environment(t *testing.T, sink ipsec.Sink, o Options, wildcard bool) contra
 	}
 	e := contract.Environment{
 		DataPlane: d, Listen: udpbatch.Listen,
-		Peer4: [2]netip.Addr{netip.MustParseAddr("127.0.0.2"), netip.MustParseAddr("127.0.0.3")},
+		Peer4: [2]netip.Addr{loopback(2), loopback(3)},
 	}
 	e.Local4, err = add(NATT, loopback4)
 	require.NoError(t, err)
