@@ -33,13 +33,16 @@ func NewLimit(bitsPerSecond uint64) *Limit {
 	return l
 }
 
-// Set changes the rate for the packets from now on; 0 is no limit.
+// Set changes the rate for the packets from now on; 0 is no limit. Another rate begins anew: what was sent ahead of the former one does not count, as
+// that may be more than the new one would ever let pass.
 func (l *Limit) Set(bitsPerSecond uint64) {
-	if bitsPerSecond == 0 || bitsPerSecond > maxLimit {
-		l.picosPerOctet.Store(0)
-		return
+	per := uint64(0)
+	if bitsPerSecond > 0 && bitsPerSecond <= maxLimit {
+		per = picos / bitsPerSecond
 	}
-	l.picosPerOctet.Store(picos / bitsPerSecond)
+	if l.picosPerOctet.Swap(per) != per {
+		l.due.Store(0)
+	}
 }
 
 // Rate is the limit in bit/s as it is kept, 0 when there is none.

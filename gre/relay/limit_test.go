@@ -54,6 +54,31 @@ func TestLimitRate(t *testing.T) {
 	require.True(t, l.allow(1e18+1e9, 1000))
 }
 
+// TestLimitChange: a rate that is raised holds at once, whatever was sent at the former one; one that is lowered too, and the same one changes nothing.
+func TestLimitChange(t *testing.T) {
+	now := int64(1e18)
+	l := NewLimit(8) // one octet a second
+	passed := func() (n int) {
+		for l.allow(now, 1024) {
+			n++
+		}
+		return n
+	}
+	require.Equal(t, 16, passed())
+	l.Set(8)
+	require.Zero(t, passed())
+	l.Set(8_000_000)
+	require.Equal(t, 100_000/1024, passed())
+	now += int64(time.Second)
+	require.Equal(t, 100_000/1024, passed())
+	l.Set(8)
+	require.Equal(t, 16, passed())
+	now += int64(time.Second)
+	require.Zero(t, passed())
+	l.Set(0)
+	require.True(t, l.allow(now, 1<<16))
+}
+
 // TestLimitConcurrent: what passes on several goroutines together is what one alone would get.
 func TestLimitConcurrent(t *testing.T) {
 	l := NewLimit(8_000_000) // 1 octet a microsecond
