@@ -276,29 +276,6 @@ func TestSocketsComeAndGo(t *testing.T) {
 	require.ErrorContains(t, err, "192.0.2.1:4500")
 }
 
-// DSCP of an SA stands in the outer header and follows a switch.
-func TestDSCP(t *testing.T) {
-	d := newPlane(t, newTestSink(), Options{Workers: 1})
-	spi, err := d.NewInboundSPI(0)
-	require.NoError(t, err)
-	sa := ipsec.ChildSA{
-		ID: 1, InboundSPI: spi, OutboundSPI: 300, Algorithms: gcm, InboundKeys: gcmKeys(1), OutboundKeys: gcmKeys(2), DSCP: 46,
-		Target: ipsec.Target{Path: ipsec.Path{Local: d.Sockets()[0].Local, Remote: netip.MustParseAddrPort("127.0.0.1:9"), NATT: true}},
-	}
-	require.NoError(t, d.Install(sa))
-	require.EqualValues(t, 46<<2, d.children[1].path.Load().address.TOS)
-	sa.DSCP = 10
-	sa.InboundSPI, err = d.NewInboundSPI(0)
-	require.NoError(t, err)
-	require.NoError(t, d.Install(sa))
-	require.NoError(t, d.Move(sa.Target, 1))
-	require.EqualValues(t, 46<<2, d.children[1].path.Load().address.TOS)
-	require.NoError(t, d.SwitchOutbound(1, sa.InboundSPI))
-	require.EqualValues(t, 10<<2, d.children[1].path.Load().address.TOS)
-	require.NoError(t, d.Move(sa.Target, 1))
-	require.EqualValues(t, 10<<2, d.children[1].path.Load().address.TOS)
-}
-
 // discard is a sink that takes all.
 type discard struct{ n int }
 
