@@ -6,20 +6,32 @@ import (
 	"log/slog"
 
 	"github.com/open-n3iwf/n3iwf/gre"
-	"github.com/open-n3iwf/n3iwf/ikev2"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec/esp"
+	"github.com/open-n3iwf/n3iwf/nwu/ipsec/kernel"
 )
 
-// longestInner is the longest inner packet that a child SA carries on its UE's path without outer fragments, as nwu.userPlane.pathMTU says; 0 when
-// that is left to outer fragments.
-func (u *ue) longestInner(sa *ikev2.ChildSA) int {
-	mtu := u.nf.live().NWu.UserPlane.PathMTU
+// longestInner is the longest inner packet that a child SA carries on its UE's path without outer fragments; 0 when longer ones are left to those.
+func (u *ue) longestInner(c *childSA) int {
+	path := ipsec.Path(u.session.ChildPath())
+	mtu := u.pathMTU(path, !c.up.Is4())
 	if mtu == 0 {
 		return 0
 	}
-	algorithms := ipsec.Algorithms{Encr: uint16(sa.Suite.Encr.ID), Integ: uint16(sa.Suite.Integ)}
-	return max(longestInner(mtu, ipsec.Path(u.session.ChildPath()), algorithms), gre.MinFragment)
+	suite := c.current.Suite
+	algorithms := ipsec.Algorithms{Encr: uint16(suite.Encr.ID), Integ: uint16(suite.Integ)}
+	return max(longestInner(mtu, path, algorithms), gre.MinFragment)
+}
+
+// pathMTU is nwu.userPlane.pathMTU, and where that is 0 what the kernel knows of the path, if it would drop what does not fit; else 0.
+func (u *ue) pathMTU(path ipsec.Path, ipv6 bool) int {
+	if mtu := u.nf.live().NWu.UserPlane.PathMTU; mtu != 0 || !ipv6 {
+		return mtu
+	}
+	if d, ok := u.nf.dataPlane.(*kernel.DataPlane); ok {
+		return d.PathMTU(path)
+	}
+	return 0
 }
 
 // longestInner is what the outer headers and ESP leave of the path's MTU.
@@ -37,8 +49,12 @@ func longestInner(mtu int, path ipsec.Path, algorithms ipsec.Algorithms) int {
 
 // refit follows a move to a path where more or less fits.
 func (u *ue) refit() {
-	if u.nf.live().NWu.UserPlane.PathMTU != 0 {
-		u.updateRelay()
+	path := ipsec.Path(u.session.ChildPath())
+	for _, s := range u.sessions {
+		if u.pathMTU(path, !s.up().Is4()) != 0 {
+			u.updateRelay()
+			return
+		}
 	}
 }
 

@@ -199,7 +199,7 @@ func (s *pduSession) relayConfig() relay.Config {
 			continue
 		}
 		c.Children = append(c.Children, relay.Child{
-			ID: child.id, UE: s.ue.innerFor(child.up.Is4()), UP: child.up, DSCP: child.key.marking(), MaxPacket: s.ue.longestInner(child.current),
+			ID: child.id, UE: s.ue.innerFor(child.up.Is4()), UP: child.up, DSCP: child.key.marking(), MaxPacket: s.ue.longestInner(child),
 		})
 		if child.dflt {
 			c.Default = child.id

@@ -19,5 +19,5 @@
 // What the kernel cannot do, and package user can: an inbound state belongs to one local address and to one kind of encapsulation. So an SA has spare
 // states for the other addresses that are served; see spare.go. Served by a wildcard socket, or in another encapsulation, packets are accepted
 // from a Prepare or the move on, those of the path before for a grace (address) or not at all (encapsulation). Where packets came from is told by the kernel for UDP encapsulation only, and at most once in a
-// while. All peers need a kernel from 5.19, which tells a socket the mark of a packet.
+// while. An inner IPv6 packet that does not fit the path is dropped, where an inner IPv4 packet goes in outer fragments; PathMTU tells what fits. All peers need a kernel from 5.19, which tells a socket the mark of a packet.
 package kernel
