@@ -7,8 +7,6 @@ package ebpf
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/cilium/ebpf"
@@ -73,13 +71,26 @@ func (u *UserPlane) findLinks() error {
 func (u *UserPlane) mayLackChecksum(link netlink.Link) bool {
 	switch link.Type() {
 	case "device":
-		driver, _ := os.Readlink("/sys/class/net/" + link.Attrs().Name + "/device/driver")
-		return slices.Contains([]string{"virtio_net", "vif", "xen-netfront"}, filepath.Base(driver))
+		return slices.Contains([]string{"virtio_net", "vif", "xen-netfront"}, driver(link.Attrs().Name))
 	case "vlan":
 		parent, err := u.handle.LinkByIndex(link.Attrs().ParentIndex)
 		return err != nil || u.mayLackChecksum(parent)
 	}
 	return true
+}
+
+// driver is who drives a link of the calling thread's network namespace; /sys may show those of another one.
+func driver(link string) string {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return ""
+	}
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	info, err := unix.IoctlGetEthtoolDrvinfo(fd, link)
+	if err != nil {
+		return ""
+	}
+	return unix.ByteSliceToString(info.Driver[:])
 }
 
 // attach puts the programs on their links. A program of an earlier process is replaced in one step.

@@ -20,8 +20,13 @@ import (
 )
 
 // User packets of all sizes go both ways without coming to user space; those of the UPF lack their checksum on the way, as veth leaves it out.
-func TestKernelForwards(t *testing.T) {
-	w := newWorld(t)
+func TestKernelForwards(t *testing.T) { forwards(t, setting{}) }
+
+// So they do over virtio, whose packets may lack their checksum as well.
+func TestKernelForwardsOverVirtio(t *testing.T) { forwards(t, setting{virtio: true}) }
+
+func forwards(t *testing.T, v setting) {
+	w := newWorldOf(t, v)
 	w.connect(nil)
 	require.Equal(t, Status{
 		Links: []string{"n0"}, Repairs: []string{"n0"}, Pinned: true, Sessions: 1, HandedUp: w.plane.Status().HandedUp,
@@ -233,23 +238,57 @@ func TestKernelOutlivesTheProcess(t *testing.T) {
 	t.Logf("%d packets over 3 restarts", n)
 }
 
-// The rates of a session hold in the kernel, and follow when they change.
+// The rates of a session and of a flow hold in both directions, by the programs and by the relay behind them, and follow when they change. A flow with
+// a rate of its own does not use up the session's.
 func TestKernelRates(t *testing.T) {
 	w := newWorld(t)
-	limit := relay.NewLimit(1) // a burst of 16 KiB, and nothing for years
-	w.connect(func(c *relay.Config) { c.Rates = relay.Rates{Uplink: limit, Downlink: limit} })
-	for i := range 30 {
-		w.send(greFrom(ue, 9, numbered(i, 1024)))
+	for _, forwarder := range []string{"programs", "relay"} {
+		w.leave = forwarder == "relay"
+		by := w.inKernel
+		if w.leave {
+			by = w.inRelay
+		}
+		up, down, own := relay.NewLimit(1), relay.NewLimit(1), relay.NewLimit(1) // a burst of 16 KiB, and nothing for years
+		if w.session == nil {
+			w.connect(nil)
+		}
+		config := w.config
+		config.Rates = relay.Rates{Uplink: up, Downlink: down}
+		config.Flows = []relay.Flow{{QFI: 1}, {QFI: 9, Rates: relay.Rates{Uplink: own}}}
+		require.NoError(t, w.session.Update(config))
+		require.Equal(t, !w.leave, w.offloaded())
+		before := by()
+		now := func() relay.Traffic { t := by(); t.Subtract(before); return t }
+		judged := func(n int, what string) {
+			w.eventually(what, func() bool {
+				t := now()
+				return int(t.Uplink.Packets+t.Downlink.Packets+t.Drops[relay.RateLimit]) == n
+			})
+		}
+		for i := range 30 {
+			w.send(greFrom(ue, 1, numbered(i, 1024)))
+		}
+		judged(30, "the session's rate uplink, by the "+forwarder)
+		require.EqualValues(t, 16, now().Uplink.Packets)
+		for i := range 30 {
+			w.send(greFrom(ue, 9, numbered(i, 1024)))
+		}
+		judged(60, "a flow's own rate, by the "+forwarder)
+		require.EqualValues(t, 32, now().Uplink.Packets)
+		for i := range 30 {
+			w.fromUPF(downlinkGPDU(w.session.TEID(), 1, false, numbered(i, 1024)))
+		}
+		judged(90, "the session's rate downlink, by the "+forwarder)
+		require.EqualValues(t, 16, now().Downlink.Packets)
+		w.fromUPF(downlinkGPDU(w.session.TEID(), 9, false, numbered(1, 1024)))
+		judged(91, "a flow without a rate of its own in that direction, by the "+forwarder)
+		require.EqualValues(t, 17, now().Downlink.Packets)
+		up.Set(1e9)
+		w.eventually("the rate is seen by the "+forwarder, func() bool {
+			w.send(greFrom(ue, 1, numbered(99, 64)))
+			return now().Uplink.Packets > 35
+		})
 	}
-	drops := func() uint64 { return w.session.Stats().Drops[relay.RateLimit] }
-	w.eventually("all judged", func() bool { return w.inKernel().Uplink.Packets+drops() == 30 })
-	require.EqualValues(t, 16, w.inKernel().Uplink.Packets)
-	limit.Set(1e9)
-	w.eventually("the rate is seen", func() bool {
-		w.send(greFrom(ue, 9, numbered(99, 64)))
-		return w.inKernel().Uplink.Packets > 20
-	})
-	require.Zero(t, w.inRelay())
 }
 
 // Downlink packets on a path that is not proven go through user space, where their octets are counted.

@@ -16,9 +16,8 @@ import (
 
 // Probe tells what this kernel or process lacks for the programs, in words for an operator; nil is nothing.
 func Probe() error {
-	if err := rlimit.RemoveMemlock(); err != nil {
-		return fmt.Errorf("locked memory cannot be raised (CAP_SYS_RESOURCE): %w", err)
-	}
+	// Kernels before 5.11 count maps as locked memory. Without the right to make a map it cannot be told whether this one does.
+	lock := rlimit.RemoveMemlock()
 	for _, need := range []struct {
 		what string
 		err  error
@@ -32,8 +31,11 @@ func Probe() error {
 		case errors.Is(need.err, ebpf.ErrNotSupported):
 			return fmt.Errorf("the kernel has no %s: %w", need.what, need.err)
 		case need.err != nil:
-			return fmt.Errorf("cannot ask the kernel for %s (CAP_BPF, CAP_NET_ADMIN): %w", need.what, need.err)
+			return fmt.Errorf("cannot ask the kernel for %s (CAP_BPF, CAP_NET_ADMIN; before Linux 5.11 CAP_SYS_RESOURCE): %w", need.what, need.err)
 		}
+	}
+	if lock != nil {
+		return fmt.Errorf("locked memory cannot be raised (CAP_SYS_RESOURCE): %w", lock)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ package ebpf
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -36,16 +37,20 @@ import (
 // between them is replaced.
 
 const (
-	gwOuter           = "198.51.100.1"
-	ueOuter, ueOuter2 = "198.51.100.2", "198.51.100.3"
-	gwN3, upfN3       = "203.0.113.1", "203.0.113.9"
-	natt              = 4500
-	patience          = 20 * time.Second
-	uplinkTEID        = 0xa1b2c3d4
-	pinFolder         = "/sys/fs/bpf/n3iwf-test/42"
+	gwOuter            = "198.51.100.1"
+	ueOuter, ueOuter2  = "198.51.100.2", "198.51.100.3"
+	gwOuter6, ueOuter6 = "2001:db8::1", "2001:db8::2"
+	gwN3, upfN3        = "203.0.113.1", "203.0.113.9"
+	gwN36, upfN36      = "2001:db8:3::1", "2001:db8:3::9"
+	natt               = 4500
+	patience           = 20 * time.Second
+	uplinkTEID         = 0xa1b2c3d4
+	pinFolder          = "/sys/fs/bpf/n3iwf-test/42"
 )
 
 var addr = netip.MustParseAddr
+
+var ue6, up6 = addr("fd00::5"), addr("fd00::2") // inner
 
 type namespace struct {
 	name string
@@ -135,33 +140,79 @@ type world struct {
 	relay         *relay.Relay
 	plane         *UserPlane
 	session       *relay.Session
+	config        relay.Config // of the session
 	ue            *user.DataPlane
 	ueSink        *catcher
 	writer        ipsec.Writer
 	handle        ipsec.Handle
 	n3            *net.UDPConn // the UPF
+	events        chan relay.Event
+	six           bool  // IPv6 too
+	dscp          uint8 // of child SAs
+	leave         bool  // sessions that are set from now on are left to the relay
 }
 
-func newWorld(t testing.TB) *world {
+// setting is a world other than the usual one, which has ESP in UDP over IPv4, and virtual Ethernet.
+type setting struct {
+	all    bool // plain ESP too, and IPv6 everywhere
+	virtio bool // N3 is two network cards of the virtual machine, joined by a wire
+}
+
+func newWorld(t testing.TB) *world { return newWorldOf(t, setting{}) }
+
+func newWorldOf(t testing.TB, v setting) *world {
 	t.Helper()
-	w := &world{t: t, gw: newNamespace(t, "gw"), ueNS: newNamespace(t, "ue"), upf: newNamespace(t, "upf")}
+	kinds := []ipsec.Kind{ipsec.NATT}
+	if v.all {
+		kinds = append(kinds, ipsec.ESP)
+	}
+	w := &world{t: t, events: make(chan relay.Event, 16), gw: newNamespace(t, "gw"), ueNS: newNamespace(t, "ue"), upf: newNamespace(t, "upf")}
+	if v.virtio {
+		virtioLinks(t, "gw n0", "upf n1")
+	} else {
+		run(t, "ip", "-n", "gw", "link", "add", "n0", "type", "veth", "peer", "name", "n1", "netns", "upf")
+	}
 	for _, line := range []string{
-		"-n gw link add v0 type veth peer name v1 netns ue", "-n gw link add n0 type veth peer name n1 netns upf",
+		"-n gw link add v0 type veth peer name v1 netns ue",
 		"-n gw addr add " + gwOuter + "/24 dev v0", "-n gw addr add " + gwN3 + "/24 dev n0",
 		"-n ue addr add " + ueOuter + "/24 dev v1", "-n ue addr add " + ueOuter2 + "/24 dev v1", "-n upf addr add " + upfN3 + "/24 dev n1",
 		"-n gw link set v0 up", "-n gw link set n0 up", "-n ue link set v1 up", "-n upf link set n1 up",
 	} {
 		run(t, "ip", strings.Fields(line)...)
 	}
+	listen := []netip.AddrPort{netip.AddrPortFrom(addr(gwN3), gtpu.Port)}
+	outer, wildcard := []netip.Addr{addr(gwOuter)}, []netip.Addr{netip.IPv4Unspecified()}
+	routes := []netip.Prefix{netip.PrefixFrom(ue, 32)}
+	if w.six = v.all; w.six {
+		for _, line := range []string{
+			"-n gw addr add " + gwOuter6 + "/64 dev v0 nodad", "-n gw addr add " + gwN36 + "/64 dev n0 nodad",
+			"-n ue addr add " + ueOuter6 + "/64 dev v1 nodad", "-n upf addr add " + upfN36 + "/64 dev n1 nodad",
+		} {
+			run(t, "ip", strings.Fields(line)...)
+		}
+		listen = append(listen, netip.AddrPortFrom(addr(gwN36), gtpu.Port))
+		routes = append(routes, netip.PrefixFrom(ue6, 128))
+		outer, wildcard = append(outer, addr(gwOuter6)), append(wildcard, netip.IPv6Unspecified())
+	}
+	sockets := func(at []netip.Addr) (list []ipsec.Socket) {
+		for _, a := range at {
+			for _, kind := range kinds {
+				list = append(list, ipsec.Socket{Kind: kind, Local: netip.AddrPortFrom(a, natt)})
+			}
+		}
+		return list
+	}
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	var err error
 	w.gw.do(func() {
-		w.relay, err = relay.New(relay.Options{Listen: []netip.AddrPort{netip.AddrPortFrom(addr(gwN3), gtpu.Port)}, Logger: log, Echo: gtpu.EchoTimers{Interval: time.Hour}})
+		w.relay, err = relay.New(relay.Options{
+			Listen: listen, Logger: log, Echo: gtpu.EchoTimers{Interval: time.Hour}, Events: func(e relay.Event) { w.events <- e },
+		})
 		require.NoError(t, err)
 		w.dp, err = kernel.New(kernel.Options{
 			Sink: &catcher{relay: w.relay}, InterfaceID: 42, Shared: true, Workers: 1, Log: log,
-			Sockets: []ipsec.Socket{{Kind: ipsec.NATT, Local: netip.AddrPortFrom(addr(gwOuter), natt)}},
-			Routes:  []netip.Prefix{netip.PrefixFrom(ue, 32)},
+			Sockets: sockets(outer),
+			Routes:  routes,
 		})
 		require.NoError(t, err)
 	})
@@ -172,8 +223,7 @@ func newWorld(t testing.TB) *world {
 	w.ueSink = &catcher{}
 	w.ueNS.do(func() {
 		// One socket for both addresses keeps the order of what comes: a move leaves out more numbers than a replay window holds.
-		sockets := []ipsec.Socket{{Kind: ipsec.NATT, Local: netip.AddrPortFrom(netip.IPv4Unspecified(), natt)}}
-		w.ue, err = user.New(user.Options{Sink: w.ueSink, Workers: 1, MaxSAs: 64, Sockets: sockets, Log: log})
+		w.ue, err = user.New(user.Options{Sink: w.ueSink, Workers: 1, MaxSAs: 64, Sockets: sockets(wildcard), Log: log})
 		require.NoError(t, err)
 	})
 	w.upf.do(func() {
@@ -192,9 +242,16 @@ func newWorld(t testing.TB) *world {
 	return w
 }
 
+var errLeft = errors.New("left to the relay by the test")
+
 // The world is the relay's Offload, so that the user plane behind it can be exchanged.
 
-func (w *world) Set(s relay.Offloaded) error           { return w.plane.Set(s) }
+func (w *world) Set(s relay.Offloaded) error {
+	if w.leave {
+		return errLeft
+	}
+	return w.plane.Set(s)
+}
 func (w *world) Hold(teid uint32)                      { w.plane.Hold(teid) }
 func (w *world) Remove(teid uint32)                    { w.plane.Remove(teid) }
 func (w *world) Traffic(teid uint32) relay.Traffic     { return w.plane.Traffic(teid) }
@@ -243,7 +300,10 @@ func (w *world) connect(change func(*relay.Config)) {
 		ID: 7, InboundSPI: ours, OutboundSPI: theirs, Algorithms: ipsec.Algorithms{Encr: ipsec.EncrAESGCM16},
 		InboundKeys: ipsec.Keys{Encr: bytes.Repeat([]byte{1}, 20)}, OutboundKeys: ipsec.Keys{Encr: bytes.Repeat([]byte{2}, 20)}, ESN: true,
 		Target: unlimited(gwOuter, ueOuter), Context: w.session,
-		Local: []ipsec.Selector{ipsec.HostSelector(up, 0)}, Remote: []ipsec.Selector{ipsec.HostSelector(ue, 0)},
+		Local: []ipsec.Selector{ipsec.HostSelector(up, 0)}, Remote: []ipsec.Selector{ipsec.HostSelector(ue, 0)}, DSCP: w.dscp,
+	}
+	if w.six {
+		a.Local, a.Remote = append(a.Local, ipsec.HostSelector(up6, 0)), append(a.Remote, ipsec.HostSelector(ue6, 0))
 	}
 	b := a
 	b.InboundSPI, b.OutboundSPI, b.InboundKeys, b.OutboundKeys = theirs, ours, a.OutboundKeys, a.InboundKeys
@@ -256,6 +316,7 @@ func (w *world) connect(change func(*relay.Config)) {
 		change(&c)
 	}
 	require.NoError(t, w.session.Update(c))
+	w.config = c
 	w.writer = w.ue.NewWriter()
 	w.handle, err = w.ue.Handle(7)
 	require.NoError(t, err)
@@ -300,10 +361,48 @@ func (w *world) gpdu() gtpu.Message {
 	}
 }
 
-func (w *world) fromUPF(payload []byte) {
+func (w *world) fromUPF(payload []byte) { w.fromUPFTo(addr(gwN3), payload) }
+
+func (w *world) fromUPFTo(local netip.Addr, payload []byte) {
 	w.t.Helper()
-	_, err := w.n3.WriteToUDPAddrPort(payload, netip.AddrPortFrom(addr(gwN3), gtpu.Port))
+	_, err := w.n3.WriteToUDPAddrPort(payload, netip.AddrPortFrom(local, gtpu.Port))
 	require.NoError(w.t, err)
+}
+
+// virtioLinks takes the network cards of the machine to the namespaces, under the names, that are given, until the test ends.
+func virtioLinks(t testing.TB, places ...string) {
+	t.Helper()
+	for i, place := range places {
+		card := fmt.Sprint("eth", i)
+		ns, name, _ := strings.Cut(place, " ")
+		run(t, "ip", "link", "set", card, "netns", ns)
+		run(t, "ip", "-n", ns, "link", "set", card, "name", name)
+		t.Cleanup(func() {
+			run(t, "ip", "-n", ns, "link", "set", name, "down")
+			run(t, "ip", "-n", ns, "link", "set", name, "name", card)
+			run(t, "ip", "-n", ns, "link", "set", card, "netns", "1")
+		})
+	}
+}
+
+// listenUPF6 opens the UPF's end of N3 over IPv6.
+func listenUPF6(w *world) (c *net.UDPConn, err error) {
+	w.upf.do(func() {
+		c, err = net.ListenUDP("udp6", net.UDPAddrFromAddrPort(netip.AddrPortFrom(addr(upfN36), gtpu.Port)))
+	})
+	return c, err
+}
+
+// setOptions puts IPv4 options into what the UPF sends from now on.
+func (w *world) setOptions(options []byte) {
+	w.t.Helper()
+	rc, err := w.n3.SyscallConn()
+	require.NoError(w.t, err)
+	var set error
+	require.NoError(w.t, rc.Control(func(fd uintptr) {
+		set = unix.SetsockoptString(int(fd), unix.IPPROTO_IP, unix.IP_OPTIONS, string(options))
+	}))
+	require.NoError(w.t, set)
 }
 
 // atUE is the next carrier at the UE.
@@ -315,6 +414,27 @@ func (w *world) atUE() (gre.Packet, []byte) {
 	p, err := gre.Decode(got[0])
 	require.NoError(w.t, err)
 	return p, got[0][p.Offset:p.End]
+}
+
+// joinedAtUE is the next carrier at the UE, which may come in fragments.
+func (w *world) joinedAtUE() (p gre.Packet, pdu []byte) {
+	w.t.Helper()
+	var join gre.Reassembler
+	w.eventually("a packet at the UE, whole or in fragments", func() bool {
+		for _, b := range w.ueSink.take() {
+			var err error
+			if p, err = gre.Decode(b); errors.Is(err, gre.DropFragment) {
+				if b, _ = join.Add(7, b, time.Now()); b == nil {
+					continue
+				}
+				p, err = gre.Decode(b)
+			}
+			require.NoError(w.t, err)
+			pdu = b[p.Offset:p.End]
+		}
+		return pdu != nil
+	})
+	return p, pdu
 }
 
 func greFrom(source netip.Addr, qfi uint8, pdu []byte) []byte {
@@ -341,6 +461,9 @@ func (w *world) dump() string {
 	}
 	return b.String()
 }
+
+// offloaded tells whether the only session is in the kernel.
+func (w *world) offloaded() bool { return w.relay.Stats().Offloaded == 1 }
 
 // inKernel and inRelay are what either has forwarded.
 func (w *world) inKernel() relay.Traffic { return w.plane.Totals() }

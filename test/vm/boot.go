@@ -22,11 +22,23 @@ import (
 // diskSize is how much the guest can hand back; the file has holes.
 const diskSize = 1 << 30
 
+const emulator = "qemu-system-x86_64"
+
+// tools tells what this machine has not, before anything is built.
+func tools() error {
+	for _, name := range []string{emulator, "busybox"} {
+		if _, err := exec.LookPath(name); err != nil {
+			return fmt.Errorf("no kernel tests on this machine: %w; scripts/deps test installs qemu-system-x86 and busybox-static", err)
+		}
+	}
+	return nil
+}
+
 // boot runs the machine until it is off and gives what became of its runs.
 func (v *vm) boot(ctx context.Context, k *kernel, initrd, disk string) ([]job.Outcome, error) {
-	qemu, err := exec.LookPath("qemu-system-x86_64")
+	qemu, err := exec.LookPath(emulator)
 	if err != nil {
-		return nil, fmt.Errorf("%w: scripts/deps test installs qemu-system-x86", err)
+		return nil, err
 	}
 	f, err := os.Create(disk)
 	if err != nil {
@@ -40,7 +52,9 @@ func (v *vm) boot(ctx context.Context, k *kernel, initrd, disk string) ([]job.Ou
 		loglevel = "loglevel=5"
 	}
 	cmd := exec.CommandContext(ctx, qemu, "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", fmt.Sprint(v.memory),
-		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-net", "none", "-serial", "stdio",
+		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", "stdio",
+		// Two network cards, on one wire that leads nowhere else.
+		"-netdev", "hubport,hubid=0,id=n0", "-device", "virtio-net-pci,netdev=n0,romfile=", "-netdev", "hubport,hubid=0,id=n1", "-device", "virtio-net-pci,netdev=n1,romfile=",
 		"-drive", "file="+disk+",format=raw,if=virtio,cache=unsafe",
 		"-kernel", k.image, "-initrd", initrd,
 		"-append", "console=ttyS0 panic=-1 mitigations=off rdinit=/init "+loglevel)

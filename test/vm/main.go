@@ -85,6 +85,9 @@ func (v *vm) run(ctx context.Context, chosen []suite) error {
 	if runtime.GOARCH != "amd64" {
 		return errors.New("the kernel tests emulate an amd64 machine, for binaries of this one: they need amd64")
 	}
+	if err := tools(); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(v.cache, 0o755); err != nil {
 		return err
 	}

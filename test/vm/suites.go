@@ -50,7 +50,7 @@ var applets = []string{
 // come before the first run: the disk, and what takes long under emulation.
 var (
 	loadFirst = []string{
-		"virtio_pci", "virtio_blk", "esp4", "esp6", "xfrm_interface", "xfrm_user", "gcm", "ctr", "seqiv", "echainiv", "authenc", "authencesn", "chacha20poly1305",
+		"virtio_pci", "virtio_blk", "virtio_net", "esp4", "esp6", "xfrm_interface", "xfrm_user", "gcm", "ctr", "seqiv", "echainiv", "authenc", "authencesn", "chacha20poly1305",
 		"aesni_intel", "ghash_clmulni_intel", "sha1_ssse3", "sha256_ssse3", "sha512_ssse3", "sctp",
 		"veth", // two that ask for it at once can both be told that there is none
 	}

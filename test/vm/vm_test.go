@@ -115,6 +115,44 @@ func TestJudge(t *testing.T) {
 	require.ErrorContains(t, judge(chosen, []job.Outcome{{Name: "a"}}), "b (never ran)")
 }
 
+// A machine without QEMU says so at once, with what installs it. make test passes the kernel tests by there and names them at its end; under CI=true it
+// fails.
+func TestWithoutQEMU(t *testing.T) {
+	path := t.TempDir()
+	for _, name := range []string{"bash", "cat", "dirname", "go", "mktemp", "rm", "sed", "sort"} {
+		at, err := exec.LookPath(name)
+		require.NoError(t, err)
+		at, err = filepath.Abs(at)
+		require.NoError(t, err)
+		require.NoError(t, os.Symlink(at, filepath.Join(path, name)))
+	}
+	goroot, err := exec.Command("go", "env", "GOROOT").Output()
+	require.NoError(t, err)
+	t.Setenv("PATH", path)
+	t.Setenv("GOROOT", strings.TrimSpace(string(goroot)))
+	cache := filepath.Join(t.TempDir(), "cache")
+	err = (&vm{cache: cache}).run(t.Context(), suites)
+	require.ErrorContains(t, err, emulator)
+	require.ErrorContains(t, err, "scripts/deps test installs qemu-system-x86")
+	require.NoDirExists(t, cache)
+
+	for _, ci := range []string{"", "true"} {
+		t.Setenv("CI", ci)
+		cmd := exec.Command("bash", "scripts/test", "kernel")
+		cmd.Dir = filepath.Join("..", "..")
+		out, err := cmd.CombinedOutput()
+		require.Contains(t, string(out), emulator)
+		if ci == "" {
+			require.NoError(t, err, string(out))
+			require.Contains(t, string(out), "skipped on this machine:\n  test/vm needs "+emulator)
+		} else {
+			require.Error(t, err)
+			require.Contains(t, string(out), "FAIL")
+			require.Contains(t, string(out), "nothing was skipped")
+		}
+	}
+}
+
 func TestStreamGivesTheLastWords(t *testing.T) {
 	up := 0
 	tail := stream(strings.NewReader("firmware\r\nkernel\r\n"+job.Start+"\r\nPanic: at the end"), false, func() { up++ })
