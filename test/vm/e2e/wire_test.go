@@ -78,6 +78,13 @@ func isIP(from unix.Sockaddr) bool {
 	return ok && (a.Protocol == networkOrder(unix.ETH_P_IP) || a.Protocol == networkOrder(unix.ETH_P_IPV6))
 }
 
+// forget forgets what was heard so far.
+func (s *wire) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.packets = nil
+}
+
 // take gives what was heard so far.
 func (s *wire) take() [][]byte {
 	s.mu.Lock()

@@ -47,6 +47,9 @@ type world struct {
 	core         *core.Core
 	setups       chan struct{} // one for each NG Setup Request
 	log          *output
+	// Of the core: the UE-AMBR in Mbit/s and the flows of a PDU session.
+	ambr  int
+	flows string
 }
 
 const (
@@ -77,7 +80,7 @@ func imsi(i int) string { return fmt.Sprintf("00101%010d", i) }
 // newWorld makes the hosts, with addresses for that many N3IWFs, and writes certificates.
 func newWorld(t *testing.T, n3iwfs int) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir(), log: &output{}, setups: make(chan struct{}, 16)}
+	w := &world{t: t, dir: t.TempDir(), log: &output{}, setups: make(chan struct{}, 16), ambr: 1000, flows: "{qfi: 1, 5qi: 9}"}
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("the end of the log:\n%s", w.log.tail(32<<10))
@@ -148,10 +151,11 @@ retain: true
 upf: %s
 pool: 10.45.0.0/24
 ciphering: true
+ambr: %d
 slices: [{sst: 1}]
-dnns: [{name: internet, flows: [{qfi: 1, 5qi: 9}]}]
+dnns: [{name: internet, flows: [%s]}]
 subscribers:
-%s`, amfName, at(netN2a, coreSite), at(netN2b, coreSite), at(netN3, coreSite), subscribers.String())))
+%s`, amfName, at(netN2a, coreSite), at(netN2b, coreSite), at(netN3, coreSite), w.ambr, w.flows, subscribers.String())))
 	require.NoError(w.t, err)
 	w.cn.do(func() { w.core, err = core.New(cfg, w.logger("core")) })
 	require.NoError(w.t, err)
@@ -163,26 +167,31 @@ func (w *world) logger(who string) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w.log, nil)).With("who", who)
 }
 
+// socket is where the management API of an N3IWF is.
+func (w *world) socket(i int) string { return filepath.Join(w.dir, fmt.Sprintf("api%d.sock", i)) }
+
 // nf is an N3IWF as a process.
 type nf struct {
-	cmd  *exec.Cmd
-	file string
-	text *output
+	cmd    *exec.Cmd
+	file   string
+	config string
+	open   bool // the configuration may be read by everybody
+	text   *output
 }
 
-// startN3IWF starts the one of that number, 0 or 1, and waits until the AMF has it.
-func (w *world) startN3IWF(i int) *nf {
+// startN3IWF starts the one of that number, from 0 on, and waits until the AMF has it.
+func (w *world) startN3IWF(i int, change ...func(*nf)) *nf {
 	w.t.Helper()
-	n := w.launch(i)
+	n := w.launch(i, change...)
 	w.until("NG Setup of the N3IWF", func() bool { return n.text.has("NG connection is up") })
 	return n
 }
 
 // launch starts the process, and no more.
-func (w *world) launch(i int) *nf {
+func (w *world) launch(i int, change ...func(*nf)) *nf {
 	w.t.Helper()
 	n := &nf{text: &output{}}
-	n.file = w.write(fmt.Sprintf("n3iwf%d.yaml", i), fmt.Sprintf(`n3iwf:
+	n.config = fmt.Sprintf(`n3iwf:
   globalN3IWFID: {id: %d}
   name: n3iwf-%d
   supportedTAs: [{tac: "000001", plmns: [{plmn: {mcc: "001", mnc: "01"}}]}]
@@ -202,9 +211,17 @@ n3:
 dataPlane: {kind: kernel, interfaceID: %d}
 management: {socket: %s}
 `, 135+i, i, at(netNWu, 1+i), i, at(netN2a, coreSite), at(netN2b, coreSite), at(netN2a, 1+i), at(netN2b, 1+i), at(netN3, 1+i), 1+i,
-		filepath.Join(w.dir, fmt.Sprintf("api%d.sock", i))))
+		w.socket(i))
+	n.file = filepath.Join(w.dir, fmt.Sprintf("n3iwf%d.yaml", i))
 	n.cmd = exec.Command("n3iwf", "run", "-c", n.file)
 	n.cmd.Stdout, n.cmd.Stderr = n.text, n.text
+	for _, f := range change {
+		f(n)
+	}
+	w.write(filepath.Base(n.file), n.config)
+	if n.open {
+		require.NoError(w.t, os.Chmod(n.file, 0o644))
+	}
 	var err error
 	w.gw.do(func() { err = n.cmd.Start() })
 	require.NoError(w.t, err)
@@ -220,6 +237,15 @@ management: {socket: %s}
 
 // online registers a UE at an N3IWF, brings a PDU session up and pings. Its ESP is in this process.
 func (w *world) online(i, n3iwf int) (*ue.UE, *probe.Probe) {
+	w.t.Helper()
+	u, s := w.connect(i, n3iwf)
+	p := probe.New(u, s, dn)
+	require.NoError(w.t, w.within(func(ctx context.Context) error { _, err := p.Ping(ctx, 2); return err }))
+	return u, p
+}
+
+// connect registers a UE at an N3IWF and brings a PDU session up.
+func (w *world) connect(i, n3iwf int) (*ue.UE, *ue.Session) {
 	w.t.Helper()
 	key := func(s string) (b [16]byte) {
 		_, err := hex.Decode(b[:], []byte(s))
@@ -254,9 +280,7 @@ func (w *world) online(i, n3iwf int) (*ue.UE, *probe.Probe) {
 		}
 		return false
 	})
-	p := probe.New(u, s, dn)
-	require.NoError(w.t, w.within(func(ctx context.Context) error { _, err := p.Ping(ctx, 2); return err }))
-	return u, p
+	return u, s
 }
 
 // nasWorks has a PDU session set up and released: a handful of NAS messages each way, and NGAP's own.
