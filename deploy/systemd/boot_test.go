@@ -82,7 +82,7 @@ systemctl start n3iwf
 until ./n3iwf status; do sleep 0.1; done
 ./nwulab ue -c ue.yaml --once
 ! ./n3iwf ues | grep 127.0.0.2
-# Only what the unit says, and the key by systemd alone.
+# Only what the unit says, and the key as a copy.
 pid=$(systemctl show -P MainPID n3iwf)
 grep -E '^(CapEff|CapBnd|NoNewPrivs|Seccomp):' /proc/$pid/status
 test "$(stat -c %u /proc/$pid)" != 0
@@ -92,9 +92,22 @@ sed -i '/^log:/d' /etc/n3iwf/n3iwf.yaml
 echo 'log: {level: debug}' >> /etc/n3iwf/n3iwf.yaml
 systemctl reload n3iwf
 until test "$(./n3iwf log-level)" = debug; do sleep 0.1; done
+# A certificate with another key.
+./n3iwf cert --dir renewed --name n3iwf.lab.example
+cp renewed/n3iwf.pem renewed/n3iwf.key /etc/n3iwf/
+cp renewed/ca.key /etc/n3iwf/other.key
+systemctl reload n3iwf
+until grep 'certificate reloaded' log; do sleep 0.1; done
+test "$(systemctl show -P MainPID n3iwf)" = "$pid"
+cmp /etc/n3iwf/n3iwf.key /run/n3iwf-key/n3iwf.key
+cmp /etc/n3iwf/other.key /run/n3iwf-key/other.key
+test "$(stat -c %a:%u /run/n3iwf-key/n3iwf.key)" = "600:$(stat -c %u /proc/$pid)"
+test "$(stat -c %a:%u /run/n3iwf-key)" = 711:0
+test "$(stat -c %a:%u /etc/n3iwf/n3iwf.key)" = 600:0
 systemctl restart n3iwf
 until ./n3iwf status; do sleep 0.1; done
 systemctl stop n3iwf
+test ! -e /run/n3iwf-key
 systemctl show -P Result n3iwf
 # What the drop-in for the kernel data plane allows and what not, and what the unit alone does.
 systemctl start probe-kernel
@@ -108,7 +121,7 @@ func probe(t *testing.T, folder, name string, dropIns ...string) {
 	unit := install(t, folder, name, "/run/lab/probe", dropIns...)
 	text, err := os.ReadFile(unit)
 	require.NoError(t, err)
-	text = regexp.MustCompile(`(?m)^(ExecStartPre=.*|ExecReload=.*|Restart.*|Type=.*|LoadCredential=.*)\n`).ReplaceAll(text, nil)
+	text = regexp.MustCompile(`(?m)^(ExecStartPre=.*|ExecReload=.*|Restart.*|Type=.*|ExecStopPost=.*)\n`).ReplaceAll(text, nil)
 	text = append(text, fmt.Sprintf("[Service]\nType=oneshot\nEnvironment=KERNEL_PROBE=1\nStandardOutput=append:/run/lab/%s\nStandardError=append:/run/lab/%[1]s\n", name)...)
 	require.NoError(t, os.WriteFile(unit, text, 0o644))
 }
