@@ -7,9 +7,9 @@ type N3IWF struct {
 	// GlobalN3IWFID identifies this N3IWF worldwide (TS 38.413 9.3.1.57).
 	GlobalN3IWFID GlobalN3IWFID `yaml:"globalN3IWFID"`
 	// Name is the RAN node name told to the AMF, for people: 1..150 characters of ASN.1 PrintableString.
-	Name string `yaml:"name"`
-	// SupportedTAs are the tracking areas that this N3IWF serves, 1..256 entries. Required.
-	SupportedTAs []SupportedTA `yaml:"supportedTAs"`
+	Name string `yaml:"name" reload:"now"`
+	// SupportedTAs are the tracking areas that this N3IWF serves, 1..256 entries. Required. AMFs that are connected are told of a change.
+	SupportedTAs []SupportedTA `yaml:"supportedTAs" reload:"now"`
 }
 
 // GlobalN3IWFID is the Global N3IWF ID (TS 38.413 9.3.1.57).

@@ -88,6 +88,7 @@ func (a *amf) connectAndServe(ctx context.Context) (up bool, err error) {
 	}
 	setupCtx, cancel := context.WithTimeout(ctx, ngSetupTimeout)
 	defer cancel()
+	told := a.nf.served.Load()
 	ng, err := a.setup(setupCtx, association)
 	if err != nil {
 		a.hangUp(association)
@@ -98,6 +99,9 @@ func (a *amf) connectAndServe(ctx context.Context) (up bool, err error) {
 	err = ng.serve(ctx, association, remote, func() {
 		a.ng.Store(ng)
 		a.reached.Store(true)
+		if a.nf.served.Load() != told { // a reload did not find the connection yet
+			ng.tellServed()
+		}
 		a.nf.reconnected(ng)
 		a.nf.firstAMF()
 		a.nf.nodes.spread(a, ng)
@@ -143,7 +147,7 @@ func (a *amf) transportOptions(remote []netip.Addr) transport.Options {
 func (a *amf) connection(r *ngap.NGSetupResponse) (*ngConnection, error) {
 	ng := newNGConnection(a, &amfDescription{name: r.AMFName, capacity: r.RelativeAMFCapacity, plmns: r.PLMNSupportList, guamis: r.ServedGUAMIList})
 	ng.kept = r.UERetentionInformation != nil && a.former == ng.name()
-	if !ng.about().servesAny(a.nf.plmns) {
+	if !ng.about().servesAny(a.nf.served.Load().plmns) {
 		return nil, fmt.Errorf("AMF %s serves none of the PLMNs of n3iwf.supportedTAs; correct one side", r.AMFName)
 	}
 	return ng, nil
@@ -170,13 +174,15 @@ func (a *amf) setup(ctx context.Context, association transport.Association) (*ng
 			return nil, err
 		}
 	}
-	request, err := ngap.Encode(a.nf.ngSetupRequest(a.held()))
+	setup := a.nf.ngSetupRequest(a.held())
+	request, err := ngap.Encode(setup)
 	if err != nil {
 		return nil, fmt.Errorf("NG SETUP REQUEST: %w", err)
 	}
 	if err := association.Send(ctx, transport.NonUEStream, request); err != nil {
 		return nil, err
 	}
+	a.nf.counters.countSent(setup)
 	for {
 		m, err := association.Receive(ctx)
 		if err != nil {

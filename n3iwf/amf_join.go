@@ -43,15 +43,16 @@ func (a *amf) join(ctx context.Context, association transport.Association) (*nga
 // introduce says in RAN CONFIGURATION UPDATE which node a further association belongs to, and waits for the acknowledgement (TS 38.413 8.7.2.2). Its
 // error is errNotJoined when the AMF has refused.
 func (a *amf) introduce(ctx context.Context, association transport.Association) error {
-	request, err := ngap.Encode(&ngap.RANConfigurationUpdate{
-		RANNodeName: ngap.RANNodeName(a.nf.live().N3IWF.Name), SupportedTAList: a.nf.tas, GlobalRANNodeID: &a.nf.nodeID,
-	})
+	s := a.nf.served.Load()
+	update := &ngap.RANConfigurationUpdate{RANNodeName: s.name, SupportedTAList: s.tas, GlobalRANNodeID: &a.nf.nodeID}
+	request, err := ngap.Encode(update)
 	if err != nil {
 		return fmt.Errorf("RAN CONFIGURATION UPDATE: %w", err)
 	}
 	if err := association.Send(ctx, transport.NonUEStream, request); err != nil {
 		return err
 	}
+	a.nf.counters.countSent(update)
 	waiting, cancel := context.WithTimeout(ctx, joinTime)
 	defer cancel()
 	for {
@@ -89,7 +90,7 @@ func (a *amf) learned(ctx context.Context) *ngap.NGSetupResponse {
 		if time.Now().After(until) {
 			a.log.Warn("no other node tells what this AMF serves; all configured PLMNs are assumed")
 			r := &ngap.NGSetupResponse{RelativeAMFCapacity: 255}
-			for _, p := range a.nf.plmns {
+			for _, p := range a.nf.served.Load().plmns {
 				r.PLMNSupportList = append(r.PLMNSupportList, ngap.PLMNSupportItem{PLMNIdentity: p})
 			}
 			return r

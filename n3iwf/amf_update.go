@@ -34,7 +34,7 @@ func (ng *ngConnection) configurationUpdate(m *ngap.AMFConfigurationUpdate, via 
 	if m.PLMNSupportList != nil {
 		d.plmns = m.PLMNSupportList
 	}
-	if !d.servesAny(ng.amf.nf.plmns) {
+	if !d.servesAny(ng.amf.nf.served.Load().plmns) {
 		ng.amf.log.Error("the AMF serves none of the PLMNs of n3iwf.supportedTAs any more; its update is refused")
 		if via != nil {
 			ng.answer(via, &ngap.AMFConfigurationUpdateFailure{Cause: ngap.CauseMiscUnknownPLMNOrSNPN.Cause()})

@@ -4,6 +4,7 @@ package n3iwf
 
 import (
 	"log/slog"
+	"time"
 
 	"github.com/open-n3iwf/n3iwf/ngap"
 	"github.com/open-n3iwf/n3iwf/ngap/aper"
@@ -18,6 +19,16 @@ func (ng *ngConnection) dispatch(pdu *ngap.PDU, via *tnla) {
 		return
 	case *ngap.NGResetAcknowledge:
 		ng.resetAcknowledged()
+		return
+	case *ngap.RANConfigurationUpdateAcknowledge:
+		ng.updateAnswered("", 0)
+		return
+	case *ngap.RANConfigurationUpdateFailure:
+		wait := time.Duration(0)
+		if m.TimeToWait != nil {
+			wait = m.TimeToWait.Duration()
+		}
+		ng.updateAnswered(m.Cause.String(), wait)
 		return
 	case *ngap.ErrorIndication:
 		ng.errorIndication(m, via)

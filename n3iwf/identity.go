@@ -9,9 +9,17 @@ import (
 	"net"
 	"net/netip"
 
+	"github.com/open-n3iwf/n3iwf/config"
 	"github.com/open-n3iwf/n3iwf/gre/gtpu"
 	"github.com/open-n3iwf/n3iwf/ngap"
 )
+
+// served is what AMFs are told of this N3IWF. It is never changed, only replaced, by a reload.
+type served struct {
+	name  ngap.RANNodeName
+	tas   ngap.SupportedTAList
+	plmns []ngap.PLMNIdentity
+}
 
 // identify turns the configured identity into NGAP's terms.
 func (nf *N3IWF) identify() error {
@@ -21,28 +29,35 @@ func (nf *N3IWF) identify() error {
 		return err
 	}
 	nf.nodeID = ngap.NewGlobalN3IWFID(plmn, c.GlobalN3IWFID.ID)
+	s, err := newServed(c)
+	nf.served.Store(s)
+	return err
+}
+
+func newServed(c config.N3IWF) (*served, error) {
+	s := &served{name: ngap.RANNodeName(c.Name)}
 	seen := map[ngap.PLMNIdentity]bool{}
 	for _, ta := range c.SupportedTAs {
 		tac, err := ngap.ParseTAC(ta.TAC.String())
 		if err != nil {
-			return err
+			return nil, err
 		}
 		item := ngap.SupportedTAItem{TAC: tac}
-		for _, served := range ta.PLMNs {
-			plmn, err := ngap.NewPLMNIdentity(served.PLMN.MCC, served.PLMN.MNC)
+		for _, of := range ta.PLMNs {
+			plmn, err := ngap.NewPLMNIdentity(of.PLMN.MCC, of.PLMN.MNC)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			broadcast := ngap.BroadcastPLMNItem{PLMNIdentity: plmn}
-			if nid, ok := served.NID.Value(); ok {
+			if nid, ok := of.NID.Value(); ok {
 				broadcast.NPNSupport = &ngap.NPNSupport{SNPN: new(ngap.NID(nid))}
 			}
-			for _, s := range served.Slices {
-				snssai := ngap.SNSSAI{SST: ngap.SST(s.SST)}
-				if s.SD != "" {
-					b, err := hex.DecodeString(string(s.SD))
+			for _, slice := range of.Slices {
+				snssai := ngap.SNSSAI{SST: ngap.SST(slice.SST)}
+				if slice.SD != "" {
+					b, err := hex.DecodeString(string(slice.SD))
 					if err != nil || len(b) != 3 {
-						return fmt.Errorf("slice differentiator %q: want 6 hexadecimal digits", s.SD)
+						return nil, fmt.Errorf("slice differentiator %q: want 6 hexadecimal digits", slice.SD)
 					}
 					sd := ngap.SD(b)
 					snssai.SD = &sd
@@ -52,20 +67,19 @@ func (nf *N3IWF) identify() error {
 			item.BroadcastPLMNList = append(item.BroadcastPLMNList, broadcast)
 			if !seen[plmn] {
 				seen[plmn] = true
-				nf.plmns = append(nf.plmns, plmn)
+				s.plmns = append(s.plmns, plmn)
 			}
 		}
-		nf.tas = append(nf.tas, item)
+		s.tas = append(s.tas, item)
 	}
-	return nil
+	return s, nil
 }
 
 // ngSetupRequest introduces this N3IWF to an AMF (TS 38.413 9.2.6.1). Paging DRX has no meaning here but is mandatory on the wire.
 // With retained the UEs of before are still here, and the AMF is asked to keep theirs too.
 func (nf *N3IWF) ngSetupRequest(retained bool) *ngap.NGSetupRequest {
-	m := &ngap.NGSetupRequest{
-		GlobalRANNodeID: nf.nodeID, RANNodeName: ngap.RANNodeName(nf.live().N3IWF.Name), SupportedTAList: nf.tas, DefaultPagingDRX: ngap.PagingDRXV128,
-	}
+	s := nf.served.Load()
+	m := &ngap.NGSetupRequest{GlobalRANNodeID: nf.nodeID, RANNodeName: s.name, SupportedTAList: s.tas, DefaultPagingDRX: ngap.PagingDRXV128}
 	if retained {
 		m.UERetentionInformation = new(ngap.UERetentionInformationUesRetained)
 	}
@@ -123,7 +137,7 @@ func (nf *N3IWF) n3Peer(t ngap.TransportLayerAddress) (netip.Addr, error) {
 
 // servesSlice tells whether a slice is configured for any tracking area and PLMN.
 func (nf *N3IWF) servesSlice(s ngap.SNSSAI) bool {
-	for _, ta := range nf.tas {
+	for _, ta := range nf.served.Load().tas {
 		for _, plmn := range ta.BroadcastPLMNList {
 			for _, item := range plmn.TAISliceSupportList {
 				if item.SNSSAI.Equal(s) {

@@ -61,8 +61,7 @@ type N3IWF struct {
 	byInner      innerTable
 
 	nodeID ngap.GlobalRANNodeID
-	tas    ngap.SupportedTAList
-	plmns  []ngap.PLMNIdentity
+	served atomic.Pointer[served]
 	keys   *keyLog
 	tracer trace.Tracer // nil: no traces
 	prover *ikev2.ReloadableProver

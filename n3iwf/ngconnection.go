@@ -38,6 +38,7 @@ type ngConnection struct {
 	ranIDs      map[ngap.AMFUENGAPID]uint32 // for messages that name a UE by the AMF's id alone
 	notices     map[noticeKey]*ngap.CriticalityDiagnostics
 	resets      []*reset // sent and not acknowledged, oldest first
+	update      ranUpdate
 }
 
 // amfDescription is what an AMF says of itself in NG Setup and AMF Configuration Update. It is never changed, only replaced.

@@ -30,7 +30,9 @@ func (u *ue) requestRelease(cause ngap.Cause) {
 	for id := range u.sessions {
 		request.PDUSessionResourceListCxtRelReq = append(request.PDUSessionResourceListCxtRelReq, ngap.PDUSessionResourceItemCxtRelReq{PDUSessionID: id})
 	}
-	u.nf.counters.ReleasedFor.Add(cause.String())
+	if u.releaseTry == 0 {
+		u.nf.counters.ReleasedFor.Add(cause.String())
+	}
 	u.log.Info("release requested", slog.String("cause", cause.String()))
 	u.send(request)
 	u.releaseTry++
@@ -58,7 +60,9 @@ func (u *ue) releaseCommand(cause ngap.Cause) {
 	for id := range u.sessions {
 		complete.PDUSessionResourceListCxtRelCpl = append(complete.PDUSessionResourceListCxtRelCpl, ngap.PDUSessionResourceItemCxtRelCpl{PDUSessionID: id})
 	}
-	u.nf.counters.ReleasedFor.Add(cause.String())
+	if u.releaseTry == 0 { // otherwise it counts as what was asked for
+		u.nf.counters.ReleasedFor.Add(cause.String())
+	}
 	u.log.Info("UE released by the AMF", slog.String("cause", cause.String()))
 	u.send(complete)
 	u.unbind()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"slices"
 	"time"
 
@@ -46,11 +47,29 @@ func (nf *N3IWF) Reload(c *config.Config) (changed, later []string, err error) {
 	if !slices.Equal(old.NWu.MOBIKE.AdditionalAddresses, next.NWu.MOBIKE.AdditionalAddresses) {
 		nf.announce(next.NWu.MOBIKE.AdditionalAddresses)
 	}
+	if old.N3IWF.Name != next.N3IWF.Name || !reflect.DeepEqual(old.N3IWF.SupportedTAs, next.N3IWF.SupportedTAs) {
+		err = errors.Join(err, nf.reloadServed(next.N3IWF))
+	}
 	if err2 := nf.resetResponders(); err2 != nil {
 		return changed, later, errors.Join(err, err2)
 	}
 	nf.eachUE(func(u *ue) { u.reloaded(old, next) })
 	return changed, later, err
+}
+
+// reloadServed tells AMFs of another name or other tracking areas.
+func (nf *N3IWF) reloadServed(c config.N3IWF) error {
+	s, err := newServed(c)
+	if err != nil {
+		return fmt.Errorf("n3iwf.supportedTAs: %w", err) // the check of the configuration has found none
+	}
+	nf.served.Store(s)
+	for _, a := range nf.amfs.get() {
+		if ng := a.ng.Load(); ng != nil {
+			ng.tellServed()
+		}
+	}
+	return nil
 }
 
 // reloaded makes a UE that is there follow what has changed.

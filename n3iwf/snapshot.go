@@ -140,6 +140,8 @@ type AMFView struct {
 	GUAMIs    []string     `json:"guamis,omitempty"`
 	PLMNs     []string     `json:"plmns,omitempty"`
 	UEs       int          `json:"ues"`
+	// Refused is why the AMF goes by an earlier n3iwf.name and n3iwf.supportedTAs than those in force.
+	Refused string `json:"refused,omitempty"`
 }
 
 // pageLimit bounds one page of UEs.
@@ -229,6 +231,7 @@ func (nf *N3IWF) AMFs(ctx context.Context) []AMFView {
 		if ng := a.ng.Load(); ng != nil {
 			v.Connected, v.Name, v.Since, v.Capacity = true, ng.name(), ng.since, int(ng.about().capacity)
 			v.GUAMIs, v.PLMNs = ng.serving()
+			v.Refused = ng.updateRefused()
 		}
 		out = append(out, v)
 	}

@@ -21,7 +21,7 @@ const notServed = "the PLMN or SNPN that the UE has selected is not in n3iwf.sup
 // requested slices. A UE that has selected none gets one of a PLMN that its AMF serves. Nil when there is none.
 func (nf *N3IWF) trackingArea(r *amfRequest, amf *amfDescription) (best *ngap.TAI) {
 	most := -1
-	for _, ta := range nf.tas {
+	for _, ta := range nf.served.Load().tas {
 		for _, p := range ta.BroadcastPLMNList {
 			switch {
 			case r.plmn != nil && (p.PLMNIdentity != *r.plmn || !sameNetwork(p.NPNSupport, r.nid)):

@@ -26,15 +26,16 @@ func TestWorkingNeedsAddresses(t *testing.T) {
 				sockets = append(sockets, ipsec.Socket{Kind: kind, Local: netip.AddrPortFrom(a, 0)})
 			}
 		}
-		d, err := user.New(user.Options{Sink: sink{nf}, Sockets: sockets, Workers: 1, Log: nf.log})
-		require.NoError(t, err)
 		r, err := relay.New(relay.Options{Listen: []netip.AddrPort{netip.AddrPortFrom(two, 0)}, Logger: nf.log})
+		require.NoError(t, err)
+		nf.relay = r // receivers ask for it at once
+		d, err := user.New(user.Options{Sink: sink{nf}, Sockets: sockets, Workers: 1, Log: nf.log})
 		require.NoError(t, err)
 		t.Cleanup(func() {
 			require.NoError(t, d.Close())
 			require.NoError(t, r.Close())
 		})
-		nf.dataPlane, nf.relay = d, r
+		nf.dataPlane = d
 		nwu, n3 := nf.outerAddresses()
 		nf.local.watch(slices.Concat(nwu, n3))
 		require.NoError(t, nf.working())

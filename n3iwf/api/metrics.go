@@ -110,7 +110,7 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 func (c *collector) userPlane(m sender, st n3iwf.Status) {
 	for direction, t := range map[string]relay.Counter{"uplink": st.N3.Uplink, "downlink": st.N3.Downlink} {
 		m.labelled(prometheus.CounterValue, "n3iwf_user_packets_total", "User packets forwarded.", float64(t.Packets), "direction", direction)
-		m.labelled(prometheus.CounterValue, "n3iwf_user_octets_total", "Octets of user packets forwarded.", float64(t.Bytes), "direction", direction)
+		m.labelled(prometheus.CounterValue, "n3iwf_user_bytes_total", "Bytes of user packets forwarded.", float64(t.Bytes), "direction", direction)
 	}
 	for reason, n := range st.N3.Drops {
 		m.labelled(prometheus.CounterValue, "n3iwf_user_drops_total", "User packets dropped between GRE and GTP-U.", float64(n), "reason", relay.Reason(reason).String())

@@ -128,6 +128,9 @@ func alarms(out *Status, st n3iwf.Status, amfs []n3iwf.AMFView, now time.Time, m
 			if !a.Connected {
 				add(warning, "AMF %s%v is not connected", a.Host, a.Addresses)
 			}
+			if a.Refused != "" {
+				add(warning, "AMF %s goes by the former n3iwf.name and n3iwf.supportedTAs (%s): correct one side", a.Name, a.Refused)
+			}
 		}
 	}
 	if st.DataPlane != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/open-n3iwf/n3iwf/config"
 	"github.com/open-n3iwf/n3iwf/ikev2/message"
+	"github.com/open-n3iwf/n3iwf/ngap"
 	"github.com/open-n3iwf/n3iwf/nwu"
 	"github.com/open-n3iwf/n3iwf/test/lab/nas"
 	"github.com/open-n3iwf/n3iwf/test/lab/probe"
@@ -84,6 +85,8 @@ func testInactivity(t *testing.T) {
 	end()
 	w.logged("n3iwf", "release requested", "user-inactivity")
 	w.idle()
+	require.EqualValues(t, 1, tallied(&w.nf.Counters().ReleasedFor, ngap.CauseRadioNetworkUserInactivity.Cause().String()))
+	require.Equal(t, 1, words(&w.nf.Counters().ReleasedFor), "counted once, by the cause of who began")
 	w.until("the UE has heard", func() bool { return len(u.State().Children) == 0 })
 	require.NoError(t, w.within(u.ServiceRequest))
 	w.pinged(u, 1)

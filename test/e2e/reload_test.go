@@ -14,6 +14,7 @@ import (
 	"github.com/open-n3iwf/n3iwf/config"
 	"github.com/open-n3iwf/n3iwf/gre/relay"
 	"github.com/open-n3iwf/n3iwf/n3iwf"
+	"github.com/open-n3iwf/n3iwf/ngap"
 	"github.com/open-n3iwf/n3iwf/test/lab/core"
 )
 
@@ -60,6 +61,12 @@ func tallied(of *n3iwf.Tally, want string) (count uint64) {
 		}
 	})
 	return count
+}
+
+// words is how many words were counted.
+func words(of *n3iwf.Tally) (n int) {
+	of.All(func(string, uint64) { n++ })
+	return n
 }
 
 // TestForbiddenNetworks takes a network from UEs while the N3IWF runs: nobody moves to it, nobody registers from it, and a UE that is in it already
@@ -158,4 +165,46 @@ func TestReloadReachesConnectedUEs(t *testing.T) {
 	reload(func(c *config.Config) { c.Timers.Inactivity = 200 * time.Millisecond })
 	w.logged("n3iwf", "release requested", "user-inactivity")
 	w.idle()
+}
+
+// TestReloadSupportedTAs gives the N3IWF another name and another slice, then tracking areas that the AMF refuses, and the former ones again: the AMF is told
+// each time, its refusal is an alarm as long as it holds, and the UE stays.
+func TestReloadSupportedTAs(t *testing.T) {
+	w := newWorld(t, nil)
+	h := listen(w)
+	u, ping := w.online(0)
+	reload := func(name string, tas ...config.SupportedTA) *ngap.RANConfigurationUpdate {
+		t.Helper()
+		c := *w.cfg
+		c.N3IWF.Name, c.N3IWF.SupportedTAs = name, tas
+		changed, later, err := w.nf.Reload(&c)
+		require.NoError(t, err)
+		require.NotEmpty(t, changed)
+		require.Empty(t, later)
+		m, _ := next[*ngap.RANConfigurationUpdate](h)
+		return m
+	}
+	refused := func() string { return w.nf.AMFs(w.ctx)[0].Refused }
+	first := w.cfg.N3IWF.SupportedTAs[0]
+	more := first
+	more.PLMNs = slices.Clone(first.PLMNs)
+	more.PLMNs[0].Slices = append(slices.Clone(first.PLMNs[0].Slices), config.SNSSAI{SST: 77})
+	m := reload("another name", more)
+	require.Equal(t, ngap.RANNodeName("another name"), m.RANNodeName)
+	require.Equal(t, ngap.SST(77), m.SupportedTAList[0].BroadcastPLMNList[0].TAISliceSupportList[len(first.PLMNs[0].Slices)].SNSSAI.SST)
+	w.logged("n3iwf", "the AMF has taken")
+	require.Empty(t, refused())
+
+	elsewhere := first
+	elsewhere.TAC = 9
+	reload(w.cfg.N3IWF.Name, elsewhere)
+	w.until("the refusal", func() bool { return refused() == ngap.CauseMiscUnknownPLMNOrSNPN.Cause().String() })
+	require.NoError(t, w.within(func(ctx context.Context) error { _, err := ping.Ping(ctx, 1); return err }))
+	reload(w.cfg.N3IWF.Name, first)
+	w.until("no refusal", func() bool { return refused() == "" })
+	w.sameStory(u)
+	v, _ := w.online(1)
+	require.NoError(t, w.within(v.Deregister))
+	require.NoError(t, w.within(u.Deregister))
+	w.empty()
 }
