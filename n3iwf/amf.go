@@ -143,6 +143,9 @@ func (a *amf) transportOptions(remote []netip.Addr) transport.Options {
 	return o
 }
 
+// usualCapacity is the Relative AMF Capacity of an AMF that gives none.
+const usualCapacity = 255
+
 // connection makes the ngConnection of what the AMF said.
 func (a *amf) connection(r *ngap.NGSetupResponse) (*ngConnection, error) {
 	ng := newNGConnection(a, &amfDescription{name: r.AMFName, capacity: r.RelativeAMFCapacity, plmns: r.PLMNSupportList, guamis: r.ServedGUAMIList})
@@ -195,6 +198,12 @@ func (a *amf) setup(ctx context.Context, association transport.Association) (*ng
 		a.nf.counters.countReceived(pdu)
 		switch msg := pdu.Message.(type) {
 		case *ngap.NGSetupResponse:
+			if pdu.Missing(ngap.IDRelativeAMFCapacity) { // which may be missing; 0 would keep all UEs away
+				msg.RelativeAMFCapacity = usualCapacity
+				if m.Data, err = ngap.Encode(msg); err != nil {
+					return nil, err
+				}
+			}
 			ng, err := a.connection(msg)
 			if err != nil {
 				return nil, err

@@ -89,7 +89,7 @@ func (a *amf) learned(ctx context.Context) *ngap.NGSetupResponse {
 		}
 		if time.Now().After(until) {
 			a.log.Warn("no other node tells what this AMF serves; all configured PLMNs are assumed")
-			r := &ngap.NGSetupResponse{RelativeAMFCapacity: 255}
+			r := &ngap.NGSetupResponse{RelativeAMFCapacity: usualCapacity}
 			for _, p := range a.nf.served.Load().plmns {
 				r.PLMNSupportList = append(r.PLMNSupportList, ngap.PLMNSupportItem{PLMNIdentity: p})
 			}

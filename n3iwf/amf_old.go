@@ -30,9 +30,7 @@ func (u *ue) redirected(m ngap.Message) bool {
 // redirectTo makes the UE that of the AMF at the other end of ng, which calls it amfID.
 func (u *ue) redirectTo(ng *ngConnection, amfID *ngap.AMFUENGAPID) {
 	u.log.Info("UE redirected to another AMF", slog.String("from", u.ng.name()), slog.String("to", ng.name()))
-	if u.amfID != nil {
-		u.ng.unbind(*u.amfID, u.ranID)
-	}
+	u.leaveAMF()
 	u.ng, u.amfID, u.freed = ng, amfID, false
 	ng.bind(*amfID, u.ranID)
 	u.sendHeld()

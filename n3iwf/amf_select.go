@@ -57,6 +57,11 @@ func (nf *N3IWF) selectAMF(r *amfRequest) (*ngConnection, string) {
 			return ng, ""
 		}
 	}
+	if r.isEmergency() { // better an AMF that wants no new UE than none
+		if ng := drawAMF(up, r, true); ng != nil {
+			return ng, ""
+		}
+	}
 	return nil, "the AMFs that serve this UE are overloaded or take no new UE"
 }
 
@@ -78,19 +83,19 @@ func drawAMF(candidates []*ngConnection, r *amfRequest, known bool) *ngConnectio
 	}
 }
 
-// countSlices is how many of the requested slices the AMF supports in the selected PLMN, or in any one.
+// countSlices is how many of the requested slices the AMF supports in the selected PLMN or SNPN, or in any one.
 func (d *amfDescription) countSlices(r *amfRequest) (n int) {
 	for _, want := range r.slices {
-		if d.hasSlice(r.plmn, want) {
+		if d.hasSlice(r, want) {
 			n++
 		}
 	}
 	return n
 }
 
-func (d *amfDescription) hasSlice(plmn *ngap.PLMNIdentity, want ngap.SNSSAI) bool {
+func (d *amfDescription) hasSlice(r *amfRequest, want ngap.SNSSAI) bool {
 	for _, p := range d.plmns {
-		if plmn != nil && p.PLMNIdentity != *plmn {
+		if r.plmn != nil && (p.PLMNIdentity != *r.plmn || !sameNetwork(p.NPNSupport, r.nid)) {
 			continue
 		}
 		for _, s := range p.SliceSupportList {

@@ -88,6 +88,59 @@ func TestSelectAMF(t *testing.T) {
 	require.Equal(t, set{twin: true}, choose(amfRequest{guami: guami("cafe01"), plmn: &plmn}))
 }
 
+// TestSelectAMFInAnEmergency: an AMF that wants no new UE, or that serves another PLMN, is better than none.
+func TestSelectAMFInAnEmergency(t *testing.T) {
+	nf := &N3IWF{}
+	idle := connectAMF(t, nf, "idle", "dada01", 0, "01", 1)
+	plmn, other := somePLMN(t, "01"), somePLMN(t, "02")
+	for _, p := range []*ngap.PLMNIdentity{nil, &plmn, &other} {
+		ng, why := nf.selectAMF(&amfRequest{plmn: p, cause: ngap.RRCEstablishmentCauseMoSignalling})
+		require.Nil(t, ng)
+		require.NotEmpty(t, why)
+		ng, why = nf.selectAMF(&amfRequest{plmn: p, cause: ngap.RRCEstablishmentCauseEmergency})
+		require.Equal(t, idle, ng, why)
+	}
+}
+
+// TestSelectAMFBySlicesOfTheSNPN: the slices that count are those of the network that the UE has selected, of the same PLMN identity or not.
+func TestSelectAMFBySlicesOfTheSNPN(t *testing.T) {
+	nf := &N3IWF{}
+	nid, foreign := ngap.NID(1), ngap.NID(2)
+	supports := func(ng *ngConnection, slicesOf map[*ngap.NID]uint8) {
+		d := *ng.about()
+		d.plmns = nil
+		for id, sst := range slicesOf {
+			d.plmns = append(d.plmns, ngap.PLMNSupportItem{
+				PLMNIdentity: somePLMN(t, "01"), SliceSupportList: ngap.SliceSupportList{{SNSSAI: ngap.NewSNSSAI(sst, nil)}}, NPNSupport: &ngap.NPNSupport{SNPN: id},
+			})
+		}
+		ng.state.Store(&d)
+	}
+	right, wrong := connectAMF(t, nf, "right", "cafe01", 10, "01"), connectAMF(t, nf, "wrong", "cafe02", 10, "01")
+	supports(right, map[*ngap.NID]uint8{&nid: 7})
+	supports(wrong, map[*ngap.NID]uint8{&nid: 1, &foreign: 7})
+	plmn := somePLMN(t, "01")
+	for range 100 {
+		ng, why := nf.selectAMF(&amfRequest{plmn: &plmn, nid: &nid, slices: []ngap.SNSSAI{ngap.NewSNSSAI(7, nil)}, cause: ngap.RRCEstablishmentCauseMoSignalling})
+		require.Equal(t, right, ng, why)
+	}
+}
+
+// TestRerouteToSet: an AMF set is one of an AMF region; another region's set of the same number is second best.
+func TestRerouteToSet(t *testing.T) {
+	nf := &N3IWF{}
+	sender := connectAMF(t, nf, "sender", "cafe01", 10, "01")
+	far := connectAMF(t, nf, "far", "01ff01", 255, "01")
+	u := &ue{nf: nf, ng: sender, ranID: 7}
+	set := someGUAMI(t, "01ff01").AMFSetID
+	require.Equal(t, far, u.rerouteTo(set, nil, nil))
+	near := connectAMF(t, nf, "near", "caff01", 1, "01")
+	require.Equal(t, near, u.rerouteTo(set, nil, nil))
+	plmn := somePLMN(t, "02")
+	require.Nil(t, u.rerouteTo(set, &plmn, nil), "the UE's PLMN")
+	require.Nil(t, u.rerouteTo(sender.about().guamis[0].GUAMI.AMFSetID, nil, nil), "not to the one that sends it away")
+}
+
 func TestDrawByCapacity(t *testing.T) {
 	nf := &N3IWF{}
 	list := []*ngConnection{connectAMF(t, nf, "a", "cafe01", 1, "01"), connectAMF(t, nf, "b", "cafe02", 3, "01"), connectAMF(t, nf, "c", "cafe03", 0, "01")}

@@ -179,7 +179,7 @@ func (u *ue) signallingUp() {
 	u.setup = nil
 	requests := make([]sessionRequest, 0, len(setup.PDUSessionResourceSetupListCxtReq))
 	for _, item := range setup.PDUSessionResourceSetupListCxtReq {
-		requests = append(requests, sessionRequest{item.PDUSessionID, item.NASPDU, item.SNSSAI, item.PDUSessionResourceSetupRequestTransfer})
+		requests = append(requests, sessionRequest{id: item.PDUSessionID, nas: item.NASPDU, snssai: item.SNSSAI, transfer: item.PDUSessionResourceSetupRequestTransfer})
 	}
 	u.setupSessions(requests, func(b *setupBatch) {
 		response := &ngap.InitialContextSetupResponse{AMFUENGAPID: *u.amfID, RANUENGAPID: ngap.RANUENGAPID(u.ranID)}

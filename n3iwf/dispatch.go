@@ -230,14 +230,11 @@ func (u *ue) receiveNGAP(pdu *ngap.PDU, via *tnla) {
 // sessions.
 func (u *ue) initialContextSetup(m *ngap.InitialContextSetupRequest) {
 	if len(m.PDUSessionResourceSetupListCxtReq) > 0 && m.UEAggregateMaximumBitRate == nil {
-		cause := ngap.CauseProtocolSemanticError.Cause() // conditional IE, TS 38.413 9.2.2.1
-		u.send(&ngap.InitialContextSetupFailure{AMFUENGAPID: *u.amfID, RANUENGAPID: ngap.RANUENGAPID(u.ranID), Cause: cause})
+		u.notSetUp(m, ngap.CauseProtocolSemanticError.Cause()) // conditional IE, TS 38.413 9.2.2.1
 		return
 	}
 	if u.state == stateReleasing {
-		u.send(&ngap.InitialContextSetupFailure{
-			AMFUENGAPID: *u.amfID, RANUENGAPID: ngap.RANUENGAPID(u.ranID), Cause: ngap.CauseRadioNetworkRadioConnectionWithUeLost.Cause(),
-		})
+		u.notSetUp(m, ngap.CauseRadioNetworkRadioConnectionWithUeLost.Cause())
 		return
 	}
 	u.setup, u.guami, u.initial = m, &m.GUAMI, nil
@@ -260,7 +257,7 @@ func (u *ue) initialContextSetup(m *ngap.InitialContextSetupRequest) {
 func (u *ue) sessionSetupRequest(m *ngap.PDUSessionResourceSetupRequest) {
 	requests := make([]sessionRequest, 0, len(m.PDUSessionResourceSetupListSUReq))
 	for _, item := range m.PDUSessionResourceSetupListSUReq {
-		requests = append(requests, sessionRequest{item.PDUSessionID, item.PDUSessionNASPDU, item.SNSSAI, item.PDUSessionResourceSetupRequestTransfer})
+		requests = append(requests, sessionRequest{id: item.PDUSessionID, nas: item.PDUSessionNASPDU, snssai: item.SNSSAI, transfer: item.PDUSessionResourceSetupRequestTransfer})
 	}
 	u.setAggregateRate(m.UEAggregateMaximumBitRate)
 	u.downlinkNAS(m.NASPDU)

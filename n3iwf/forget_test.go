@@ -10,6 +10,7 @@ import (
 
 	"github.com/open-n3iwf/n3iwf/ikev2"
 	"github.com/open-n3iwf/n3iwf/ikev2/message"
+	"github.com/open-n3iwf/n3iwf/ngap"
 )
 
 // TestLingerLimit: strangers who are refused at once cannot fill the memory with closed sessions.
@@ -34,4 +35,21 @@ func TestForgetAfterRekey(t *testing.T) {
 	o.forget(u)
 	require.Empty(t, o.ues)
 	require.Empty(t, o.byRANID)
+}
+
+// TestBindingOfAUEWithoutID: the first message about a UE binds it to an association, long before the AMF gives it an id; when it ends before that, nothing
+// of it is left.
+func TestBindingOfAUEWithoutID(t *testing.T) {
+	nf := &N3IWF{}
+	ng := connectAMF(t, nf, "one", "cafe01", 10, "01", 1)
+	ng.tnlas = []*tnla{{link: &tnlaLink{}, weight: 1}}
+	for _, id := range []*ngap.AMFUENGAPID{nil, new(ngap.AMFUENGAPID(5))} {
+		u := &ue{nf: nf, ng: ng, ranID: 7, amfID: id}
+		ng.mu.Lock()
+		require.NotNil(t, ng.routeLocked(u.ranID))
+		ng.mu.Unlock()
+		require.Len(t, ng.bound, 1)
+		u.unbind()
+		require.Empty(t, ng.bound)
+	}
 }

@@ -29,13 +29,19 @@ type flowChange struct {
 func (u *ue) modifySessions(m *ngap.PDUSessionResourceModifyRequest) {
 	mod := &modification{waiting: 1}
 	u.modifications++
-	seen := map[ngap.PDUSessionID]bool{}
+	times := map[ngap.PDUSessionID]int{}
 	for _, item := range m.PDUSessionResourceModifyListModReq {
-		if seen[item.PDUSessionID] {
+		times[item.PDUSessionID]++
+	}
+	for _, item := range m.PDUSessionResourceModifyListModReq {
+		switch n := times[item.PDUSessionID]; {
+		case n == 0: // told already
+			continue
+		case n > 1: // nobody can tell which of them is meant
 			u.modifyFailed(mod, item.PDUSessionID, ngap.CauseRadioNetworkMultiplePDUSessionIDInstances.Cause())
+			times[item.PDUSessionID] = 0
 			continue
 		}
-		seen[item.PDUSessionID] = true
 		if cause, ok := u.modifySession(mod, item); !ok {
 			u.modifyFailed(mod, item.PDUSessionID, cause)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/open-n3iwf/n3iwf/config"
@@ -41,6 +42,7 @@ type sessionRequest struct {
 	nas      ngap.NASPDU
 	snssai   ngap.SNSSAI
 	transfer []byte
+	repeated bool // the message has others with this id
 }
 
 // setupBatch is one message's PDU sessions; the answer to the AMF waits for all of them.
@@ -71,7 +73,7 @@ type sessionSetup struct {
 
 // setupSessions sets up PDU sessions one after the other (TS 23.502 4.12.5), behind the batches that are under way.
 func (u *ue) setupSessions(requests []sessionRequest, finish func(*setupBatch)) {
-	u.batches = append(u.batches, &setupBatch{pending: requests, finish: finish})
+	u.batches = append(u.batches, &setupBatch{pending: merge(requests), finish: finish})
 	if len(u.batches) == 1 {
 		u.nextSession()
 	}
@@ -108,6 +110,19 @@ func (u *ue) nextSession() {
 	}
 }
 
+// merge leaves one request of those with the same PDU session id. It will fail, as nobody can tell which of them is meant (TS 38.413 8.2.1.4).
+func merge(requests []sessionRequest) []sessionRequest {
+	var list []sessionRequest
+	for _, r := range requests {
+		if i := slices.IndexFunc(list, func(o sessionRequest) bool { return o.id == r.id }); i >= 0 {
+			list[i].repeated = true
+			continue
+		}
+		list = append(list, r)
+	}
+	return list
+}
+
 func (u *ue) sessionFailed(b *setupBatch, id ngap.PDUSessionID, cause ngap.Cause) {
 	u.nf.counters.SessionsFailed.Add(1)
 	u.nf.counters.SessionsLost.Add(cause.String())
@@ -125,9 +140,9 @@ func (u *ue) startSession(b *setupBatch, r sessionRequest) (ngap.Cause, bool) {
 	switch {
 	case u.state != stateUp:
 		return ngap.CauseRadioNetworkRadioConnectionWithUeLost.Cause(), false
-	case u.sessions[r.id] != nil:
+	case r.repeated || u.sessions[r.id] != nil:
 		return ngap.CauseRadioNetworkMultiplePDUSessionIDInstances.Cause(), false
-	case !u.nf.servesSlice(r.snssai):
+	case !u.emergency && !u.nf.servesSlice(r.snssai):
 		return ngap.CauseRadioNetworkSliceNotSupported.Cause(), false
 	case len(u.sessions) >= u.nf.live().Limits.PDUSessionsPerUE:
 		return ngap.CauseRadioNetworkRadioResourcesNotAvailable.Cause(), false
@@ -141,8 +156,20 @@ func (u *ue) startSession(b *setupBatch, r sessionRequest) (ngap.Cause, bool) {
 		policy: u.nf.live().NWu.UserPlane}
 	setup.session = s
 	var nonGBR bool
+	times := map[ngap.QosFlowIdentifier]int{}
 	for _, f := range t.QosFlowSetupRequestList {
-		if cause, bad := flowFault(&f.QosFlowLevelQosParameters); bad {
+		times[f.QosFlowIdentifier]++
+	}
+	for _, f := range t.QosFlowSetupRequestList {
+		cause, bad := flowFault(&f.QosFlowLevelQosParameters)
+		switch n := times[f.QosFlowIdentifier]; {
+		case n == 0: // told already
+			continue
+		case n > 1:
+			cause, bad = ngap.CauseRadioNetworkMultipleQosFlowIDInstances.Cause(), true
+			times[f.QosFlowIdentifier] = 0
+		}
+		if bad {
 			setup.failedFlows = append(setup.failedFlows, ngap.QosFlowWithCauseItem{QosFlowIdentifier: f.QosFlowIdentifier, Cause: cause})
 			continue
 		}

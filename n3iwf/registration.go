@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/open-n3iwf/n3iwf/ikev2"
@@ -248,7 +249,6 @@ func (u *ue) authorize(ev ikev2.AuthRequest) {
 		u.apply(u.session.AuthorizeChild(now, auth))
 		u.log.Warn("UE gets no signalling SA", slog.String("notify", t.String()))
 		u.trace.fail(t.String())
-		u.contextSetupFailed(ngap.CauseRadioNetworkFailureInRadioInterfaceProcedure.Cause())
 	}
 	switch {
 	case u.released: // meanwhile, or its AMF is lost
@@ -259,13 +259,13 @@ func (u *ue) authorize(ev ikev2.AuthRequest) {
 		return
 	}
 	reply := &message.Configuration{Type: message.CFG_REPLY}
-	u.assign(ev.Config, reply, &auth)
+	outside := u.assign(&ev, reply, &auth)
 	switch {
+	case len(reply.Attributes) == 0 && outside:
+		reject(message.TS_UNACCEPTABLE)
+		return
 	case len(reply.Attributes) == 0:
 		reject(message.INTERNAL_ADDRESS_FAILURE)
-		return
-	case len(auth.LocalTS) == 0:
-		reject(message.TS_UNACCEPTABLE)
 		return
 	}
 	auth.Config = reply
@@ -274,8 +274,9 @@ func (u *ue) authorize(ev ikev2.AuthRequest) {
 	u.apply(u.session.AuthorizeChild(now, auth))
 }
 
-// assign takes an inner address of each family that the UE asks for and that there is a pool for.
-func (u *ue) assign(request, reply *message.Configuration, auth *ikev2.Authorization) {
+// assign takes an inner address of each family that the UE asks for and that there is a pool for. It tells whether there was one whose NAS the traffic
+// selectors of the UE's signalling SA leave out, so that it got none of that family: what they are narrowed to must lie in them (RFC 7296 2.9).
+func (u *ue) assign(ev *ikev2.AuthRequest, reply *message.Configuration, auth *ikev2.Authorization) (outside bool) {
 	type family struct {
 		ask    message.ConfigAttributeType
 		pool   *addressPool
@@ -287,12 +288,17 @@ func (u *ue) assign(request, reply *message.Configuration, auth *ikev2.Authoriza
 		{message.INTERNAL_IP6_ADDRESS, u.nf.pool6, u.nf.live().NWu.NAS.IPv6, nwu.NotifyNASIP6Address},
 	}
 	for i, f := range families {
-		if _, asked := request.Get(f.ask); !asked || f.pool == nil {
+		if _, asked := ev.Config.Get(f.ask); !asked || f.pool == nil {
 			continue
 		}
 		a, err := f.pool.allocate()
 		if err != nil {
 			u.log.Error("inner addresses are used up", slog.Any("error", err))
+			continue
+		}
+		if !selected(ev.RemoteTS, a) || !selected(ev.LocalTS, f.nas) {
+			f.pool.release(a)
+			outside = true
 			continue
 		}
 		u.inner[i] = a
@@ -302,6 +308,11 @@ func (u *ue) assign(request, reply *message.Configuration, auth *ikev2.Authoriza
 		auth.Notifies = append(auth.Notifies, &message.Notify{Type: f.notify, Data: f.nas.AsSlice()})
 	}
 	u.nf.byInner.add(u)
+	return outside
+}
+
+func selected(list []message.TrafficSelector, a netip.Addr) bool {
+	return slices.ContainsFunc(list, func(ts message.TrafficSelector) bool { return ts.Contains(a) })
 }
 
 // addressAttributes gives the CFG_REPLY attributes of an inner address. The mask is that of the pool, so that the UE finds the NAS and
@@ -321,9 +332,17 @@ func hostSelector(a netip.Addr) message.TrafficSelector {
 	return message.TrafficSelector{EndPort: 65535, Start: a, End: a}
 }
 
-// established notes that the IKE SA is up; the signalling SA comes with its own event of the same output.
+// established notes that the IKE SA is up; the signalling SA comes with its own event of the same output. Without that SA, because it was refused or the
+// UE proposed none that will do, there is no way for NAS, and the IKE SA ends.
 func (u *ue) established(ev ikev2.Established) {
 	u.path = ev.Path
+	if len(u.session.Children()) == 0 {
+		u.log.Warn("UE authenticated, but without signalling SA; its IKE SA ends", slog.String("path", u.path.String()))
+		u.eap = nil
+		u.clearGuard()
+		u.contextSetupFailed(ngap.CauseRadioNetworkFailureInRadioInterfaceProcedure.Cause())
+		return
+	}
 	u.notePath(ev.Path, "registered")
 	u.noteProof(ev.Path)
 	u.state = stateUp
@@ -350,8 +369,26 @@ func (u *ue) contextSetupFailed(cause ngap.Cause) {
 	u.trace.fail(cause.String())
 	u.trace.end(spanContextSetup, cause.String())
 	if u.setup != nil && u.amfID != nil && !u.released {
-		u.send(&ngap.InitialContextSetupFailure{AMFUENGAPID: *u.amfID, RANUENGAPID: ngap.RANUENGAPID(u.ranID), Cause: cause})
+		u.notSetUp(u.setup, cause)
 		u.setup = nil
 	}
 	u.endIKE()
+}
+
+// notSetUp sends INITIAL CONTEXT SETUP FAILURE, with the PDU sessions that were to come up, so that the SMF of each hears of it (TS 38.413 8.3.1.3).
+func (u *ue) notSetUp(m *ngap.InitialContextSetupRequest, cause ngap.Cause) {
+	failure := &ngap.InitialContextSetupFailure{AMFUENGAPID: *u.amfID, RANUENGAPID: ngap.RANUENGAPID(u.ranID), Cause: cause}
+	transfer, err := ngap.EncodeTransfer(&ngap.PDUSessionResourceSetupUnsuccessfulTransfer{Cause: cause})
+	if err != nil {
+		u.log.Error("transfer", slog.Any("error", err))
+	}
+	seen := map[ngap.PDUSessionID]bool{}
+	for _, item := range m.PDUSessionResourceSetupListCxtReq {
+		if !seen[item.PDUSessionID] {
+			seen[item.PDUSessionID] = true
+			failure.PDUSessionResourceFailedToSetupListCxtFail = append(failure.PDUSessionResourceFailedToSetupListCxtFail,
+				ngap.PDUSessionResourceFailedToSetupItemCxtFail{PDUSessionID: item.PDUSessionID, PDUSessionResourceSetupUnsuccessfulTransfer: transfer})
+		}
+	}
+	u.send(failure)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/open-n3iwf/n3iwf/ikev2"
@@ -22,7 +23,7 @@ func (u *ue) requestRelease(cause ngap.Cause) {
 	if u.amfID == nil {
 		// The AMF has not answered yet, so that there is no connection that a request could name; a reset can.
 		u.ng.resetUEs(cause, u.logicalConnection())
-		u.released = true
+		u.unbind()
 		return
 	}
 	u.giveUpNAS()
@@ -80,8 +81,15 @@ func (u *ue) releaseCommand(cause ngap.Cause) {
 // unbind forgets the NGAP association: messages for it are answered as for an unknown UE from now on.
 func (u *ue) unbind() {
 	u.released = true
+	u.leaveAMF()
+}
+
+// leaveAMF forgets that the UE is one of its AMF, which may not have given it an id yet.
+func (u *ue) leaveAMF() {
 	if u.amfID != nil {
 		u.ng.unbind(*u.amfID, u.ranID)
+	} else {
+		u.ng.unbindTNLA(u.ranID)
 	}
 }
 
@@ -126,7 +134,7 @@ func (u *ue) closed(ev ikev2.Closed) {
 	u.relocationClosed()
 	sessions := u.sessions
 	if !u.released && u.setup != nil && u.amfID != nil {
-		u.send(&ngap.InitialContextSetupFailure{AMFUENGAPID: *u.amfID, RANUENGAPID: ngap.RANUENGAPID(u.ranID), Cause: ngap.CauseRadioNetworkRadioConnectionWithUeLost.Cause()})
+		u.notSetUp(u.setup, ngap.CauseRadioNetworkRadioConnectionWithUeLost.Cause())
 	}
 	if !u.released && u.releaseTry == 0 {
 		cause := ngap.CauseRadioNetworkRadioConnectionWithUeLost
@@ -194,10 +202,13 @@ func (u *ue) releaseSessions(m *ngap.PDUSessionResourceReleaseCommand) {
 	r := &sessionRelease{nas: m.NASPDU}
 	var children []*childSA
 	for _, item := range m.PDUSessionResourceToReleaseListRelCmd {
+		if slices.Contains(r.ids, item.PDUSessionID) {
+			continue // TS 38.413 8.2.2.4: a repeated one is ignored
+		}
 		r.ids = append(r.ids, item.PDUSessionID)
 		s := u.sessions[item.PDUSessionID]
 		if s == nil {
-			continue // an unknown or repeated one counts as released
+			continue // an unknown one counts as released
 		}
 		s.removing = true
 		u.dropSession(s)

@@ -4,8 +4,10 @@ package n3iwf
 
 import (
 	"log/slog"
+	"slices"
 
 	"github.com/open-n3iwf/n3iwf/ngap"
+	"github.com/open-n3iwf/n3iwf/ngap/aper"
 )
 
 // reroute sends the UE's first message to an AMF of another set, as the first AMF wants (TS 38.413 8.6.5, TS 23.502 4.2.2.2.3).
@@ -34,30 +36,61 @@ func (u *ue) reroute(m *ngap.RerouteNASRequest) {
 	again := *initial
 	again.AMFSetID, again.AllowedNSSAI, again.SourceToTargetAMFInformationReroute = &m.AMFSetID, m.AllowedNSSAI, m.SourceToTargetAMFInformationReroute
 	again.UserLocationInformation = u.location()
+	again.Unmodelled = passedOn(initial.Unmodelled, m.Unmodelled)
 	u.log.Info("UE rerouted", slog.String("from", u.ng.name()), slog.String("to", to.name()))
-	if u.amfID != nil {
-		u.ng.unbind(*u.amfID, u.ranID)
-		u.amfID = nil
-	}
-	u.ng, u.initial = to, &again
+	u.leaveAMF()
+	u.ng, u.amfID, u.initial = to, nil, &again
 	u.awaitAMF()
 	u.send(&again)
 }
 
-// rerouteTo finds an AMF of the set that serves the UE's PLMN.
+// passedOn adds what later releases have an N3IWF pass on: Partially Allowed NSSAI, as it came.
+func passedOn(initial, request *aper.Unmodelled) *aper.Unmodelled {
+	if request == nil {
+		return initial
+	}
+	for _, ie := range request.IEs {
+		if ngap.ProtocolIEID(ie.ID) != ngap.IDPartiallyAllowedNSSAI {
+			continue
+		}
+		out := &aper.Unmodelled{}
+		if initial != nil {
+			*out = *initial
+		}
+		out.IEs = append(slices.Clip(out.IEs), ie)
+		return out
+	}
+	return initial
+}
+
+// rerouteTo finds an AMF of the set that serves the UE's PLMN. A set is one of an AMF region (TS 23.003 2.10.1), so that those of the regions of the AMF that
+// sends the UE there come first.
 func (u *ue) rerouteTo(set ngap.AMFSetID, plmn *ngap.PLMNIdentity, nid *ngap.NID) *ngConnection {
-	var candidates []*ngConnection
+	regions := map[ngap.AMFRegionID]bool{}
+	for _, item := range u.ng.about().guamis {
+		regions[item.GUAMI.AMFRegionID] = true
+	}
+	var near, far []*ngConnection
 	for _, a := range u.nf.amfs.get() {
 		ng := a.forNewUEs()
 		if ng == nil || ng == u.ng || plmn != nil && ng.about().serves(*plmn, nid) == nil {
 			continue
 		}
-		for _, item := range ng.about().guamis {
-			if item.GUAMI.AMFSetID == set {
-				candidates = append(candidates, ng)
-				break
-			}
+		of := func(region func(ngap.AMFRegionID) bool) bool {
+			return slices.ContainsFunc(ng.about().guamis, func(item ngap.ServedGUAMIItem) bool {
+				return item.GUAMI.AMFSetID == set && region(item.GUAMI.AMFRegionID)
+			})
+		}
+		switch {
+		case of(func(r ngap.AMFRegionID) bool { return regions[r] }):
+			near = append(near, ng)
+		case of(func(ngap.AMFRegionID) bool { return true }):
+			far = append(far, ng)
 		}
 	}
-	return byCapacity(candidates, true, func(n int) int { return int(u.ranID) % n })
+	draw := func(n int) int { return int(u.ranID) % n }
+	if to := byCapacity(near, true, draw); to != nil {
+		return to
+	}
+	return byCapacity(far, true, draw)
 }

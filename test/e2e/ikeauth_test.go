@@ -156,6 +156,24 @@ func TestIKEAuthForms(t *testing.T) {
 		})
 		refused(t, s, answers, message.INTERNAL_ADDRESS_FAILURE)
 	})
+	t.Run("a signalling SA that the N3IWF cannot agree to", func(t *testing.T) {
+		elsewhere := message.TrafficSelectors{{EndPort: 65535, Start: netip.MustParseAddr("192.0.2.0"), End: netip.MustParseAddr("192.0.2.255")}}
+		for i, c := range []struct {
+			why     message.NotifyType
+			instead message.Payload
+			change  func([]message.Payload) []message.Payload
+		}{
+			{message.NO_PROPOSAL_CHOSEN, &message.SecurityAssociation{Proposals: []message.Proposal{{Number: 1, Protocol: message.ProtocolESP, SPI: []byte{0, 0, 0, 2}, Transforms: []message.Transform{
+				{Type: message.TransformENCR, ID: 11}, {Type: message.TransformINTEG, ID: 2}, {Type: message.TransformESN}, // NULL
+			}}}}, without[*message.SecurityAssociation]},
+			{message.TS_UNACCEPTABLE, &message.TSi{TrafficSelectors: elsewhere}, without[*message.TSi]},
+		} {
+			s, answers := w.ikeAuth(10+i, func(p []message.Payload) []message.Payload { return append(c.change(p), c.instead) }, nil)
+			refused(t, s, answers, c.why)
+			f, _ := next[*ngap.InitialContextSetupFailure](h)
+			require.True(t, f.Cause.Is(ngap.CauseRadioNetworkFailureInRadioInterfaceProcedure), ngap.String(f))
+		}
+	})
 	t.Run("wrong AUTH", func(t *testing.T) {
 		s, answers := w.ikeAuth(6, nil, func(p []message.Payload) []message.Payload {
 			a, _ := message.Get[*message.Authentication](p)

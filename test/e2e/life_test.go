@@ -201,7 +201,7 @@ func testRefusedChildren(t *testing.T) {
 	}
 }
 
-// testForeignSlice: the core has a slice that this N3IWF does not serve.
+// testForeignSlice: the core has a slice that this N3IWF does not serve, which is no obstacle to an emergency alone.
 func testForeignSlice(t *testing.T) {
 	w := prepareWorld(t, func(c *config.Config) {
 		for i := range c.N3IWF.SupportedTAs[0].PLMNs {
@@ -220,4 +220,9 @@ func testForeignSlice(t *testing.T) {
 	require.ErrorContains(t, err, "rejected")
 	w.logged("core", "slice-not-supported")
 	w.sameStory(u)
+	caller := w.ue(1, func(o *ue.Options) { o.Emergency = true })
+	w.register(caller)
+	w.establish(caller, ue.SessionRequest{ID: 1, Request: nas.RequestEmergency})
+	w.pinged(caller, 1)
+	w.sameStory(u, caller)
 }

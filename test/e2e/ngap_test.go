@@ -15,6 +15,7 @@ import (
 
 	"github.com/open-n3iwf/n3iwf/config"
 	"github.com/open-n3iwf/n3iwf/ngap"
+	"github.com/open-n3iwf/n3iwf/ngap/aper"
 	"github.com/open-n3iwf/n3iwf/test/lab/core"
 	"github.com/open-n3iwf/n3iwf/test/lab/ue"
 )
@@ -389,7 +390,8 @@ func guami(t *testing.T, id string) ngap.GUAMI {
 	return g
 }
 
-// TestReroute: the first AMF sends a new UE on to another set.
+// TestReroute: the first AMF sends a new UE on to another set. The N3IWF passes on, as they are, the UE's message and what the AMF adds for the next one:
+// AMF Set ID, Allowed NSSAI, Source to Target AMF Information Reroute and, of Release 18, Partially Allowed NSSAI; and nothing that it does not add.
 func TestReroute(t *testing.T) {
 	t.Cleanup(func() { goleak.VerifyNone(t) })
 	w := newAMFSet(t, nil, func(c *core.Config) { c.AMFs[0].Capacity, c.AMFs[0].AMFID = 0, "caff01" })
@@ -398,13 +400,54 @@ func TestReroute(t *testing.T) {
 	w.core.Reroute(&other)
 	u := w.ue(0)
 	w.register(u)
-	_, at := next[*ngap.InitialUEMessage](h)
+	initial, at := next[*ngap.InitialUEMessage](h)
 	require.Equal(t, amfName, at)
 	again, at := next[*ngap.InitialUEMessage](h)
 	require.Equal(t, "lab-amf-2", at)
 	require.Equal(t, other, *again.AMFSetID)
 	require.NotEmpty(t, again.AllowedNSSAI)
+	require.Nil(t, again.SourceToTargetAMFInformationReroute)
+	require.Nil(t, again.Unmodelled)
+	require.Equal(t, initial.NASPDU, again.NASPDU)
 	w.session(u)
+	require.NoError(t, w.within(u.Deregister))
+	w.empty()
+
+	information := &ngap.SourceToTargetAMFInformationReroute{
+		ConfiguredNSSAI: &ngap.ConfiguredNSSAI{1, 4, 9, 9}, RejectedNSSAIinPLMN: &ngap.RejectedNSSAIinPLMN{2, 2}, RejectedNSSAIinTA: &ngap.RejectedNSSAIinTA{3},
+		IEExtensions: &aper.Unmodelled{IEs: []aper.RawIE{{ID: 60000, Criticality: aper.Ignore, Value: []byte{7}}}},
+	}
+	partially := aper.RawIE{ID: uint16(ngap.IDPartiallyAllowedNSSAI), Criticality: aper.Ignore, Value: []byte{0, 1, 2, 3}}
+	w.core.Alter(func(pdu []byte) [][]byte {
+		p, err := ngap.Decode(pdu)
+		if err != nil {
+			return [][]byte{pdu}
+		}
+		m, ok := p.Message.(*ngap.RerouteNASRequest)
+		if !ok {
+			return [][]byte{pdu}
+		}
+		m.AllowedNSSAI, m.SourceToTargetAMFInformationReroute = nil, information
+		m.Unmodelled = &aper.Unmodelled{IEs: []aper.RawIE{partially, {ID: 60001, Criticality: aper.Ignore, Value: []byte{1}}}}
+		b, err := ngap.Encode(m)
+		if err != nil {
+			return nil
+		}
+		return [][]byte{b}
+	})
+	u = w.ue(2)
+	w.register(u)
+	initial, at = next[*ngap.InitialUEMessage](h)
+	require.Equal(t, amfName, at)
+	again, at = next[*ngap.InitialUEMessage](h)
+	require.Equal(t, "lab-amf-2", at)
+	require.Equal(t, other, *again.AMFSetID)
+	require.Empty(t, again.AllowedNSSAI)
+	require.Equal(t, information, again.SourceToTargetAMFInformationReroute)
+	require.Equal(t, []aper.RawIE{partially}, again.Unmodelled.IEs)
+	require.Equal(t, []any{initial.RANUENGAPID, initial.NASPDU, initial.RRCEstablishmentCause, initial.UEContextRequest, initial.SelectedPLMNIdentity},
+		[]any{again.RANUENGAPID, again.NASPDU, again.RRCEstablishmentCause, again.UEContextRequest, again.SelectedPLMNIdentity})
+	w.core.Alter(nil)
 	require.NoError(t, w.within(u.Deregister))
 	w.empty()
 	// To a set that nobody is of: the UE is told to come back later.

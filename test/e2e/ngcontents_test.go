@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"net/netip"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -67,22 +68,72 @@ func TestNGSetupRetries(t *testing.T) {
 }
 
 // TestContextSetupFailure: INITIAL CONTEXT SETUP FAILURE follows when the UE does not come up with the key that the AMF has given: it has another one, or
-// says nothing more.
+// says nothing more; or when the request lacks the UE-AMBR. It names each PDU session of the request, with a cause for its SMF.
 func TestContextSetupFailure(t *testing.T) {
 	t.Cleanup(func() { goleak.VerifyNone(t) })
 	w := prepareWorld(t, impatient)
 	w.newCoreWorld(func(*core.Config) {})
 	h := listen(w)
-	request := unexpected(t, w)["InitialContextSetupRequest"]
-	for i, before := range []int{3, 1} { // the UE has its own key, or none yet
-		w.disturb(request, before)
-		u, came := w.life(w.ctx, i, "another key")
-		require.Equal(t, "nothing", came)
-		f, _ := next[*ngap.InitialContextSetupFailure](h)
-		require.True(t, f.Cause.Is(ngap.CauseRadioNetworkRadioConnectionWithUeLost), f.Cause.String())
-		w.core.Alter(nil)
-		w.forgotten("a UE that does not come up")
-		require.NoError(t, u.Close())
+	forged := unexpected(t, w)
+	sessions := func(m ngap.Message, ids ...ngap.PDUSessionID) ngap.Message {
+		request := m.(*ngap.InitialContextSetupRequest)
+		request.UEAggregateMaximumBitRate = &ngap.UEAggregateMaximumBitRate{UEAggregateMaximumBitRateDL: 1e6, UEAggregateMaximumBitRateUL: 1e6}
+		for _, id := range ids {
+			item := setupItem(t, w, id)
+			request.PDUSessionResourceSetupListCxtReq = append(request.PDUSessionResourceSetupListCxtReq, ngap.PDUSessionResourceSetupItemCxtReq{
+				PDUSessionID: id, SNSSAI: item.SNSSAI, PDUSessionResourceSetupRequestTransfer: item.PDUSessionResourceSetupRequestTransfer,
+			})
+		}
+		return request
+	}
+	lost := ngap.CauseRadioNetworkRadioConnectionWithUeLost.Cause()
+	for i, c := range []struct {
+		name, message string
+		before        int
+		ids           []ngap.PDUSessionID
+		cause         ngap.Cause
+	}{
+		{"the UE has its own key", "InitialContextSetupRequest", 3, nil, lost},
+		{"it has none yet", "InitialContextSetupRequest", 1, nil, lost},
+		{"with PDU sessions, one of them twice", "InitialContextSetupRequest", 3, []ngap.PDUSessionID{5, 6, 5}, lost},
+		{"without UE-AMBR", "InitialContextSetupRequest without UE-AMBR", 3, []ngap.PDUSessionID{fakeSession}, ngap.CauseProtocolSemanticError.Cause()},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			at := 0
+			w.core.Alter(func(pdu []byte) [][]byte { // in place of what it has to say
+				amf, ran, ok := ueIDs(pdu)
+				if !ok {
+					return [][]byte{pdu}
+				}
+				if at++; at != c.before {
+					return [][]byte{pdu}
+				}
+				m := forged[c.message](amf, ran)
+				if c.ids != nil && c.message == "InitialContextSetupRequest" {
+					m = sessions(m, c.ids...)
+				}
+				b, err := ngap.Encode(m)
+				if err != nil {
+					return nil
+				}
+				return [][]byte{b}
+			})
+			u, came := w.life(w.ctx, i, c.name)
+			require.Equal(t, "nothing", came)
+			f, _ := next[*ngap.InitialContextSetupFailure](h)
+			require.Equal(t, c.cause.String(), f.Cause.String())
+			var named []ngap.PDUSessionID
+			for _, item := range f.PDUSessionResourceFailedToSetupListCxtFail {
+				named = append(named, item.PDUSessionID)
+				why, err := ngap.DecodeTransfer[ngap.PDUSessionResourceSetupUnsuccessfulTransfer](item.PDUSessionResourceSetupUnsuccessfulTransfer)
+				require.NoError(t, err)
+				require.Equal(t, c.cause.String(), why.Cause.String())
+			}
+			require.Equal(t, slices.Compact(slices.Sorted(slices.Values(c.ids))), named)
+			w.core.Alter(nil)
+			w.forgotten("a UE that does not come up")
+			require.NoError(t, u.Close())
+		})
 	}
 }
 

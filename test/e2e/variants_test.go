@@ -62,8 +62,9 @@ func TestCoreVariants(t *testing.T) {
 	}
 }
 
-// TestSeveralSessionsInOneRequest: PDU SESSION RESOURCE SETUP REQUEST with several items, one of them twice, one of a slice that nobody serves and one
-// broken: each has its own fate, and the good ones come up.
+// TestSeveralSessionsInOneRequest: PDU SESSION RESOURCE SETUP REQUEST with several items, two of them with the same id, one of a slice that nobody serves, one
+// broken and one with a flow that is in it twice: each has its own fate, and the good ones come up. What is changed or released twice in one message is not
+// changed, and released once.
 func TestSeveralSessionsInOneRequest(t *testing.T) {
 	t.Cleanup(func() { goleak.VerifyNone(t) })
 	w := newWorld(t, nil)
@@ -71,12 +72,17 @@ func TestSeveralSessionsInOneRequest(t *testing.T) {
 	u := w.ue(0)
 	w.register(u)
 	good := setupItem(t, w, 5)
-	broken, other := setupItem(t, w, 7), setupItem(t, w, 8)
+	broken, other, twice := setupItem(t, w, 7), setupItem(t, w, 8), withFlows(t, w, 9, true, 9, 9, 8)
 	broken.PDUSessionResourceSetupRequestTransfer = broken.PDUSessionResourceSetupRequestTransfer[:7]
 	other.SNSSAI = ngap.NewSNSSAI(200, nil)
+	transfer, err := ngap.DecodeTransfer[ngap.PDUSessionResourceSetupRequestTransfer](twice.PDUSessionResourceSetupRequestTransfer)
+	require.NoError(t, err)
+	transfer.QosFlowSetupRequestList[1].QosFlowIdentifier = 1
+	twice.PDUSessionResourceSetupRequestTransfer, err = ngap.EncodeTransfer(transfer)
+	require.NoError(t, err)
 	require.NoError(t, w.core.Send(imsi(0), func(amf ngap.AMFUENGAPID, ran ngap.RANUENGAPID) ngap.Message {
 		return &ngap.PDUSessionResourceSetupRequest{AMFUENGAPID: amf, RANUENGAPID: ran, PDUSessionResourceSetupListSUReq: ngap.PDUSessionResourceSetupListSUReq{
-			good, setupItem(t, w, 6), broken, good, other,
+			good, setupItem(t, w, 6), broken, good, other, twice,
 		}}
 	}))
 	r, _ := next[*ngap.PDUSessionResourceSetupResponse](h)
@@ -84,7 +90,13 @@ func TestSeveralSessionsInOneRequest(t *testing.T) {
 	for _, item := range r.PDUSessionResourceSetupListSURes {
 		ids = append(ids, item.PDUSessionID)
 	}
-	require.Equal(t, []ngap.PDUSessionID{5, 6}, ids)
+	require.Equal(t, []ngap.PDUSessionID{6, 9}, ids)
+	up, err := ngap.DecodeTransfer[ngap.PDUSessionResourceSetupResponseTransfer](r.PDUSessionResourceSetupListSURes[1].PDUSessionResourceSetupResponseTransfer)
+	require.NoError(t, err)
+	require.Equal(t, ngap.AssociatedQosFlowList{{QosFlowIdentifier: 3}}, up.DLQosFlowPerTNLInformation.AssociatedQosFlowList)
+	multiple := ngap.CauseRadioNetworkMultipleQosFlowIDInstances.Cause()
+	require.Equal(t, ngap.QosFlowListWithCause{{QosFlowIdentifier: 1, Cause: multiple}}, up.QosFlowFailedToSetupList)
+	require.Len(t, r.PDUSessionResourceFailedToSetupListSURes, 3)
 	causes := map[ngap.PDUSessionID]string{}
 	for _, item := range r.PDUSessionResourceFailedToSetupListSURes {
 		tr, err := ngap.DecodeTransfer[ngap.PDUSessionResourceSetupUnsuccessfulTransfer](item.PDUSessionResourceSetupUnsuccessfulTransfer)
@@ -96,6 +108,35 @@ func TestSeveralSessionsInOneRequest(t *testing.T) {
 		8: ngap.CauseRadioNetworkSliceNotSupported.Cause().String(),
 	}, causes)
 	w.until("two PDU sessions", func() bool { return w.nf.Status().PDUSessions == 2 && len(u.State().Children) == 3 })
+
+	keep, err := ngap.EncodeTransfer(&ngap.PDUSessionResourceModifyRequestTransfer{})
+	require.NoError(t, err)
+	change := func(id ngap.PDUSessionID) ngap.PDUSessionResourceModifyItemModReq {
+		return ngap.PDUSessionResourceModifyItemModReq{PDUSessionID: id, PDUSessionResourceModifyRequestTransfer: keep}
+	}
+	require.NoError(t, w.core.Send(imsi(0), func(amf ngap.AMFUENGAPID, ran ngap.RANUENGAPID) ngap.Message {
+		return &ngap.PDUSessionResourceModifyRequest{AMFUENGAPID: amf, RANUENGAPID: ran, PDUSessionResourceModifyListModReq: ngap.PDUSessionResourceModifyListModReq{
+			change(6), change(9), change(6),
+		}}
+	}))
+	m, _ := next[*ngap.PDUSessionResourceModifyResponse](h)
+	require.Len(t, m.PDUSessionResourceModifyListModRes, 1)
+	require.Equal(t, ngap.PDUSessionID(9), m.PDUSessionResourceModifyListModRes[0].PDUSessionID)
+	require.Len(t, m.PDUSessionResourceFailedToModifyListModRes, 1)
+	require.Equal(t, ngap.PDUSessionID(6), m.PDUSessionResourceFailedToModifyListModRes[0].PDUSessionID)
+
+	drop, err := ngap.EncodeTransfer(&ngap.PDUSessionResourceReleaseCommandTransfer{Cause: ngap.CauseNasNormalRelease.Cause()})
+	require.NoError(t, err)
+	end := func(id ngap.PDUSessionID) ngap.PDUSessionResourceToReleaseItemRelCmd {
+		return ngap.PDUSessionResourceToReleaseItemRelCmd{PDUSessionID: id, PDUSessionResourceReleaseCommandTransfer: drop}
+	}
+	require.NoError(t, w.core.Send(imsi(0), func(amf ngap.AMFUENGAPID, ran ngap.RANUENGAPID) ngap.Message {
+		return &ngap.PDUSessionResourceReleaseCommand{AMFUENGAPID: amf, RANUENGAPID: ran, PDUSessionResourceToReleaseListRelCmd: ngap.PDUSessionResourceToReleaseListRelCmd{
+			end(6), end(9), end(6),
+		}}
+	}))
+	l, _ := next[*ngap.PDUSessionResourceReleaseResponse](h)
+	require.Len(t, l.PDUSessionResourceReleasedListRelRes, 2)
 	require.NoError(t, w.within(u.Deregister))
 	w.empty()
 }
