@@ -25,7 +25,7 @@ func keysOf(t *testing.T) []Key {
 func TestPublishedFilesAreFresh(t *testing.T) {
 	schema, err := Schema(keysOf(t))
 	require.NoError(t, err)
-	for file, want := range map[string][]byte{"../n3iwf.schema.json": schema, "../../docs/configuration.md": Page(keysOf(t))} {
+	for file, want := range map[string][]byte{"../n3iwf.schema.json": schema, "../../docs/configuration.md": Page(keysOf(t)), "../../deploy/helm/n3iwf/reloadable.txt": Reloadable(keysOf(t))} {
 		have, err := os.ReadFile(file)
 		require.NoError(t, err)
 		require.True(t, bytes.Equal(have, want), "%s is not what the types say any more: run go generate ./config/... and commit it", file)

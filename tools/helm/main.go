@@ -59,6 +59,7 @@ func run(folder, previous, program string) error {
 	note("defaults: lint", lint(folder, map[string]any{}))
 	note("schema refuses what is wrong", refuses(folder))
 	note("what values switch on and off", options(folder))
+	note("what restarts pods", restarts(folder))
 	note("upgrade from the last release", upgrade(folder, previous))
 	return errors.Join(failed...)
 }

@@ -30,7 +30,7 @@ func run() error {
 	if err := os.WriteFile("n3iwf.schema.json", schema, 0o644); err != nil {
 		return err
 	}
-	if err := os.MkdirAll("../docs", 0o755); err != nil {
+	if err := os.WriteFile("../deploy/helm/n3iwf/reloadable.txt", reference.Reloadable(keys), 0o644); err != nil {
 		return err
 	}
 	return os.WriteFile("../docs/configuration.md", reference.Page(keys), 0o644)

@@ -42,6 +42,23 @@ app.kubernetes.io/part-of: 5g-core
 {{- mergeOverwrite $chart (deepCopy .Values.config) | toYaml }}
 {{- end }}
 
+{{/* What of the configuration file takes a restart. The rest the N3IWF takes over by itself when the mounted file changes, without dropping a UE. */}}
+{{- define "n3iwf.restartConfig" -}}
+{{- include "n3iwf.leaves" (dict "at" (include "n3iwf.config" . | fromYaml) "path" "" "without" (.Files.Lines "reloadable.txt")) }}
+{{- end }}
+
+{{/* The keys below a mapping with their values, one a line, without some. */}}
+{{- define "n3iwf.leaves" -}}
+{{- range $key, $value := .at }}
+{{- $path := printf "%s%s" $.path $key }}
+{{- if kindIs "map" $value }}
+{{- include "n3iwf.leaves" (dict "at" $value "path" (printf "%s." $path) "without" $.without) }}
+{{- else if not (or (kindIs "invalid" $value) (has $path $.without)) }}
+{{- printf "%s: %s\n" $path (toJson $value) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{/* The pod's interfaces of Multus, with fixed addresses, in the annotation's own form. */}}
 {{- define "n3iwf.networks" -}}
 {{- $out := list }}
