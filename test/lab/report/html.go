@@ -7,6 +7,7 @@ import (
 	"embed"
 	"fmt"
 	"html/template"
+	"math"
 	"time"
 )
 
@@ -15,6 +16,13 @@ var pages embed.FS
 
 var templates = template.Must(template.New("pages").Funcs(template.FuncMap{
 	"span": span, "number": number, "inc": func(i int) int { return i + 1 },
+	// Three digits or so are all that a measurement is good for, and fit.
+	"rate": func(mbps float64) string {
+		if mbps >= 100 {
+			return number(math.Round(mbps))
+		}
+		return number(math.Round(mbps*10) / 10)
+	},
 	"at": func(d time.Duration) string { return number(float64(d.Milliseconds())/1000) + " s" },
 }).ParseFS(pages, "*.html"))
 

@@ -143,6 +143,7 @@ func TestHTML(t *testing.T) {
 	require.Zero(t, classes["step failed"])
 	require.NotRegexp(t, regexp.MustCompile(`url\(|@import|https?://[^w]`), string(text), "the page must need nothing else")
 	require.Contains(t, string(text), "33 <small>of 1511</small>")
+	require.Contains(t, string(text), "812 <small>Mbit/s</small>")
 
 	if out := os.Getenv("REPORT_SAMPLE"); out != "" { // to look at it
 		require.NoError(t, os.WriteFile(out, text, 0o644))
