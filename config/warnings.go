@@ -31,6 +31,10 @@ func Warnings(file string, c *Config, now time.Time) Problems {
 	d.warn(c.Management.Traces.Token != "" && strings.HasPrefix(c.Management.Traces.Endpoint, "http:"), "management.traces.endpoint", "the token travels in clear", "use https")
 	for i, ta := range c.N3IWF.SupportedTAs {
 		for j, p := range ta.PLMNs {
+			for k, s := range p.Slices {
+				d.warn(strings.EqualFold(string(s.SD), "ffffff"), fmt.Sprintf("n3iwf.supportedTAs[%d].plmns[%d].slices[%d].sd", i, j, k),
+					"ffffff means that there is no slice differentiator (TS 23.003 28.4.2), and AMFs may take it for another slice than one without", "remove the key, unless the AMF has it so")
+			}
 			d.warn(p.PLMN.MCC == "001", fmt.Sprintf("n3iwf.supportedTAs[%d].plmns[%d].plmn", i, j), p.PLMN.String()+" is a test network", "write your own network's codes outside of a laboratory")
 		}
 	}
