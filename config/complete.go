@@ -11,6 +11,11 @@ import (
 // complete derives what the file leaves to other values. It also runs on values that validation will refuse, so it only
 // reads what is there.
 func (c *Config) complete() {
+	if n := &c.N3IWF; len(n.SupportedTAs) == 0 && n.GlobalN3IWFID.PLMN != (PLMN{}) {
+		ta := DefaultSupportedTA()
+		ta.PLMNs = []ServedPLMN{{PLMN: n.GlobalN3IWFID.PLMN}}
+		n.SupportedTAs = []SupportedTA{ta}
+	}
 	for i := range c.N3IWF.SupportedTAs {
 		for j := range c.N3IWF.SupportedTAs[i].PLMNs {
 			if p := &c.N3IWF.SupportedTAs[i].PLMNs[j]; len(p.Slices) == 0 {

@@ -64,7 +64,8 @@ func inside(key, parent string) bool {
 // defaulter is a list entry with defaults of its own.
 type defaulter interface{ setDefaults() }
 
-func (a *AMF) setDefaults() { *a = DefaultAMF() }
+func (a *AMF) setDefaults()         { *a = DefaultAMF() }
+func (t *SupportedTA) setDefaults() { *t = DefaultSupportedTA() }
 
 var textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
 

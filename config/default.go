@@ -99,5 +99,8 @@ func Default() *Config {
 // DefaultAMF is what an entry of n2.amfs begins with.
 func DefaultAMF() AMF { return AMF{Port: 38412, UDPPort: 9899} }
 
+// DefaultSupportedTA is what an entry of n3iwf.supportedTAs begins with.
+func DefaultSupportedTA() SupportedTA { return SupportedTA{TAC: 1} }
+
 // defaultSlices is what a PLMN without slices offers.
 func defaultSlices() []SNSSAI { return []SNSSAI{{SST: 1}} }

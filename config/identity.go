@@ -8,7 +8,8 @@ type N3IWF struct {
 	GlobalN3IWFID GlobalN3IWFID `yaml:"globalN3IWFID"`
 	// Name is the RAN node name told to the AMF, for people: 1..150 characters of ASN.1 PrintableString.
 	Name string `yaml:"name" reload:"now"`
-	// SupportedTAs are the tracking areas that this N3IWF serves, 1..256 entries. Required. AMFs that are connected are told of a change.
+	// SupportedTAs are the tracking areas that this N3IWF serves, 1..256 entries. Default: one with globalN3IWFID.plmn, if that is given.
+	// AMFs that are connected are told of a change.
 	SupportedTAs []SupportedTA `yaml:"supportedTAs" reload:"now"`
 }
 
@@ -33,7 +34,7 @@ func (p PLMN) String() string { return p.MCC + "-" + p.MNC }
 
 // SupportedTA is one tracking area and the PLMNs that are served in it (TS 38.413 9.2.6.1, Supported TA List).
 type SupportedTA struct {
-	// TAC is the tracking area code: 24 bits as 6 hexadecimal digits.
+	// TAC is the tracking area code: 24 bits as 6 hexadecimal digits. Default: 000001.
 	TAC TAC `yaml:"tac"`
 	// PLMNs are the PLMNs served in this area with their slices, 1..12 entries. Required.
 	PLMNs []ServedPLMN `yaml:"plmns"`

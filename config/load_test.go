@@ -36,6 +36,27 @@ func TestMinimal(t *testing.T) {
 	require.NotNil(t, key)
 }
 
+// An AMF address, a PLMN, a certificate and a UE range are enough.
+func TestLeast(t *testing.T) {
+	dir := folder(t)
+	_, others, ok := strings.Cut(minimal, "\nnwu:")
+	require.True(t, ok)
+	parse := func(n3iwf string) (*Config, error) {
+		return Parse(filepath.Join(dir, "n3iwf.yaml"), []byte("n3iwf: "+n3iwf+"\nnwu:"+others))
+	}
+	c, err := parse(`{globalN3IWFID: {plmn: {mcc: "208", mnc: "93"}}}`)
+	require.NoError(t, err)
+	plmn := PLMN{"208", "93"}
+	want := []SupportedTA{{TAC: 1, PLMNs: []ServedPLMN{{PLMN: plmn, Slices: []SNSSAI{{SST: 1}}}}}}
+	require.Equal(t, want, c.N3IWF.SupportedTAs)
+	c, err = parse(`{supportedTAs: [{plmns: [{plmn: {mcc: "208", mnc: "93"}}]}]}`)
+	require.NoError(t, err)
+	require.Equal(t, want, c.N3IWF.SupportedTAs)
+	require.Equal(t, plmn, c.N3IWF.GlobalN3IWFID.PLMN)
+	_, err = parse(`{supportedTAs: [], globalN3IWFID: {plmn: {mcc: "208", mnc: "9"}}}`)
+	require.ErrorContains(t, err, `n3iwf.globalN3IWFID.plmn.mnc: "9" is not a mobile network code`)
+}
+
 // The example documents every key with its default: it must name each key that exists, and where a key has a default
 // it must give that one.
 func TestExample(t *testing.T) {

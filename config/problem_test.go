@@ -95,7 +95,6 @@ func TestProblems(t *testing.T) {
 		{"same TAC in other PLMN", "\nnwu:", secondTA("000001", "001"), nil},
 		{"bad TAC", `"000001"`, `"1"`, []string{`3: n3iwf.supportedTAs[0].tac: "1" is not a tracking area code; write 6 hexadecimal digits in quotes, such as "000001"`}},
 		{"reserved TAC", `"000001"`, `"fffffe"`, []string{"3: n3iwf.supportedTAs[0].tac: fffffe is reserved (TS 23.003 19.4.2.3); choose 000001 to fffffd"}},
-		{"no TAC", `- tac: "000001"` + "\n      plmns", "- plmns", []string{"3: n3iwf.supportedTAs[0].tac: is missing; give the tracking area code as 6 hexadecimal digits"}},
 		{"bad MCC and MNC", `{mcc: "001", mnc: "01"}`, `{mcc: "1", mnc: "1x"}`, []string{
 			`5: n3iwf.supportedTAs[0].plmns[0].plmn.mcc: "1" is not a mobile country code; write 3 digits in quotes`,
 			`5: n3iwf.supportedTAs[0].plmns[0].plmn.mnc: "1x" is not a mobile network code; write 2 or 3 digits in quotes`}},

@@ -18,8 +18,7 @@ func (d *decoder) identity(n *N3IWF) {
 	seen := map[tai]string{}
 	for i, ta := range n.SupportedTAs {
 		key := fmt.Sprintf("n3iwf.supportedTAs[%d]", i)
-		d.require(d.given(key+".tac"), key+".tac", "is missing", "give the tracking area code as 6 hexadecimal digits")
-		d.require(ta.TAC != 0xfffffe && ta.TAC != 0 || !d.given(key+".tac"), key+".tac", ta.TAC.String()+" is reserved (TS 23.003 19.4.2.3)", "choose 000001 to fffffd")
+		d.require(ta.TAC != 0xfffffe && ta.TAC != 0, key+".tac", ta.TAC.String()+" is reserved (TS 23.003 19.4.2.3)", "choose 000001 to fffffd")
 		d.count(len(ta.PLMNs), 1, 12, key+".plmns", "PLMN")
 		for j, p := range ta.PLMNs {
 			at := fmt.Sprintf("%s.plmns[%d]", key, j)

@@ -118,8 +118,11 @@ func keys(v reflect.Value, path, reload string, docs map[string]string) []Key {
 
 // entryDefault is what an entry of a list begins with.
 func entryDefault(t reflect.Type) reflect.Value {
-	if t == reflect.TypeFor[config.AMF]() {
+	switch t {
+	case reflect.TypeFor[config.AMF]():
 		return reflect.ValueOf(config.DefaultAMF())
+	case reflect.TypeFor[config.SupportedTA]():
+		return reflect.ValueOf(config.DefaultSupportedTA())
 	}
 	return reflect.New(t).Elem()
 }
