@@ -5,6 +5,7 @@
 package transport
 
 import (
+	"context"
 	"net/netip"
 	"os"
 	"runtime"
@@ -31,6 +32,29 @@ func isolate(t *testing.T) {
 	require.NoError(t, netlink.LinkSetGSOMaxSize(lo, 1400))
 }
 
+// meeting opens associations of the kernel with user space: both ends are known to live.
+func meeting(t *testing.T, l Listener, o Options, dial func(context.Context, Options) (Association, error)) func(Options) (c, s Association) {
+	return func(more Options) (c, s Association) {
+		o.OutboundStreams = more.OutboundStreams
+		c, err := dial(t.Context(), o)
+		require.NoError(t, err)
+		s, err = l.Accept(t.Context())
+		require.NoError(t, err)
+		// The kernel answers our heartbeats, and we its own.
+		for _, a := range []Association{c, s} {
+			if a, ok := a.(*userAssociation); ok {
+				deadline := time.Now().Add(20 * time.Second)
+				for a.Stats().HeartbeatsAnswered < 2 {
+					require.NoError(t, a.Err())
+					require.True(t, time.Now().Before(deadline), "the kernel does not answer heartbeats")
+					runtime.Gosched()
+				}
+			}
+		}
+		return c, s
+	}
+}
+
 // TestKernelMeetsUserSpace is the independent judge of user-space SCTP: the
 // kernel's, over UDP encapsulation, once as server and once as client.
 func TestKernelMeetsUserSpace(t *testing.T) {
@@ -44,27 +68,6 @@ func TestKernelMeetsUserSpace(t *testing.T) {
 	user := Options{Mode: ModeUDP, AcceptZeroChecksum: true, HeartbeatInterval: 50 * time.Millisecond, HeartbeatMisses: 100, Logger: quiet}
 	kernel := Options{Mode: ModeKernel, HeartbeatInterval: 50 * time.Millisecond, HeartbeatMisses: 100, Logger: quiet}
 
-	pair := func(t *testing.T, l Listener, dial Options) func(Options) (c, s Association) {
-		return func(o Options) (c, s Association) {
-			dial.OutboundStreams = o.OutboundStreams
-			c, err := Dial(t.Context(), dial)
-			require.NoError(t, err)
-			s, err = l.Accept(t.Context())
-			require.NoError(t, err)
-			// The kernel answers our heartbeats, and we its own: both ends live.
-			for _, a := range []Association{c, s} {
-				if a, ok := a.(*userAssociation); ok {
-					deadline := time.Now().Add(20 * time.Second)
-					for a.Stats().HeartbeatsAnswered < 2 {
-						require.NoError(t, a.Err())
-						require.True(t, time.Now().Before(deadline), "the kernel does not answer heartbeats")
-						runtime.Gosched()
-					}
-				}
-			}
-			return c, s
-		}
-	}
 	t.Run("kernel is server", func(t *testing.T) {
 		isolate(t)
 		sysctl(t, "udp_port", "9899")
@@ -76,7 +79,7 @@ func TestKernelMeetsUserSpace(t *testing.T) {
 		defer l.Close() //nolint:errcheck // nothing to lose
 		d := user
 		d.Remote, d.RemoteUDPPort = local(40011), 9899
-		testPair(t, pair(t, l, d))
+		testPair(t, meeting(t, l, d, Dial))
 		d.Remote = local(40012)
 		_, err = Dial(t.Context(), d)
 		requireLoss(t, err, ReasonRefused)
@@ -94,6 +97,6 @@ func TestKernelMeetsUserSpace(t *testing.T) {
 		defer l.Close() //nolint:errcheck // nothing to lose
 		d := kernel
 		d.Remote = local(40013)
-		testPair(t, pair(t, l, d))
+		testPair(t, meeting(t, l, d, Dial))
 	})
 }
