@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -57,7 +58,7 @@ func (w *world) sendFromHost(to netip.Addr, mark int) {
 // it does, or after; the start removes the states, policies and interface that it has left, and no others. The other's UE loses no packet in all that.
 // When both stop in good order nothing is left but what others have made.
 func TestKernelNeighbours(t *testing.T) {
-	w := newWorld(t, 2)
+	w := newWorld(t, 3)
 	w.gw.ip(t, "route add default via "+at(netNWu, ueSite).String()) // what is in clear would find its way
 	w.gw.ip(t, "xfrm state add src 203.0.113.1 dst 203.0.113.2 proto esp spi 0x777 mode tunnel aead rfc4106(gcm(aes)) 0x000102030405060708090a0b0c0d0e0f10111213 128")
 	w.gw.ip(t, "xfrm policy add src 203.0.113.1/32 dst 203.0.113.2/32 dir out tmpl src 203.0.113.1 dst 203.0.113.2 proto esp mode tunnel")
@@ -83,10 +84,18 @@ func TestKernelNeighbours(t *testing.T) {
 	}
 	finish := w.traffic(q)
 
-	// A second process of the same number is refused, and has done no harm.
-	twin := w.launch(0)
-	require.Error(t, twin.cmd.Wait())
-	require.True(t, twin.text.has("interface id 1 is in use by a running process", "dataPlane.interfaceID"), twin.text.tail(1000))
+	// A second process of the same number is refused, and so is one of the same addresses; neither has done harm.
+	for words, twin := range map[string]*nf{
+		"interface id 1 is in use by a running process": w.launch(2, func(n *nf) {
+			n.config = strings.Replace(n.config, "interfaceID: 3", "interfaceID: 1", 1)
+		}),
+		"address already in use": w.launch(0, func(n *nf) {
+			n.config = strings.Replace(n.config, "interfaceID: 1", "interfaceID: 3", 1)
+		}),
+	} {
+		require.Error(t, twin.cmd.Wait())
+		require.True(t, twin.text.has(words), twin.text.tail(1000))
+	}
 	require.NoError(t, ping())
 	probeClear()
 

@@ -245,7 +245,7 @@ func (w *world) online(i, n3iwf int) (*ue.UE, *probe.Probe) {
 }
 
 // connect registers a UE at an N3IWF and brings a PDU session up.
-func (w *world) connect(i, n3iwf int) (*ue.UE, *ue.Session) {
+func (w *world) connect(i, n3iwf int, change ...func(*ue.Options)) (*ue.UE, *ue.Session) {
 	w.t.Helper()
 	key := func(s string) (b [16]byte) {
 		_, err := hex.Decode(b[:], []byte(s))
@@ -257,6 +257,9 @@ func (w *world) connect(i, n3iwf int) (*ue.UE, *ue.Session) {
 			IMSI: imsi(i), MCC: "001", MNC: "01", Key: milenage.Subscriber{K: key(subKey), OPc: key(subOPc)}, Ciphering: true, Slices: []nas.SNSSAI{{SST: 1}},
 		},
 		Local: at(netNWu, ueSite), N3IWF: at(netNWu, 1+n3iwf), LocalIKE: uint16(5000 + 2*i), LocalNATT: uint16(5001 + 2*i), Logger: w.logger(imsi(i)),
+	}
+	for _, f := range change {
+		f(&o)
 	}
 	var u *ue.UE
 	var err error
