@@ -59,6 +59,15 @@ func (e *NotPortableError) Error() string {
 // What does not travel: Owner; fragments of an incomplete message, all of which the peer repeats; the sequence numbers
 // and replay windows of the Child SAs, which are the data plane's.
 func (s *Session) Export(now time.Time, key *TransferKey, associated []byte) ([]byte, error) {
+	blob, err := s.Snapshot(now, key, associated)
+	if err == nil {
+		s.die()
+	}
+	return blob, err
+}
+
+// Snapshot is Export of a session that goes on. The owner gives it nothing to do until it is known which of the two goes on, and then only that one.
+func (s *Session) Snapshot(now time.Time, key *TransferKey, associated []byte) ([]byte, error) {
 	if what := s.blocker(); what != "" {
 		return nil, &NotPortableError{what}
 	}
@@ -79,7 +88,6 @@ func (s *Session) Export(now time.Time, key *TransferKey, associated []byte) ([]
 	if len(blob) > maxExport {
 		return nil, &NotPortableError{"its requests and responses are too long"}
 	}
-	s.die()
 	return blob, nil
 }
 

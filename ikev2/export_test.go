@@ -191,6 +191,30 @@ func TestExportedSessionIsDead(t *testing.T) {
 	require.Len(t, got[Alive](ue), 1, "the new one answers")
 }
 
+// A snapshot leaves the session as it is, and makes the same one as Export.
+func TestSnapshotLeavesTheSession(t *testing.T) {
+	w := newWorld(t, 82)
+	o, g := pskOptions(w.rng, "ue"), pskOptions(w.rng, "gw")
+	tagged(&g)
+	ue, gw := w.up(o, g)
+	for range 2 {
+		blob, err := gw.s.Snapshot(w.now, &transferKey, []byte("gw"))
+		require.NoError(t, err)
+		heir, out, err := w.gw.front.Import(w.now, &transferKey, []byte("gw"), blob)
+		require.NoError(t, err)
+		require.Equal(t, gw.deadline, out.Deadline)
+		require.Equal(t, gw.s.LocalSPIs(), heir.LocalSPIs())
+		require.Len(t, heir.Children(), len(gw.s.Children()))
+	}
+	ue.take(ue.s.Probe(w.now))
+	w.run(time.Second, nil)
+	require.Len(t, got[Alive](ue), 1, "it goes on")
+	require.NoError(t, hop(t, gw))
+	ue.take(ue.s.Probe(w.now))
+	w.run(time.Second, nil)
+	require.Len(t, got[Alive](ue), 2)
+}
+
 func TestExportErrors(t *testing.T) {
 	w := newWorld(t, 81)
 	o, g := pskOptions(w.rng, "ue"), pskOptions(w.rng, "gw")

@@ -226,6 +226,20 @@ func TestKernelOutlivesTheProcess(t *testing.T) {
 	}
 	require.NoError(t, w.session.Update(config))
 	require.Equal(t, []uint32{other.TEID()}, w.plane.Adopted())
+	// One that opens all of this, and ends before it has begun, leaves it as it was.
+	heir := w.open()
+	limited := config
+	limited.Rates = relay.Rates{Uplink: relay.NewLimit(1e12), Downlink: relay.NewLimit(1e12)}
+	require.NoError(t, heir.Set(relay.Offloaded{Config: limited, TEID: teid, Local: addr(gwN3)}))
+	bucket := func() uint32 {
+		var v userplaneSession
+		require.NoError(t, w.plane.objects.Sessions.Lookup(teid, &v))
+		return v.Bucket[1]
+	}
+	require.NotZero(t, bucket())
+	require.NoError(t, heir.Leave())
+	require.NoError(t, w.plane.Restore())
+	require.Zero(t, bucket())
 	require.NoError(t, w.plane.Sweep())
 	require.Empty(t, w.plane.Adopted())
 	w.send(greFrom(ue, 9, numbered(1, 64)))

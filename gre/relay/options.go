@@ -34,6 +34,9 @@ type Options struct {
 	// Node is this node's number among those whose sessions may go on here under their TEIDs, below 2^NodeBits (at most 6); it stands
 	// in all TEIDs.
 	Node, NodeBits int
+	// Estate is that of a Relay in another process, with the same Listen and Workers, whose sockets and TEIDs are gone on with. Its files can be closed
+	// once the Relay is made. nil: the sockets are new.
+	Estate *Estate
 	// Protocol is what the GRE header says of the PDU downlink (the EtherType).
 	Protocol gre.ProtocolPolicy
 	// Echo are the times of path supervision (60 s, 3 s, 5).
@@ -90,7 +93,7 @@ type Config struct {
 	// UPF is where uplink packets go (port 0: 2152), UplinkTEID the UPF's tunnel.
 	UPF        netip.AddrPort
 	UplinkTEID uint32
-	// TEID is a downlink TEID of another node that the session goes on under; 0 chooses one. Only Add looks at it.
+	// TEID is a downlink TEID of another node, or of a predecessor, that the session goes on under; 0 chooses one. Only Add looks at it.
 	TEID uint32
 	// Flows are the QoS flows. Packets of others are dropped uplink, and go through Default downlink.
 	Flows []Flow

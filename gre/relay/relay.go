@@ -78,6 +78,11 @@ func New(o Options) (*Relay, error) {
 	r := &Relay{options: o, log: o.Logger, stop: make(chan struct{}), tunnels: make(map[tunnel]*Session)}
 	r.table.room = MaxSessions >> o.NodeBits
 	r.table.node = uint32(o.Node * r.table.room)
+	if o.Estate != nil {
+		if err := r.table.restore(o.Estate.TEIDs); err != nil {
+			return nil, err
+		}
+	}
 	r.peers = peers{r: r, wake: make(chan struct{}, 1), all: make(map[netip.AddrPort]*peer)}
 	for i, a := range o.Listen {
 		advertise := a.Addr()
@@ -87,7 +92,7 @@ func New(o Options) (*Relay, error) {
 		if !a.IsValid() || advertise.IsUnspecified() || advertise.Is4() != a.Addr().Is4() || r.family(a.Addr()) >= 0 {
 			return nil, errors.Join(fmt.Errorf("relay: N3 address %s: give one per family, and the address to advertise where it is unspecified", a), r.Close())
 		}
-		group, err := udpbatch.ListenGroup(udpbatch.Options{Local: a}, o.Workers, steering)
+		group, err := o.openSockets(i)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("relay: N3 address %s: %w", a, err), r.Close())
 		}

@@ -47,6 +47,7 @@ type table struct {
 	room     int    // slots of each node
 	used     int    // slots that have ever been taken
 	freed    []freedSlot
+	kept     map[uint32]bool // slots of a predecessor's sessions that have not come yet
 	sessions int
 }
 
@@ -103,15 +104,16 @@ func (t *table) place(slot uint32) *atomic.Pointer[Session] {
 	return &c[slot&(chunkSize-1)]
 }
 
-// adopt gives the session a TEID that another node has chosen.
+// adopt gives the session a TEID that another node has chosen, or a predecessor of this one.
 func (t *table) adopt(s *Session, teid uint32) error {
 	slot := teid >> randomBits & (MaxSessions - 1)
-	if slot-t.node < uint32(t.room) || teid&(1<<randomBits-1) == 0 {
+	if slot-t.node < uint32(t.room) && !t.kept[slot] || teid&(1<<randomBits-1) == 0 {
 		return fmt.Errorf("%w: TEID %#x is not of another node", ErrInvalid, teid)
 	}
 	if t.place(slot).Load() != nil {
 		return fmt.Errorf("%w: the place of TEID %#x is taken", ErrNoTEID, teid)
 	}
+	delete(t.kept, slot)
 	s.teid = teid
 	t.place(slot).Store(s)
 	t.sessions++

@@ -14,6 +14,8 @@ import (
 
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
+
+	"github.com/open-n3iwf/n3iwf/internal/halt"
 )
 
 // Options say how a socket is made. The zero value of each field but Local is a good default.
@@ -53,6 +55,7 @@ type Conn struct {
 	gso      atomic.Bool
 	opts     Options
 	counters counters
+	gate     *halt.Gate
 
 	single sync.Mutex // guards one
 	one    *Sender    // of WriteTo
@@ -91,7 +94,11 @@ func (c *Conn) LocalAddr() netip.AddrPort { return c.local }
 func (c *Conn) Wildcard() bool { return c.wildcard }
 
 // Close closes the socket. Receivers return net.ErrClosed.
-func (c *Conn) Close() error { return c.pc.Close() }
+func (c *Conn) Close() error {
+	err := c.pc.Close()
+	c.gate.Close()
+	return err
+}
 
 // Listen opens a socket.
 func Listen(o Options) (*Conn, error) { return listen(o, false) }
@@ -158,11 +165,7 @@ func (c *Conn) control(f func(fd int) error) error {
 	return err
 }
 
-func listen(o Options, reusePort bool) (*Conn, error) {
-	a := o.Local.Addr()
-	if !a.IsValid() || a.Is4In6() {
-		return nil, fmt.Errorf("udpbatch: local address %q must be an IPv4 or IPv6 address", a)
-	}
+func newConn(o Options) *Conn {
 	if o.Batch <= 0 {
 		o.Batch = 32
 	}
@@ -179,7 +182,16 @@ func listen(o Options, reusePort bool) (*Conn, error) {
 	if o.WriteBuffer <= 0 {
 		o.WriteBuffer = 2 << 20
 	}
-	c := &Conn{v6: a.Is6(), wildcard: a.IsUnspecified(), raw: o.Protocol != 0, opts: o}
+	a := o.Local.Addr()
+	return &Conn{v6: a.Is6(), wildcard: a.IsUnspecified(), raw: o.Protocol != 0, opts: o}
+}
+
+func listen(o Options, reusePort bool) (*Conn, error) {
+	a := o.Local.Addr()
+	if !a.IsValid() || a.Is4In6() {
+		return nil, fmt.Errorf("udpbatch: local address %q must be an IPv4 or IPv6 address", a)
+	}
+	c := newConn(o)
 	lc := net.ListenConfig{Control: func(_, _ string, rc syscall.RawConn) error {
 		var err error
 		cerr := rc.Control(func(fd uintptr) { err = c.configure(int(fd), reusePort) })
@@ -199,7 +211,15 @@ func listen(o Options, reusePort bool) (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("udpbatch: %w", err)
 	}
-	c.pc = pc
+	if err := c.use(pc, false); err != nil {
+		return nil, errors.Join(err, pc.Close())
+	}
+	c.keepSource()
+	return c, nil
+}
+
+// use notes the socket of c.
+func (c *Conn) use(pc net.PacketConn, shut bool) (err error) {
 	switch s := pc.(type) {
 	case *net.UDPConn:
 		c.rc, err = s.SyscallConn()
@@ -207,13 +227,10 @@ func listen(o Options, reusePort bool) (*Conn, error) {
 	case *net.IPConn:
 		c.rc, err = s.SyscallConn()
 	}
-	if err != nil {
-		return nil, errors.Join(err, pc.Close())
-	}
-	c.keepSource()
+	c.pc, c.gate = pc, halt.New(pc.SetReadDeadline, shut)
 	// net reports the wildcard address as :: for either family.
-	c.local = netip.AddrPortFrom(a, c.local.Port())
-	return c, nil
+	c.local = netip.AddrPortFrom(c.opts.Local.Addr(), c.local.Port())
+	return err
 }
 
 // keepSource lets the socket go on sending from its address when the machine has it no more, where that is permitted

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"strconv"
+	"sync"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -35,12 +36,14 @@ type Receiver struct {
 	ctrls [][controlSize]byte
 	bufs  []byte
 	size  int // of one buffer
+	leave sync.Once
 	out   []Datagram
 }
 
 // NewReceiver makes a receiver with its own buffers: Options.Batch times 64 KiB with coalescing, else times MaxDatagram.
 func (c *Conn) NewReceiver() *Receiver {
 	n := c.opts.Batch
+	c.gate.Enter()
 	r := &Receiver{c: c, call: mmsg.Receive(c.rc), size: c.opts.MaxDatagram}
 	if c.gro {
 		r.size = 1 << 16
@@ -76,7 +79,11 @@ func (r *Receiver) Receive() ([]Datagram, error) {
 		}
 	}
 	n, refused, gone := r.call.Do(r.msgs)
+	for gone != nil && !r.c.gate.Passed(gone) {
+		n, refused, gone = r.call.Do(r.msgs)
+	}
 	if gone != nil {
+		r.leave.Do(r.c.gate.Leave)
 		return nil, gone
 	}
 	r.out = r.out[:0]

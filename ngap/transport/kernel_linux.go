@@ -14,6 +14,8 @@ import (
 
 	"github.com/ishidawataru/sctp"
 	"golang.org/x/sys/unix"
+
+	"github.com/open-n3iwf/n3iwf/internal/halt"
 )
 
 // kernelQueue bounds the messages read and not yet received; beyond it the
@@ -27,6 +29,7 @@ type kernelAssociation struct {
 	local, remote Addr
 	streams       int
 
+	gate    *halt.Gate    // of the reader
 	turn    chan struct{} // held by the one sender, who owns the write deadline
 	queue   chan Message
 	closing chan struct{} // this side has called Close or Abort
@@ -40,11 +43,17 @@ type kernelAssociation struct {
 
 	sent, received, octetsOut, octetsIn atomic.Uint64
 	badPPID, tooLarge, pathChanges      atomic.Uint64
+
+	// For Pause: messages put into queue, those that Receive has returned, its calls, and whether the reader has a part of a message.
+	queued, taken, calls atomic.Uint64
+	partial              atomic.Bool
+	released             atomic.Bool // another process has it
 }
 
-func newKernelAssociation(s *kernelSocket, o Options) (*kernelAssociation, error) {
+// newKernelAssociation begins to read, unless it is shut.
+func newKernelAssociation(s *kernelSocket, o Options, shut bool) (*kernelAssociation, error) {
 	a := &kernelAssociation{
-		s: s, o: o, turn: make(chan struct{}, 1), queue: make(chan Message, kernelQueue),
+		s: s, o: o, gate: halt.New(s.file.SetReadDeadline, shut), turn: make(chan struct{}, 1), queue: make(chan Message, kernelQueue),
 		closing: make(chan struct{}), done: make(chan struct{}),
 	}
 	err := s.control(func(fd int) error {
@@ -60,6 +69,7 @@ func newKernelAssociation(s *kernelSocket, o Options) (*kernelAssociation, error
 		s.file.Close() //nolint:errcheck // the first error says more
 		return nil, &LossError{Reason: ReasonSocket, Peer: a.remote, Err: err}
 	}
+	a.gate.Enter()
 	go a.read()
 	return a, nil
 }
@@ -68,11 +78,15 @@ func newKernelAssociation(s *kernelSocket, o Options) (*kernelAssociation, error
 func (a *kernelAssociation) read() {
 	loss := a.readAll()
 	loss.Peer = a.remote
-	if a.aborted.Load() {
+	switch {
+	case a.released.Load():
+		loss = &LossError{Reason: ReasonClosed, Peer: a.remote}
+	case a.aborted.Load():
 		loss = &LossError{Reason: ReasonAborted, Peer: a.remote, Detail: a.abortErr}
 	}
 	a.loss = loss
 	a.s.file.Close() //nolint:errcheck // there is nothing left on it
+	a.gate.Leave()
 	close(a.done)
 }
 
@@ -83,7 +97,11 @@ func (a *kernelAssociation) readAll() *LossError {
 		n, oobn, flags, err := a.recvmsg(buf, oob)
 		switch {
 		case err != nil:
-			return a.lossOf(err)
+			a.partial.Store(whole.buf != nil || whole.over)
+			if a.gate.Passed(err) {
+				return a.lossOf(err)
+			}
+			continue
 		case flags&msgNotification != 0:
 			if n, err := parseNotification(buf[:n]); err == nil {
 				// It comes behind all data. Nothing need follow it: after a
@@ -110,6 +128,7 @@ func (a *kernelAssociation) readAll() *LossError {
 		}
 		a.received.Add(1)
 		a.octetsIn.Add(uint64(len(data)))
+		a.queued.Add(1)
 		select {
 		case a.queue <- Message{Stream: info.stream, PPID: PPID, Data: data}:
 		case <-a.closing:
@@ -278,6 +297,17 @@ func (a *kernelAssociation) Send(ctx context.Context, stream uint16, data []byte
 }
 
 func (a *kernelAssociation) Receive(ctx context.Context) (Message, error) {
+	a.calls.Add(1)
+	m, err := a.next(ctx)
+	if err != nil {
+		a.calls.Add(^uint64(0))
+		return Message{}, err
+	}
+	a.taken.Add(1)
+	return m, nil
+}
+
+func (a *kernelAssociation) next(ctx context.Context) (Message, error) {
 	if err := ctx.Err(); err != nil {
 		return Message{}, err
 	}
@@ -369,4 +399,5 @@ func (a *kernelAssociation) closeSocket(abort bool) {
 		})
 	}
 	a.s.file.Close() //nolint:errcheck // nothing is left to lose
+	a.gate.Close()
 }

@@ -161,7 +161,7 @@ func dialKernel(ctx context.Context, o Options, port uint16) (Association, error
 		}
 		return nil, &LossError{Reason: reason, Peer: peer, Err: err}
 	}
-	a, err := newKernelAssociation(s, o)
+	a, err := newKernelAssociation(s, o, false)
 	if errors.Is(err, unix.EINVAL) {
 		// The peer took it down between the handshake's end and our look at it.
 		return nil, &LossError{Reason: ReasonRefused, Peer: peer, Err: unix.ECONNRESET}
@@ -270,7 +270,7 @@ func (l *kernelListener) Accept(ctx context.Context) (Association, error) {
 		if err != nil {
 			return nil, err
 		}
-		a, err := newKernelAssociation(s, l.o)
+		a, err := newKernelAssociation(s, l.o, false)
 		if err != nil {
 			l.o.Logger.Warn("an SCTP association was gone before it was accepted", "error", err)
 			continue

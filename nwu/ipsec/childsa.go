@@ -96,6 +96,8 @@ type ChildSA struct {
 	Lifetime      Lifetime
 	// Resume goes on with an SA that another node has used until now, under the SPI that it has chosen; nil begins a new one. See Handover.
 	Resume *Resume
+	// Kept says how the SA is found that a predecessor has left in the kernel; only Succession.Bequest makes it. Nil where there is none.
+	Kept []byte
 	// Context is the owner's; it comes back with each inbound packet of this generation.
 	Context any
 }

@@ -26,6 +26,7 @@ type Handed struct {
 	InboundSPI, OutboundSPI uint32
 	Current                 bool // it was sent with
 	Resume                  Resume
+	Kept                    []byte `json:",omitempty"` // see ChildSA.Kept
 }
 
 // Handover is what a DataPlane offers beside when its SAs can go on at another node.

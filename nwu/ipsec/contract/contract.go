@@ -27,7 +27,9 @@ type Environment struct {
 	PlainESP bool
 	// Listen opens a socket at the peer. The suite closes it.
 	Listen func(udpbatch.Options) (*udpbatch.Conn, error)
-	Limits Limits
+	// Successor makes a data plane of the same options but for the sockets, in the place of DataPlane. The suite closes it.
+	Successor func(t *testing.T, sink ipsec.Sink, estate *ipsec.Estate) (ipsec.DataPlane, error)
+	Limits    Limits
 }
 
 // Limits are what a maker cannot do as the interface has it. The zero Limits are none.
@@ -73,6 +75,8 @@ func Run(t *testing.T, maker Maker) {
 		{"Selectors", testSelectors},
 		{"IKE", testIKE},
 		{"Hostile", testHostile},
+		{"Succession", testSuccession},
+		{"SuccessionEnds", testSuccessionEnds},
 		{"Close", testClose},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, newHarness(t, maker)) })

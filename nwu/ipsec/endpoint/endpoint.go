@@ -38,7 +38,8 @@ type Table struct {
 	list atomic.Pointer[[]*Endpoint]
 }
 
-func (t *Table) all() []*Endpoint {
+// All are the endpoints, newest first.
+func (t *Table) All() []*Endpoint {
 	if list := t.list.Load(); list != nil {
 		return *list
 	}
@@ -47,7 +48,7 @@ func (t *Table) all() []*Endpoint {
 
 // Add takes an endpoint into service.
 func (t *Table) Add(e *Endpoint) {
-	list := append([]*Endpoint{e}, t.all()...)
+	list := append([]*Endpoint{e}, t.All()...)
 	t.list.Store(&list)
 }
 
@@ -55,7 +56,7 @@ func (t *Table) Add(e *Endpoint) {
 func (t *Table) Remove(s ipsec.Socket) error {
 	var list []*Endpoint
 	var found *Endpoint
-	for _, e := range t.all() {
+	for _, e := range t.All() {
 		if found == nil && e.Socket == s {
 			found = e
 		} else {
@@ -72,7 +73,7 @@ func (t *Table) Remove(s ipsec.Socket) error {
 // Find gives the endpoint for a path's local address, one of that very address before a wildcard; ipsec.ErrPath when there is none.
 func (t *Table) Find(kind ipsec.Kind, local netip.AddrPort) (*Endpoint, error) {
 	var wild *Endpoint
-	for _, e := range t.all() {
+	for _, e := range t.All() {
 		if !e.Serves(kind, local) {
 			continue
 		}
@@ -93,7 +94,7 @@ func none(kind ipsec.Kind, local netip.AddrPort) error {
 
 // Sockets are the addresses served, with the ports that were taken, newest first.
 func (t *Table) Sockets() (out []ipsec.Socket) {
-	for _, e := range t.all() {
+	for _, e := range t.All() {
 		out = append(out, e.Socket)
 	}
 	return out
@@ -101,7 +102,7 @@ func (t *Table) Sockets() (out []ipsec.Socket) {
 
 // Stats are the counters of each endpoint, over all its sockets.
 func (t *Table) Stats() (out []ipsec.SocketStats) {
-	for _, e := range t.all() {
+	for _, e := range t.All() {
 		s := ipsec.SocketStats{Socket: e.Socket}
 		for _, c := range e.Conns {
 			s.Stats.Add(c.Stats())
@@ -113,7 +114,7 @@ func (t *Table) Stats() (out []ipsec.SocketStats) {
 
 // Close closes all endpoints.
 func (t *Table) Close() (err error) {
-	for _, e := range t.all() {
+	for _, e := range t.All() {
 		err = errors.Join(err, e.close())
 	}
 	return err

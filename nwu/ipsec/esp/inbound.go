@@ -68,6 +68,13 @@ func (in *Inbound) Resume(r ipsec.Replay) {
 	in.window.resume(r)
 }
 
+// Window gives the window as it is.
+func (in *Inbound) Window() ipsec.Replay {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.window.export()
+}
+
 // Close gives the window as it is. No packet is accepted any more.
 func (in *Inbound) Close() ipsec.Replay {
 	in.mu.Lock()

@@ -50,11 +50,14 @@ func onAddresses() []ipsec.Socket {
 	}
 }
 
+func (n *network) try(o Options) (d *DataPlane, err error) {
+	n.gw.do(func() { d, err = New(o) })
+	return d, err
+}
+
 func (n *network) new(t *testing.T, o Options) *DataPlane {
 	t.Helper()
-	var d *DataPlane
-	var err error
-	n.gw.do(func() { d, err = New(o) })
+	d, err := n.try(o)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
 	return d
@@ -91,6 +94,11 @@ func TestKernelContract(t *testing.T) {
 				})
 				return contract.Environment{
 					DataPlane: d, Listen: n.listen, PlainESP: true,
+					Successor: func(t *testing.T, sink ipsec.Sink, estate *ipsec.Estate) (ipsec.DataPlane, error) {
+						o := o
+						o.Sink, o.Estate, o.Log = sink, estate, slog.New(slog.NewTextHandler(t.Output(), nil))
+						return n.try(o)
+					},
 					Local4: at(gw4, testNATTPort), Local6: at(gw6, testNATTPort), IKE4: at(gw4, testIKEPort),
 					Peer4: [2]netip.Addr{addr(peer4), addr(peer4b)}, Peer6: addr(peer6),
 					Limits: contract.Limits{OneState: true, SequenceMargin: margin, Uncounted: true, Sampled: true},

@@ -51,8 +51,11 @@ type Options struct {
 	// each packet, which is exact and costs a message each.
 	PathReports time.Duration
 	UDP         udpbatch.Options // what all sockets have in common; Local, Protocol, GRO and Encapsulation are ignored
-	Log         *slog.Logger     // default: slog.Default
-	Now         func() time.Time // default: time.Now
+	// Estate is that of a predecessor, in another process, whose states, policies, interface and sockets are gone on with; see ipsec.Succession. Its files
+	// can be closed once the data plane is made. nil: all is new.
+	Estate *ipsec.Estate
+	Log    *slog.Logger     // default: slog.Default
+	Now    func() time.Time // default: time.Now
 }
 
 const (
@@ -85,6 +88,8 @@ type DataPlane struct {
 	gates    atomic.Int32             // children whose packets wait; see child.gate
 	graces   map[*generation]struct{} // with a running timer
 	quiesce  time.Duration            // quiesceLimit
+	borrowed bool                     // what is in the kernel is another process's, before the succession or after it
+	sweeper  *time.Timer              // removes what the predecessor has left over
 }
 
 var _ ipsec.DataPlane = (*DataPlane)(nil)
@@ -99,10 +104,14 @@ func New(o Options) (d *DataPlane, err error) {
 		return nil, fmt.Errorf("%w: an InterfaceID other than 0 is needed", ipsec.ErrInvalid)
 	}
 	o.defaults()
+	will, err := readWill(&o)
+	if err != nil {
+		return nil, err
+	}
 	d = &DataPlane{
 		opts: o, slots: make([]atomic.Pointer[child], o.MaxChildren),
 		children: map[ipsec.ChildID]*child{}, spis: map[uint32]*generation{}, graces: map[*generation]struct{}{},
-		quiesce: quiesceLimit,
+		quiesce: quiesceLimit, borrowed: o.Estate != nil, nextSlot: will.NextSlot,
 	}
 	defer func() {
 		if err != nil {
@@ -122,17 +131,23 @@ func New(o Options) (d *DataPlane, err error) {
 	if d.reports, err = newReports(d); err != nil {
 		return d, err
 	}
-	if d.inner, err = openPackets(d.link.index, o.Workers, o.Batch); err != nil {
+	if o.Estate != nil {
+		d.inner, err = inheritPackets(o.Estate.Files[1:], d.link.index, o.Batch)
+	} else {
+		d.inner, err = openPackets(d.link.index, o.Workers, o.Batch)
+	}
+	if err != nil {
 		return d, err
 	}
 	if d.unknown, err = newUnknown(d); err != nil {
 		return d, err
 	}
-	for _, s := range o.Sockets {
+	for _, s := range d.firstSockets() {
 		if _, err = d.AddSocket(s); err != nil {
 			return d, err
 		}
 	}
+	d.opts.Estate = nil // its files are closed some time
 	for _, c := range d.inner {
 		r := newReceiver(d, c)
 		d.wg.Go(r.run)
@@ -219,14 +234,20 @@ func (d *DataPlane) find(id ipsec.ChildID, spi uint32) (*child, *generation, err
 	return nil, nil, fmt.Errorf("%w: %d has no generation with inbound SPI %08x", ipsec.ErrUnknown, id, spi)
 }
 
-// Close implements ipsec.DataPlane. It removes all that this data plane has in the kernel.
-func (d *DataPlane) Close() error {
+// Close implements ipsec.DataPlane. It removes all that this data plane has in the kernel, unless a predecessor or a successor has it.
+func (d *DataPlane) Close() error { return d.end(false) }
+
+func (d *DataPlane) end(leave bool) error {
 	d.mu.Lock()
 	if d.closed {
 		d.mu.Unlock()
 		return nil
 	}
 	d.closed = true
+	d.borrowed = d.borrowed || leave
+	if d.sweeper != nil {
+		d.sweeper.Stop()
+	}
 	errs := []error{d.endpoints.Close()}
 	for _, c := range d.inner {
 		errs = append(errs, c.close())
@@ -234,9 +255,12 @@ func (d *DataPlane) Close() error {
 	if d.unknown != nil {
 		errs = append(errs, d.unknown.close())
 	}
+	if d.borrowed {
+		d.forgetAll()
+	}
 	for _, c := range d.children {
 		for _, g := range slices.Clone(c.generations) {
-			d.end(g, 0)
+			d.finish(g, 0)
 		}
 	}
 	clear(d.children)
@@ -249,7 +273,7 @@ func (d *DataPlane) Close() error {
 	d.mu.Unlock()
 	d.wg.Wait()
 	if d.link != nil {
-		errs = append(errs, d.link.close())
+		errs = append(errs, d.link.close(d.borrowed))
 	}
 	if d.xfrm != nil {
 		errs = append(errs, d.xfrm.Close())

@@ -60,6 +60,8 @@ func (d *DataPlane) Install(sa ipsec.ChildSA) error {
 	switch old, reserved := d.spis[g.spi]; {
 	case old != nil:
 		return fmt.Errorf("%w: inbound SPI %08x", ipsec.ErrExists, g.spi)
+	case sa.Kept != nil:
+		return d.adopt(g, &sa)
 	case !reserved && sa.Resume == nil:
 		return fmt.Errorf("%w: inbound SPI %08x was not reserved", ipsec.ErrInvalid, g.spi)
 	}
@@ -176,7 +178,7 @@ func (d *DataPlane) DeleteSA(id ipsec.ChildID, inboundSPI uint32, grace time.Dur
 	if err != nil {
 		return err
 	}
-	d.end(g, grace)
+	d.finish(g, grace)
 	return nil
 }
 
@@ -189,16 +191,20 @@ func (d *DataPlane) Delete(id ipsec.ChildID, grace time.Duration) error {
 		return fmt.Errorf("%w: %d", ipsec.ErrUnknown, id)
 	}
 	delete(d.children, id)
+	if d.borrowed {
+		d.forget(c)
+		return nil
+	}
 	for _, g := range slices.Clone(c.generations) {
 		if !g.deleted {
-			d.end(g, grace)
+			d.finish(g, grace)
 		}
 	}
 	return nil
 }
 
-// end stops g outbound now and inbound after grace. The kernel's refusals are logged: what remains would be removed at the next start.
-func (d *DataPlane) end(g *generation, grace time.Duration) {
+// finish stops g outbound now and inbound after grace. The kernel's refusals are logged: what remains would be removed at the next start.
+func (d *DataPlane) finish(g *generation, grace time.Duration) {
 	g.deleted = true
 	switch {
 	case g.child.out.CompareAndSwap(g, nil):

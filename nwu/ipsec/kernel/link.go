@@ -41,12 +41,17 @@ func newLink(x *xfrm.Conn, o *Options) (l *link, err error) {
 	l = &link{xfrm: x, id: o.InterfaceID}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, l.close())
+			err = errors.Join(err, l.close(o.Estate != nil))
 			l = nil
 		}
 	}()
-	// An abstract socket belongs to the network namespace and goes with the process.
-	switch l.claim, err = net.Listen("unix", fmt.Sprintf("@open-n3iwf/xfrm/%d", o.InterfaceID)); {
+	// An abstract socket belongs to the network namespace and goes with the process, or its successor.
+	if o.Estate != nil {
+		l.claim, err = net.FileListener(o.Estate.Files[0])
+	} else {
+		l.claim, err = net.Listen("unix", claimOf(o.InterfaceID))
+	}
+	switch {
 	case errors.Is(err, unix.EADDRINUSE): // of no address that an operator knows
 		return l, fmt.Errorf("interface id %d is in use by a running process; give each N3IWF of a host a number of its own (dataPlane.interfaceID)", o.InterfaceID)
 	case err != nil:
@@ -62,6 +67,9 @@ func newLink(x *xfrm.Conn, o *Options) (l *link, err error) {
 			return l, fmt.Errorf("route for %s: %w", p, err)
 		}
 		l.drops = append(l.drops, r)
+	}
+	if o.Estate != nil {
+		return l, l.adopt(o)
 	}
 	n, err := l.clearStale(o.Interface)
 	if err != nil {
@@ -91,8 +99,7 @@ func (l *link) working() error {
 // clearStale removes states, policies and the interface of our id.
 func (l *link) clearStale(name string) (n int, err error) {
 	if old, err := l.handle.LinkByName(name); err == nil {
-		x, ok := old.(*netlink.Xfrmi)
-		if !ok || x.Ifid != l.id || x.Attrs().Alias != alias {
+		if !l.isOurs(old) {
 			return 0, fmt.Errorf("there is an interface %s that is not ours; choose another name", name)
 		}
 		if err := l.handle.LinkDel(old); err != nil {
@@ -120,6 +127,29 @@ func (l *link) clearStale(name string) (n int, err error) {
 	}
 	return n + len(policies) + len(states), nil
 }
+
+func (l *link) isOurs(k netlink.Link) bool {
+	x, ok := k.(*netlink.Xfrmi)
+	return ok && x.Ifid == l.id && x.Attrs().Alias == alias
+}
+
+// adopt takes the interface over that a predecessor has made.
+func (l *link) adopt(o *Options) error {
+	if l.claim.Addr().String() != claimOf(l.id) {
+		return fmt.Errorf("the predecessor has another interface id (%s) than %d; dataPlane.interfaceID must be the same", l.claim.Addr(), l.id)
+	}
+	k, err := l.handle.LinkByName(o.Interface)
+	if err != nil {
+		return fmt.Errorf("interface of the predecessor: %w", err)
+	}
+	if !l.isOurs(k) {
+		return fmt.Errorf("the interface %s is not that of the predecessor", o.Interface)
+	}
+	l.made, l.index = k, k.Attrs().Index
+	return nil
+}
+
+func claimOf(id uint32) string { return fmt.Sprintf("@open-n3iwf/xfrm/%d", id) }
 
 func (l *link) make(o *Options) error {
 	attrs := netlink.NewLinkAttrs()
@@ -197,9 +227,12 @@ func noOffload(name string) error {
 	return nil
 }
 
-// close removes the interface, what may be left under its id, and the routes. Routes of last resort go last.
-func (l *link) close() error {
+// close removes the interface, what may be left under its id, and the routes. Routes of last resort go last. What is another process's stays.
+func (l *link) close(borrowed bool) error {
 	var errs []error
+	if borrowed {
+		l.made, l.drops = nil, nil
+	}
 	if l.handle != nil {
 		if l.made != nil {
 			if err := l.handle.LinkDel(l.made); !errors.Is(err, unix.ENODEV) { // somebody else has taken it away

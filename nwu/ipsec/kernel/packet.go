@@ -12,6 +12,7 @@ import (
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 
+	"github.com/open-n3iwf/n3iwf/internal/halt"
 	"github.com/open-n3iwf/n3iwf/internal/mmsg"
 )
 
@@ -20,6 +21,7 @@ import (
 type packetConn struct {
 	f     *os.File
 	rc    syscall.RawConn
+	gate  *halt.Gate
 	batch int
 	link  int
 }
@@ -120,15 +122,24 @@ func openPacket(link, batch int, protocol uint16) (*packetConn, error) {
 	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: networkOrder(protocol), Ifindex: link}); err != nil {
 		return fail("bind", err)
 	}
+	return newPacketConn(fd, batch, link, false)
+}
+
+func newPacketConn(fd, batch, link int, shut bool) (*packetConn, error) {
 	c := &packetConn{f: os.NewFile(uintptr(fd), "packets"), batch: batch, link: link}
-	c.rc, err = c.f.SyscallConn()
-	if err != nil {
+	c.gate = halt.New(c.f.SetReadDeadline, shut)
+	var err error
+	if c.rc, err = c.f.SyscallConn(); err != nil {
 		return nil, errors.Join(err, c.f.Close())
 	}
 	return c, nil
 }
 
-func (c *packetConn) close() error { return c.f.Close() }
+func (c *packetConn) close() error {
+	err := c.f.Close()
+	c.gate.Close()
+	return err
+}
 
 func (c *packetConn) control(f func(fd int) error) error {
 	var err error
@@ -143,6 +154,7 @@ type marked struct {
 
 // packetReceiver takes packets from a packetConn in batches. It belongs to one goroutine.
 type packetReceiver struct {
+	gate  *halt.Gate
 	call  *mmsg.Call
 	msgs  []mmsg.Header
 	iovs  []unix.Iovec
@@ -152,8 +164,9 @@ type packetReceiver struct {
 }
 
 func (c *packetConn) newReceiver() *packetReceiver {
+	c.gate.Enter()
 	r := &packetReceiver{
-		call: mmsg.Receive(c.rc), msgs: make([]mmsg.Header, c.batch), iovs: make([]unix.Iovec, c.batch), ctrls: make([][markSpace]byte, c.batch),
+		gate: c.gate, call: mmsg.Receive(c.rc), msgs: make([]mmsg.Header, c.batch), iovs: make([]unix.Iovec, c.batch), ctrls: make([][markSpace]byte, c.batch),
 		bufs: make([]byte, c.batch*maxPacket), out: make([]marked, 0, c.batch),
 	}
 	for i := range r.msgs {
@@ -173,6 +186,9 @@ func (r *packetReceiver) receive() ([]marked, error) {
 		r.msgs[i].Hdr.SetControllen(markSpace)
 	}
 	n, refused, gone := r.call.Do(r.msgs)
+	for gone != nil && !r.gate.Passed(gone) {
+		n, refused, gone = r.call.Do(r.msgs)
+	}
 	if gone != nil {
 		return nil, os.ErrClosed // it has no other reason
 	}

@@ -53,7 +53,12 @@ func (d *DataPlane) AddSocket(s ipsec.Socket) (netip.AddrPort, error) {
 	e := &endpoint.Endpoint{Socket: s}
 	if n > 0 {
 		var err error
-		if e.Conns, err = udpbatch.ListenGroup(o, n, steer); err != nil {
+		if files := d.opts.Estate.FilesOf(s); len(files) > 0 {
+			e.Conns, err = udpbatch.Inherit(o, files)
+		} else {
+			e.Conns, err = udpbatch.ListenGroup(o, n, steer)
+		}
+		if err != nil {
 			return netip.AddrPort{}, fmt.Errorf("%s socket on %s: %w", s.Kind, s.Local, err)
 		}
 		e.Local = e.Conns[0].LocalAddr()

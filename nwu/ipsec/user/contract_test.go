@@ -60,6 +60,11 @@ func environment(t *testing.T, sink ipsec.Sink, o Options, wildcard bool) contra
 	}
 	e := contract.Environment{
 		DataPlane: d, Listen: udpbatch.Listen,
+		Successor: func(t *testing.T, sink ipsec.Sink, estate *ipsec.Estate) (ipsec.DataPlane, error) {
+			o := o
+			o.Sink, o.Estate, o.Log = sink, estate, slog.New(slog.NewTextHandler(t.Output(), nil))
+			return New(o)
+		},
 		Peer4: [2]netip.Addr{loopback(2), loopback(3)},
 	}
 	e.Local4, err = add(NATT, loopback4)

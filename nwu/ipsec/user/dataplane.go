@@ -31,7 +31,10 @@ type Options struct {
 	Node, NodeBits int
 	// UDP is what all sockets have in common: batch, buffers, offloads. Its Local and Protocol are ignored.
 	UDP udpbatch.Options
-	Log *slog.Logger // default: slog.Default
+	// Estate is that of a predecessor, in another process, whose sockets are gone on with; see ipsec.Succession. Its files can be closed once the data
+	// plane is made. nil: the sockets are new.
+	Estate *ipsec.Estate
+	Log    *slog.Logger // default: slog.Default
 	// LogAttrs tell whose child SA it is in every line of the log about it. nil: nothing beside its id.
 	LogAttrs func(ipsec.ChildID) []slog.Attr
 	Now      func() time.Time // default: time.Now
@@ -93,11 +96,15 @@ func New(o Options) (*DataPlane, error) {
 		children: map[ipsec.ChildID]*child{}, graces: map[*generation]struct{}{},
 	}
 	d.forwarder, _ = o.Sink.(ipsec.Forwarder)
-	for _, s := range o.Sockets {
+	if err := d.readWill(); err != nil {
+		return nil, err
+	}
+	for _, s := range d.firstSockets() {
 		if _, err := d.AddSocket(s); err != nil {
 			return nil, errors.Join(err, d.Close())
 		}
 	}
+	d.opts.Estate = nil // its files are closed some time
 	return d, nil
 }
 

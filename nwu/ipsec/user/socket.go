@@ -55,7 +55,9 @@ func (d *DataPlane) AddSocket(s Socket) (netip.AddrPort, error) {
 	}
 	var conns []*udpbatch.Conn
 	var err error
-	if o.Protocol != 0 {
+	if files := d.opts.Estate.FilesOf(s); len(files) > 0 {
+		conns, err = udpbatch.Inherit(o, files)
+	} else if o.Protocol != 0 {
 		var c *udpbatch.Conn
 		if c, err = udpbatch.Listen(o); err == nil {
 			conns = append(conns, c)
