@@ -28,6 +28,8 @@ type amf struct {
 	reached atomic.Bool
 	// former is the name of the AMF that the last connection was with; empty before the first one. It belongs to run.
 	former string
+	// inherited is the connection of before, until run goes on with it.
+	inherited *inheritedNG
 	// leaving: it is not in the configuration any more.
 	leaving atomic.Bool
 	stop    atomic.Pointer[context.CancelFunc] // of serve
@@ -46,7 +48,7 @@ func (a *amf) run(ctx context.Context) {
 	wait := a.nf.live().N2.BackOff.Initial
 	for {
 		up, err := a.connectAndServe(ctx)
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || a.nf.old.heir.Load() != nil {
 			return
 		}
 		if up {
@@ -78,6 +80,10 @@ func (e *ngSetupRefused) Error() string {
 }
 
 func (a *amf) connectAndServe(ctx context.Context) (up bool, err error) {
+	if in := a.inherited; in != nil {
+		a.inherited = nil
+		return true, a.lost(ctx, in.ng, in.serve(ctx))
+	}
 	remote, err := remoteAddresses(ctx, a.cfg)
 	if err != nil {
 		return false, err
@@ -110,13 +116,21 @@ func (a *amf) connectAndServe(ctx context.Context) (up bool, err error) {
 		a.log.Info("NG connection is up", slog.String("amf", ng.name()), slog.String("peer", association.RemoteAddr().String()))
 		a.tellEnded(ng)
 	})
+	return true, a.lost(ctx, ng, err)
+}
+
+// lost notes that an NG connection has ended, and gives why.
+func (a *amf) lost(ctx context.Context, ng *ngConnection, why error) error {
 	a.ng.Store(nil)
+	if a.nf.old.heir.Load() != nil {
+		return why // it goes on in another process
+	}
 	a.nf.amfChanged()
 	a.nf.publish(LiveEvent{Kind: LiveAMFDown, AMF: ng.name()})
 	if ctx.Err() == nil {
 		a.nf.connectionLost(ng)
 	}
-	return true, err
+	return why
 }
 
 // hangUp ends an association in good order, or by force when the AMF does not answer; either is the end.

@@ -73,22 +73,23 @@ func (nf *N3IWF) openDataPlane(workers int) error {
 	if c.Kind == "kernel" {
 		d, err := kernel.New(kernel.Options{
 			Sink: sink{nf}, Sockets: nf.sockets(), Workers: workers, InterfaceID: c.InterfaceID, Routes: nf.prefixes, Log: nf.log,
-			Shared: nf.wantsEBPF(),
+			Shared: nf.wantsEBPF(), Estate: nf.heir.esp(),
 		})
 		if err != nil {
 			return err
 		}
-		nf.dataPlane = d
+		nf.dataPlane, nf.succession = d, d
 		return nil
 	}
 	d, err := user.New(user.Options{
 		Sink: sink{nf}, Sockets: nf.sockets(), Workers: workers, Node: nf.nodes.node, NodeBits: nf.nodes.bits, Log: nf.log,
 		LogAttrs: func(id ipsec.ChildID) []slog.Attr { return []slog.Attr{slog.Uint64("ue", uint64(id>>32))} },
+		Estate:   nf.heir.esp(),
 	})
 	if err != nil {
 		return err
 	}
-	nf.dataPlane, nf.handover = d, d
+	nf.dataPlane, nf.handover, nf.succession = d, d, d
 	return nil
 }
 

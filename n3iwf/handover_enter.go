@@ -98,13 +98,51 @@ func (o *owner) unmarshalTag(data []byte) (any, error) {
 
 // enter makes a UE from a context: of another node, or (back is given) one that another node did not take. On error nothing is left of it.
 func (o *owner) enter(c *ueContext, back *departed) (err error) {
+	u, err := o.begun(c)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			u.undoEntry()
+		}
+	}()
+	if back != nil {
+		u.onDeparted = back.u.onDeparted
+	}
+	out, err := u.build(c, back)
+	if err != nil {
+		return err
+	}
+	u.settle(c, back, out)
+	return nil
+}
+
+// inherit makes a UE from a context of the process that is taken over from, which has it until begin. On error this process ends, and nothing is undone.
+func (o *owner) inherit(c *ueContext) error {
+	u, err := o.begun(c)
+	if err != nil {
+		return err
+	}
+	u.inherited = true
+	out, err := u.build(c, nil)
+	if err != nil {
+		return err
+	}
+	u.enroll(c)
+	o.nf.heir.entered = append(o.nf.heir.entered, entered{u, c, out})
+	return nil
+}
+
+// begun is a UE of which nothing is there but what is its own.
+func (o *owner) begun(c *ueContext) (*ue, error) {
 	nf := o.nf
 	if o.byRANID[c.RANID] != nil {
-		return fmt.Errorf("UE %d is here already", c.RANID)
+		return nil, fmt.Errorf("UE %d is here already", c.RANID)
 	}
 	ng := nf.connectionTo(c.AMF)
 	if ng == nil {
-		return fmt.Errorf("no NG connection with AMF %q", c.AMF)
+		return nil, fmt.Errorf("no NG connection with AMF %q", c.AMF)
 	}
 	u := &ue{
 		nf: nf, owner: o, since: c.Since, heapIndex: -1, ranID: c.RANID, amfID: new(ngap.AMFUENGAPID(c.AMFID)), ng: ng, state: stateUp,
@@ -113,36 +151,30 @@ func (o *owner) enter(c *ueContext, back *departed) (err error) {
 	}
 	u.guami, _ = c.GUAMI.guami() // check has seen it
 	u.log = nf.log.With(slog.Uint64("ue", uint64(u.ranID)))
-	if back != nil {
-		u.onDeparted = back.u.onDeparted
-	}
 	if !u.admit() {
-		return errors.New("limits.maxUEs UEs are here")
+		return nil, errors.New("limits.maxUEs UEs are here")
 	}
-	defer func() {
-		if err != nil {
-			u.undoEntry()
-		}
-	}()
+	return u, nil
+}
+
+// build gives the UE all that it has.
+func (u *ue) build(c *ueContext, back *departed) (out ikev2.Output, err error) {
+	o := u.owner
 	if err := u.takeInner(c.Inner); err != nil {
-		return err
+		return out, err
 	}
 	o.entering = &entering{u: u, children: map[ipsec.ChildID]*childSA{}}
 	defer func() { o.entering = nil }()
 	u.enterSessions(c, back)
-	session, out, err := o.responder.Import(time.Now(), &nf.nodes.sessionKey, sessionBinding(c.RANID), c.Session)
+	session, out, err := o.responder.Import(time.Now(), &u.nf.nodes.sessionKey, sessionBinding(c.RANID), c.Session)
 	if err != nil {
-		return err
+		return out, err
 	}
 	u.session, u.spi, u.path = session, session.SPI(), session.Path()
 	if err := u.installAll(c, back); err != nil {
-		return err
+		return out, err
 	}
-	if err := u.openTunnels(); err != nil {
-		return err
-	}
-	u.settle(c, back, out)
-	return nil
+	return out, u.openTunnels()
 }
 
 func (u *ue) takeInner(inner [2]netip.Addr) error {
@@ -243,7 +275,7 @@ func (u *ue) addTunnels(c *ueContext) (err error) {
 		for i := range config.Flows {
 			config.Flows[i].Child = 0
 		}
-		if u.nf.live().Cluster.Downlink == "keepTunnel" {
+		if u.inherited || u.nf.live().Cluster.Downlink == "keepTunnel" {
 			config.TEID = sc.TEID
 		}
 		if s.relay, err = u.nf.relay.Add(config); err != nil {
@@ -271,7 +303,7 @@ func (u *ue) installAll(c *ueContext, back *departed) error {
 				continue // in its grace
 			}
 			install := u.ipsecChild(child, sa)
-			install.Resume = &p.Resume
+			install.Resume, install.Kept = &p.Resume, p.Kept
 			install.Target.Path = ipsec.Path(u.session.ChildPath())
 			if back != nil {
 				install.Target.Path = ipsec.Path(back.own)
@@ -302,11 +334,24 @@ func (u *ue) installAll(c *ueContext, back *departed) error {
 	return nil
 }
 
-// settle puts the UE into the tables and tells those who must know.
+// settle lets the UE live here, and tells those who must know.
 func (u *ue) settle(c *ueContext, back *departed, out ikev2.Output) {
-	o, nf := u.owner, u.nf
+	u.nf.nodes.here(c, u.enroll(c))
+	if back == nil {
+		u.nf.counters.TakenOver.Add(1)
+		u.resumeTrace()
+		u.notePath(u.session.ChildPath(), "node")
+		u.noteProof(u.session.ChildPath())
+		u.log.Info("UE taken over from another node", slog.String("path", u.path.String()), slog.Int("pdu_sessions", len(u.sessions)))
+		u.moveTunnels()
+	}
+	u.begin(c, out)
+}
+
+// enroll puts the UE into the tables, and gives its IKE SPIs.
+func (u *ue) enroll(c *ueContext) (spis []message.SPI) {
+	o := u.owner
 	o.byRANID[u.ranID] = u
-	var spis []message.SPI
 	for _, spi := range u.session.LocalSPIs() {
 		o.ues[spi] = u
 		if spi != u.spi {
@@ -314,26 +359,27 @@ func (u *ue) settle(c *ueContext, back *departed, out ikev2.Output) {
 		}
 		spis = append(spis, spi)
 	}
-	nf.nodes.here(c, spis)
 	u.ng.bind(*u.amfID, u.ranID)
-	nf.byInner.add(u)
+	u.nf.byInner.add(u)
 	u.nasQueue = append(u.nasQueue, c.NAS...)
-	if back == nil {
-		nf.counters.TakenOver.Add(1)
+	return spis
+}
+
+// begin lets the session go on.
+func (u *ue) begin(c *ueContext, out ikev2.Output) {
+	if u.inherited {
 		u.resumeTrace()
-		u.notePath(u.session.ChildPath(), "node")
 		u.noteProof(u.session.ChildPath())
-		u.log.Info("UE taken over from another node", slog.String("path", u.path.String()), slog.Int("pdu_sessions", len(u.sessions)))
-		u.moveTunnels()
 	}
-	u.setGuard(nf.live().Timers.NASConnection, guardNAS, func() {
+	u.setGuard(u.nf.live().Timers.NASConnection, guardNAS, func() {
 		u.requestRelease(ngap.CauseRadioNetworkRadioConnectionWithUeLost.Cause())
 		u.endIKE()
 	})
 	u.apply(out)
 	u.apply(u.session.Resume(time.Now()))
+	u.watchInactivity()
 	if len(c.NASAttempt) > 0 {
-		nf.nas.Input(c.NASAttempt)
+		u.nf.nas.Input(c.NASAttempt)
 	}
 }
 

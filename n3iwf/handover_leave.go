@@ -13,6 +13,7 @@ import (
 	"github.com/open-n3iwf/n3iwf/gre/relay"
 	"github.com/open-n3iwf/n3iwf/ikev2"
 	"github.com/open-n3iwf/n3iwf/ikev2/message"
+	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
 )
 
 // A UE that moves to an address of another node is handed over to that node. Until the move is complete this node alone deals with the UE: what
@@ -22,10 +23,12 @@ import (
 
 // departure is a UE's way to another node.
 type departure struct {
-	node  int
-	quiet bool // the session has nothing under way
-	nas   bool // the NAS connection has ended
-	until time.Time
+	node int
+	// inPlace: to another process on this host, which asks when the UE is ready: see succession_old.go.
+	inPlace bool
+	quiet   bool // the session has nothing under way
+	nas     bool // the NAS connection has ended
+	until   time.Time
 }
 
 const (
@@ -56,6 +59,9 @@ func (u *ue) leave(node int) {
 // leaveLater tries again after a while, until the departure has ended.
 func (u *ue) leaveLater(wait time.Duration) {
 	d := u.departure
+	if d.inPlace {
+		return
+	}
 	time.AfterFunc(wait, func() {
 		u.owner.forUE(u, func() {
 			if u.departure == d {
@@ -65,8 +71,8 @@ func (u *ue) leaveLater(wait time.Duration) {
 	})
 }
 
-// unfinished says what must end before the UE can go.
-func (u *ue) unfinished() string {
+// procedure says what is under way with the UE that must come to its end before it can go.
+func (u *ue) procedure() string {
 	switch {
 	case u.state != stateUp || u.released || u.amfID == nil || u.ng == nil:
 		return "its state"
@@ -76,15 +82,24 @@ func (u *ue) unfinished() string {
 		return "the set-up of PDU sessions"
 	case u.modifications > 0:
 		return "the modification of PDU sessions"
-	case !u.departure.quiet:
-		return "an IKE exchange"
-	case !u.departure.nas && time.Until(u.departure.until) > leavePatience-nasPatience:
-		return "the NAS connection"
 	}
 	for _, c := range u.children {
 		if c.release != nil {
 			return "the release of a PDU session"
 		}
+	}
+	return ""
+}
+
+// unfinished says what must end before the UE can go now that it has been asked to come to rest.
+func (u *ue) unfinished() string {
+	switch what := u.procedure(); {
+	case what != "":
+		return what
+	case !u.departure.quiet:
+		return "an IKE exchange"
+	case !u.departure.nas && time.Until(u.departure.until) > leavePatience-nasPatience:
+		return "the NAS connection"
 	}
 	return ""
 }
@@ -206,16 +221,11 @@ func (n *nodes) forget(c *ueContext, node int, spis []message.SPI) {
 
 // takeOut ends the UE's child SAs here and writes its context down.
 func (u *ue) takeOut(d *departed, session []byte) *ueContext {
-	c := &ueContext{
-		RANID: u.ranID, AMFID: uint64(*u.amfID), AMF: u.ng.name(), GUAMI: newGUAMIContext(u.guami), TAI: newTAIContext(u.tai), Since: u.since, Emergency: u.emergency,
-		Session: session, Inner: u.inner, NextChild: u.nextChild,
-		Moves: u.moves, Paths: u.paths, AMBR: [2]uint64{u.rates.downlink, u.rates.uplink},
-	}
 	if u.nasConn != nil { // the UE has not closed its side in time
 		u.takeBack(u.nasConn.Undelivered(), true)
 		u.nasConn = nil
 	}
-	c.NAS = append(c.NAS, u.nasQueue...)
+	c := u.context(session)
 	for id, child := range u.children {
 		if s, err := u.nf.dataPlane.Stats(id); err == nil {
 			d.own = ikev2.Path(s.Path)
@@ -225,12 +235,19 @@ func (u *ue) takeOut(d *departed, session []byte) *ueContext {
 			u.log.Error("child SA", slog.Any("error", err))
 			continue
 		}
-		cc := childContext{ID: uint64(id), QFIs: child.qfis, Default: child.dflt, DSCP: child.key.dscp, UP: child.up, Pairs: pairs}
-		if child.session != nil {
-			cc.Session = uint8(child.session.id)
-		}
-		c.Children = append(c.Children, cc)
+		c.Children = append(c.Children, child.context(pairs))
 	}
+	return c
+}
+
+// context writes down what there is of the UE, without its child SAs.
+func (u *ue) context(session []byte) *ueContext {
+	c := &ueContext{
+		RANID: u.ranID, AMFID: uint64(*u.amfID), AMF: u.ng.name(), GUAMI: newGUAMIContext(u.guami), TAI: newTAIContext(u.tai), Since: u.since, Emergency: u.emergency,
+		Session: session, Inner: u.inner, NextChild: u.nextChild,
+		Moves: u.moves, Paths: u.paths, AMBR: [2]uint64{u.rates.downlink, u.rates.uplink},
+	}
+	c.NAS = append(c.NAS, u.nasQueue...)
 	for _, s := range u.sessions {
 		sc := sessionContext{ID: uint8(s.id), SST: uint8(s.snssai.SST), Type: uint8(s.pduType), UPF: s.upf, Uplink: s.ulTEID, TEID: s.relay.TEID(), AMBR: s.ambr}
 		if s.snssai.SD != nil {
@@ -242,6 +259,14 @@ func (u *ue) takeOut(d *departed, session []byte) *ueContext {
 		c.Sessions = append(c.Sessions, sc)
 	}
 	return c
+}
+
+func (c *childSA) context(pairs []ipsec.Handed) childContext {
+	cc := childContext{ID: uint64(c.id), QFIs: c.qfis, Default: c.dflt, DSCP: c.key.dscp, UP: c.up, Pairs: pairs}
+	if c.session != nil {
+		cc.Session = uint8(c.session.id)
+	}
+	return cc
 }
 
 // depart takes the UE out of this node's tables. Its inner addresses are lent.

@@ -23,6 +23,7 @@ import (
 	"github.com/open-n3iwf/n3iwf/gre/relay"
 	"github.com/open-n3iwf/n3iwf/ikev2"
 	"github.com/open-n3iwf/n3iwf/internal/lograte"
+	"github.com/open-n3iwf/n3iwf/n3iwf/succession"
 	"github.com/open-n3iwf/n3iwf/ngap"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
 	"github.com/open-n3iwf/n3iwf/nwu/nas"
@@ -42,12 +43,16 @@ type N3IWF struct {
 	dataPlane dataPlane
 	userPlane userPlane
 	handover  handover // nil when SAs cannot leave this node
-	relay     *relay.Relay
-	nas       *nas.Server
-	owners    []*owner
-	amfs      amfList
-	workers   chan job
-	admitted  atomic.Int64 // UEs that have come as far as an AMF; bounded by limits.maxUEs
+	// succession is the data plane as one whose place another process can take.
+	succession ipsec.Succession
+	old        successionOld
+	heir       *successionNew // nil, or what another process has left to this one
+	relay      *relay.Relay
+	nas        *nas.Server
+	owners     []*owner
+	amfs       amfList
+	workers    chan job
+	admitted   atomic.Int64 // UEs that have come as far as an AMF; bounded by limits.maxUEs
 
 	pool4, pool6 *addressPool
 	prefixes     []netip.Prefix
@@ -83,9 +88,22 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 
 // New opens the sockets and prepares everything; nothing of a UE or AMF is handled before Serve.
 func New(cfg *config.Config, log *slog.Logger) (*N3IWF, error) {
+	nf, err := prepare(cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	if err := nf.open(); err != nil {
+		return nil, errors.Join(err, nf.close())
+	}
+	return nf, nil
+}
+
+// prepare does what needs no sockets.
+func prepare(cfg *config.Config, log *slog.Logger) (*N3IWF, error) {
 	rate := lograte.NewHandler(log.Handler(), cfg.Log.LinesPerSecond)
 	log = slog.New(rate)
 	nf := &N3IWF{cfg: cfg, log: log, logRate: rate, workers: make(chan job, jobBacklog), quit: make(chan struct{})}
+	nf.old.gone, nf.old.offered = make(chan struct{}), make(chan *succession.Listener, 1)
 	nf.local.configure(cfg.NWu.MOBIKE.AdditionalAddresses)
 	nf.nodes = newNodes(nf)
 	if err := nf.identify(); err != nil {
@@ -100,18 +118,20 @@ func New(cfg *config.Config, log *slog.Logger) (*N3IWF, error) {
 		log.Warn("keys of all UEs are being written; whoever reads them can decrypt everything", slog.String("directory", cfg.Debug.KeyLog))
 	}
 	nf.makePools()
-	if err := nf.open(); err != nil {
-		return nil, errors.Join(err, nf.close())
-	}
 	return nf, nil
+}
+
+// workerCount is how many workers there are.
+func (nf *N3IWF) workerCount() int {
+	if n := nf.live().DataPlane.Workers; n != 0 {
+		return n
+	}
+	return runtime.GOMAXPROCS(0)
 }
 
 // open makes the data plane, the NAS stack, the N3 relay, and the owners.
 func (nf *N3IWF) open() error {
-	workers := nf.live().DataPlane.Workers
-	if workers == 0 {
-		workers = runtime.GOMAXPROCS(0)
-	}
+	workers := nf.workerCount()
 	for i := range workers {
 		nf.owners = append(nf.owners, newOwner(nf, i))
 	}
@@ -125,7 +145,7 @@ func (nf *N3IWF) open() error {
 	n3 := nf.n3Addresses()
 	nf.relay, err = relay.New(relay.Options{
 		Listen: n3, Workers: min(workers, 16), Echo: nf.echoTimers(), Quarantine: nf.live().N3.TEIDQuarantine, Events: nf.relayEvent, Logger: nf.log,
-		Node: nf.nodes.node, NodeBits: nf.nodes.bits,
+		Node: nf.nodes.node, NodeBits: nf.nodes.bits, Estate: nf.heir.n3(),
 	})
 	if err != nil {
 		return fmt.Errorf("n3.addresses %v: %w", n3, err)
@@ -148,6 +168,9 @@ func (nf *N3IWF) open() error {
 	}
 	nf.ready.Store(true)
 	nf.setAMFs(nf.live().N2.AMFs)
+	if nf.heir != nil {
+		return nf.heir.takeAMFs(nf)
+	}
 	return nf.nodes.open()
 }
 
@@ -162,6 +185,9 @@ func (nf *N3IWF) Serve(ctx context.Context) error {
 	for range runtime.GOMAXPROCS(0) {
 		nf.running.Go(func() { nf.runJobs(inner) })
 	}
+	if nf.heir != nil {
+		nf.heir.begin(nf)
+	}
 	if nf.live().NWu.MOBIKE.WatchAddresses {
 		nwu, n3 := nf.outerAddresses()
 		nf.local.watch(slices.Concat(nwu, n3))
@@ -170,11 +196,16 @@ func (nf *N3IWF) Serve(ctx context.Context) error {
 		}
 	}
 	nf.serveAMFs(inner)
+	nf.awaitSuccessor(ctx, inner)
 	nf.log.Info("N3IWF is up", slog.String("nwu", fmt.Sprint(nf.dataPlane.Sockets())), slog.String("n3", fmt.Sprint(nf.relay.LocalAddr())), slog.Int("workers", len(nf.owners)))
-	<-ctx.Done()
-	close(nf.quit)
-	nf.log.Info("shutting down: releasing all UEs")
-	nf.releaseAll(ngap.CauseMiscOmIntervention.Cause())
+	select {
+	case <-ctx.Done():
+		close(nf.quit)
+		nf.log.Info("shutting down: releasing all UEs")
+		nf.releaseAll(ngap.CauseMiscOmIntervention.Cause())
+	case <-nf.old.gone: // and the UEs are another process's
+		close(nf.quit)
+	}
 	cancel()
 	nf.running.Wait()
 	return nf.close()
@@ -183,8 +214,18 @@ func (nf *N3IWF) Serve(ctx context.Context) error {
 func (nf *N3IWF) close() error {
 	nf.ended.Store(true)
 	err := nf.nodes.close()
-	err = errors.Join(err, nf.userPlane.close())
-	if nf.dataPlane != nil {
+	select {
+	case l := <-nf.old.offered: // and nobody has listened
+		err = errors.Join(err, l.Close())
+	default:
+	}
+	leave := nf.old.heir.Load() != nil || nf.heir != nil && !nf.heir.begun
+	err = errors.Join(err, nf.userPlane.close(leave))
+	switch {
+	case nf.dataPlane == nil:
+	case leave && nf.succession != nil:
+		err = errors.Join(err, nf.succession.Leave())
+	default:
 		err = errors.Join(err, nf.dataPlane.Close())
 	}
 	if nf.relay != nil {
@@ -195,6 +236,9 @@ func (nf *N3IWF) close() error {
 	}
 	if nf.keys != nil {
 		err = errors.Join(err, nf.keys.close())
+	}
+	if link := nf.old.heir.Load(); link != nil { // it hears that this process needs nothing any more
+		err = errors.Join(err, link.Close())
 	}
 	return err
 }

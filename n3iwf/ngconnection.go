@@ -65,12 +65,19 @@ func (ng *ngConnection) name() string { return string(ng.about().name) }
 // serve works until the last association has ended or ctx ends.
 // It calls up when messages can be sent.
 func (ng *ngConnection) serve(ctx context.Context, first transport.Association, remote []netip.Addr, up func()) error {
+	return ng.run(ctx, func() {
+		t := ng.add(remote, ng.amf.cfg.Port, firstWeight, ngap.TNLAssociationUsageBoth)
+		t.attach(first)
+		ng.running.Go(func() { t.keep(first) })
+		up()
+	})
+}
+
+// run works with the associations that begin adds, until the last one has ended or ctx ends.
+func (ng *ngConnection) run(ctx context.Context, begin func()) error {
 	ng.ctx, ng.end = context.WithCancelCause(ctx)
 	defer ng.end(nil)
-	t := ng.add(remote, ng.amf.cfg.Port, firstWeight, ngap.TNLAssociationUsageBoth)
-	t.attach(first)
-	ng.running.Go(func() { t.keep(first) })
-	up()
+	begin()
 	<-ng.ctx.Done()
 	ng.running.Wait()
 	return context.Cause(ng.ctx)

@@ -15,6 +15,7 @@ type overload struct {
 	mu      sync.Mutex
 	all     *reduction
 	bySlice []sliceReduction
+	message *ngap.OverloadStart // that asked
 }
 
 // reduction says which establishment causes are refused, and how many of a hundred.
@@ -33,7 +34,7 @@ type sliceReduction struct {
 func (o *overload) start(m *ngap.OverloadStart) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.all, o.bySlice = nil, nil
+	o.all, o.bySlice, o.message = nil, nil, m
 	if m.AMFOverloadResponse != nil || m.AMFTrafficLoadReductionIndication != nil || len(m.OverloadStartNSSAIList) == 0 {
 		o.all = newReduction(m.AMFOverloadResponse, m.AMFTrafficLoadReductionIndication)
 	}
@@ -60,7 +61,14 @@ func newReduction(response *ngap.OverloadResponse, percent *ngap.TrafficLoadRedu
 func (o *overload) stop() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.all, o.bySlice = nil, nil
+	o.all, o.bySlice, o.message = nil, nil, nil
+}
+
+// asked is the message that is in force, nil for none.
+func (o *overload) asked() *ngap.OverloadStart {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.message
 }
 
 // refuses decides on a UE that comes for a cause and wants the slices. A slice's overload concerns UEs that want no other slice.

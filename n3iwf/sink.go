@@ -140,6 +140,9 @@ func (o *owner) receiveIKE(path ikev2.Path, spi message.SPI, data []byte, hops u
 
 // initIKE handles IKE_SA_INIT.
 func (o *owner) initIKE(now time.Time, path ikev2.Path, data []byte) {
+	if o.nf.old.quiet.Load() {
+		return
+	}
 	if o.nf.forbidden(path.Remote.Addr()) {
 		o.nf.counters.refuseInit(forbiddenNetwork)
 		o.nf.log.Debug("IKE_SA_INIT from nwu.forbiddenNetworks dropped", slog.String("path", path.String()))

@@ -152,7 +152,7 @@ func (t *tnla) keep(association transport.Association) {
 			if !left {
 				ng.end(err)
 			}
-			if t.ctx.Err() != nil {
+			if t.ctx.Err() != nil || ng.amf.nf.old.heir.Load() != nil {
 				return
 			}
 			ng.amf.log.Warn("TNL association lost; its UEs use another one", slog.Any("peer", t.remote), slog.Any("error", err))
@@ -176,12 +176,16 @@ func (t *tnla) keep(association transport.Association) {
 
 // dial opens the association and makes it one of this node (TS 38.413 8.7.2.2).
 func (t *tnla) dial(ctx context.Context) (transport.Association, error) {
+	return t.ng.amf.dial(ctx, t.remote, t.port)
+}
+
+// dial opens a further association.
+func (a *amf) dial(ctx context.Context, remote []netip.Addr, port uint16) (transport.Association, error) {
 	ctx, cancel := context.WithTimeout(ctx, ngSetupTimeout)
 	defer cancel()
-	a := t.ng.amf
-	o := a.transportOptions(t.remote)
+	o := a.transportOptions(remote)
 	for i := range o.Remote {
-		o.Remote[i] = netip.AddrPortFrom(o.Remote[i].Addr(), t.port)
+		o.Remote[i] = netip.AddrPortFrom(o.Remote[i].Addr(), port)
 	}
 	association, err := transport.Dial(ctx, o)
 	if err != nil {
@@ -219,7 +223,7 @@ func (t *tnla) run(association transport.Association) error {
 			}
 			return err
 		}
-		t.ng.receive(t, m)
+		t.ng.amf.nf.deliver(t, m)
 	}
 }
 

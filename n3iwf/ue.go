@@ -27,6 +27,8 @@ type ue struct {
 	gone  bool
 	// admitted: it counts against limits.maxUEs.
 	admitted bool
+	// inherited: from a process that has been on this host.
+	inherited bool
 	// emergency: it registers for an emergency, and is bound by fewer limits.
 	emergency bool
 

@@ -59,9 +59,10 @@ func (nf *N3IWF) openUserPlane() error {
 		switch {
 		case err == nil:
 			p.kernel = u
-			// UEs of an earlier process are gone with its keys.
-			if err := u.Sweep(); err != nil {
-				return err
+			if nf.heir == nil { // UEs of an earlier process are gone with its keys
+				if err := u.Sweep(); err != nil {
+					return err
+				}
 			}
 			d.Use(u)
 			nf.relay.Offload(u)
@@ -97,9 +98,13 @@ func (p *userPlane) status() UserPlaneStatus {
 	return UserPlaneStatus{Kind: userPlaneEBPF, EBPF: &st}
 }
 
-func (p *userPlane) close() error {
-	if p.kernel == nil {
+// close ends it; leave lets the programs go on for another process.
+func (p *userPlane) close(leave bool) error {
+	switch {
+	case p.kernel == nil:
 		return nil
+	case leave:
+		return p.kernel.Leave()
 	}
 	return p.kernel.Close()
 }

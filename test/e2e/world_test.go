@@ -198,14 +198,20 @@ func (w *world) startN3IWF() {
 	if w.before != nil {
 		w.before(nf)
 	}
+	w.serve(nf)
+}
+
+func (w *world) serve(nf *n3iwf.N3IWF) {
+	w.t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
-	w.nf, w.stop, w.stopped = nf, stop, make(chan error, 1)
-	go func() { w.stopped <- nf.Serve(ctx) }()
+	stopped := make(chan error, 1)
+	w.nf, w.stop, w.stopped = nf, stop, stopped
+	go func() { stopped <- nf.Serve(ctx) }()
 	w.t.Cleanup(func() {
 		stop()
 		select {
-		case err := <-w.stopped:
-			w.stopped <- err
+		case err := <-stopped:
+			stopped <- err
 			require.NoError(w.t, err)
 			require.Zero(w.t, nf.Counters().Panics.Load(), "panics in the N3IWF")
 		case <-time.After(deadline):
