@@ -237,9 +237,6 @@ func (nf *N3IWF) close() error {
 	if nf.keys != nil {
 		err = errors.Join(err, nf.keys.close())
 	}
-	if link := nf.old.heir.Load(); link != nil { // it hears that this process needs nothing any more
-		err = errors.Join(err, link.Close())
-	}
 	return err
 }
 

@@ -192,10 +192,11 @@ func (h *successionNew) read(ctx context.Context, o Takeover) (contexts []*ueCon
 }
 
 func (h *successionNew) closeFiles() {
-	for _, e := range []interface{ Close() error }{h.estate, h.tunnels} {
-		if e != nil {
-			_ = e.Close() // of no use
-		}
+	if h.estate != nil {
+		_ = h.estate.Close() // of no use any more
+	}
+	if h.tunnels != nil {
+		_ = h.tunnels.Close() // likewise
 	}
 	for _, f := range h.sctp {
 		_ = f.Close() // likewise
@@ -395,7 +396,7 @@ func (h *successionNew) hearLate(nf *N3IWF) {
 	}
 }
 
-// Alone is closed when the process that this one has taken over from has ended. Without one it is nil.
+// Alone is closed when the process that this one has taken over from has ended, or has called Depart. Without one it is nil.
 func (nf *N3IWF) Alone() <-chan struct{} {
 	if nf.heir == nil {
 		return nil

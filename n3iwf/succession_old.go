@@ -59,6 +59,14 @@ func (nf *N3IWF) OfferSuccession(path string) error {
 // Successor is the process that has gone on in the place of this one when Serve has returned; 0: none.
 func (nf *N3IWF) Successor() int { return nf.old.heirPID }
 
+// Depart tells the successor, if there is one, that this process has nothing any more that it would need: see Alone. It follows Serve.
+func (nf *N3IWF) Depart() error {
+	if link := nf.old.heir.Load(); link != nil {
+		return link.Close()
+	}
+	return nil
+}
+
 // awaitSuccessor serves the socket of OfferSuccession until inner ends. A succession that is under way when ctx ends comes to nothing.
 func (nf *N3IWF) awaitSuccessor(ctx, inner context.Context) {
 	nf.running.Go(func() {

@@ -43,7 +43,9 @@ func TestAskARunningN3IWF(t *testing.T) {
 	level := new(slog.LevelVar)
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- serve(ctx, program{file, cfg, slog.New(slog.DiscardHandler), level}) }()
+	go func() {
+		ended <- serve(ctx, program{file: file, cfg: cfg, log: slog.New(slog.DiscardHandler), level: level})
+	}()
 	t.Cleanup(func() {
 		stop()
 		require.NoError(t, <-ended)

@@ -34,6 +34,7 @@ type program struct {
 	cfg   *config.Config
 	log   *slog.Logger
 	level *slog.LevelVar // of log
+	from  *takeover      // nil: it starts from nothing
 }
 
 // runner runs the network function until the context is done, then releases its UEs and returns.
@@ -81,9 +82,15 @@ func runCommand(run runner) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run -c FILE",
 		Short: "Run until SIGINT or SIGTERM, then release all UEs; a second signal ends at once. SIGHUP reads the configuration again",
-		Args:  cobra.NoArgs,
+		Long: `Run until SIGINT or SIGTERM, then release all UEs; a second signal ends at once. SIGHUP reads the configuration again.
+
+With --take-over go on in the place of the process that runs with the same management.socket, with all its UEs: none of them loses its SAs,
+PDU sessions or packets. That process then ends; when anything fails, this one does, and the other one goes on. SIGUSR2 makes a running process
+start its program file again in this way.`,
+		Args: cobra.NoArgs,
 	}
 	file := fileFlag(cmd)
+	from := takeoverFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cfg, err := config.Load(*file)
 		if err != nil {
@@ -96,7 +103,7 @@ func runCommand(run runner) *cobra.Command {
 		for _, w := range config.Exposed(*file, cfg) {
 			log.Warn(w.Error())
 		}
-		if err := run(ctx, program{*file, cfg, log, level}); err != nil {
+		if err := run(ctx, program{*file, cfg, log, level, from()}); err != nil {
 			err = advise(err)
 			if elsewhere := config.NotHere(*file, cfg, here); len(elsewhere) > 0 {
 				err = fmt.Errorf("%w\n%w", elsewhere, err)

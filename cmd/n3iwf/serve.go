@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"errors"
+	"log/slog"
 
 	"golang.org/x/sync/errgroup"
 
@@ -13,10 +14,10 @@ import (
 	"github.com/open-n3iwf/n3iwf/n3iwf/tracing"
 )
 
-// serve runs the network function with its management API until ctx ends, and follows its configuration. The API goes on while UEs
-// are being released.
+// serve runs the network function with its management API until ctx ends or another process has taken over, and follows its configuration. The API goes
+// on while UEs are being released.
 func serve(ctx context.Context, p program) error {
-	nf, err := n3iwf.New(p.cfg, p.log)
+	nf, err := p.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -25,22 +26,70 @@ func serve(ctx context.Context, p program) error {
 		return errors.Join(err, discard(ctx, nf))
 	}
 	defer stopTraces()
-	server, err := api.New(nf, api.Options{Version: version(), Level: p.level, Log: p.log})
-	if err != nil {
-		return errors.Join(err, discard(ctx, nf))
+	m := &management{program: p, nf: nf}
+	if p.from == nil {
+		if err := m.open(); err != nil {
+			return errors.Join(err, discard(ctx, nf))
+		}
 	}
 	ended, end := context.WithCancel(context.Background())
 	defer end()
 	var all errgroup.Group
-	all.Go(func() error { return server.Serve(ended) })
-	all.Go(func() error {
-		(&reloader{file: p.file, nf: nf, api: server, level: p.level, log: p.log, cfg: p.cfg}).run(ended)
-		return nil
-	})
+	all.Go(func() error { return m.serve(ended) })
 	all.Go(func() error {
 		defer end()
 		return nf.Serve(ctx)
 	})
+	return errors.Join(all.Wait(), depart(nf))
+}
+
+// open makes the network function, from nothing or in the place of a running process.
+func (p program) open(ctx context.Context) (*n3iwf.N3IWF, error) {
+	if p.from == nil {
+		return n3iwf.New(p.cfg, p.log)
+	}
+	path := upgradeSocket(p.cfg)
+	if path == "" {
+		return nil, errNoSocket
+	}
+	return n3iwf.TakeOver(ctx, p.cfg, p.log, n3iwf.Takeover{Path: path, Program: version(), Patience: p.from.patience, Force: p.from.force})
+}
+
+// management is the API, what follows the configuration, and what lets other processes take over.
+type management struct {
+	program
+	nf     *n3iwf.N3IWF
+	server *api.Server
+}
+
+func (m *management) open() (err error) {
+	m.server, err = api.New(m.nf, api.Options{Version: version(), Level: m.level, Log: m.log})
+	return err
+}
+
+// serve works until ctx ends.
+func (m *management) serve(ctx context.Context) error {
+	if m.server == nil { // its sockets are those of a process that is about to end
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-m.nf.Alone():
+		}
+		if err := m.open(); err != nil {
+			m.log.Error("no management API until the next start; UEs are served", slog.Any("error", err))
+			<-ctx.Done()
+			return nil
+		}
+	}
+	var all errgroup.Group
+	all.Go(func() error { return m.server.Serve(ctx) })
+	all.Go(func() error {
+		(&reloader{file: m.file, nf: m.nf, api: m.server, level: m.level, log: m.log, cfg: m.cfg}).run(ctx)
+		return nil
+	})
+	if m.server.Addr("socket") != nil {
+		m.offer(ctx, &all)
+	}
 	return all.Wait()
 }
 

@@ -4,8 +4,16 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -14,6 +22,7 @@ import (
 
 	"github.com/open-n3iwf/n3iwf/config"
 	"github.com/open-n3iwf/n3iwf/n3iwf"
+	"github.com/open-n3iwf/n3iwf/n3iwf/succession"
 	"github.com/open-n3iwf/n3iwf/test/lab/nas"
 )
 
@@ -41,13 +50,14 @@ func (w *world) takeOver(o n3iwf.Takeover, change func(*config.Config)) {
 	require.NoError(w.t, err)
 	w.serve(nf)
 	select {
-	case <-nf.Alone():
+	case err = <-ended:
+		ended <- err // for the end of the test
+		require.NoError(w.t, err)
 	case <-w.ctx.Done():
 		require.Fail(w.t, "the old one does not end")
 	}
-	err = <-ended
-	ended <- err // for the end of the test
-	require.NoError(w.t, err)
+	require.NoError(w.t, old.Depart())
+	<-nf.Alone()
 	require.NotZero(w.t, old.Successor())
 	require.NoError(w.t, nf.OfferSuccession(w.succession()))
 }
@@ -126,6 +136,81 @@ func TestTakeOver(t *testing.T) {
 	w.empty()
 }
 
+// between passes on what predecessor and successor say to each other, up to a message of that kind, behind which it ends both links as a process
+// that is killed would. It gives the successor's path.
+func (w *world) between(last uint8) (path string) {
+	w.t.Helper()
+	path = filepath.Join(w.t.TempDir(), "between")
+	l, err := succession.Listen(path)
+	require.NoError(w.t, err)
+	done := make(chan struct{})
+	w.t.Cleanup(func() { _ = l.Close(); <-done })
+	go func() {
+		defer close(done)
+		heir, err := l.Accept()
+		if err != nil {
+			return
+		}
+		old, err := succession.Dial(w.ctx, w.succession())
+		if err != nil {
+			_ = heir.Close()
+			return
+		}
+		pass := func(from, to *succession.Link) {
+			defer func() { _, _ = from.Close(), to.Close() }() // the other direction does so too
+			for {
+				m, err := from.Receive(w.ctx)
+				if err != nil {
+					return
+				}
+				err = to.Send(w.ctx, m)
+				m.Close()
+				if err != nil || m.Kind == last {
+					return
+				}
+			}
+		}
+		var both sync.WaitGroup
+		both.Go(func() { pass(old, heir) })
+		both.Go(func() { pass(heir, old) })
+		both.Wait()
+	}()
+	return path
+}
+
+// Whatever the last is that the two have said when the successor dies, as long as it has not begun: the predecessor goes on, and has lost nothing.
+func TestTakeOverDies(t *testing.T) {
+	t.Cleanup(func() { goleak.VerifyNone(t) })
+	w := newWorld(t, nil)
+	w.offer()
+	u, pr := w.online(0)
+	finish := w.traffic(pr, 200)
+	const first, beforeGo = 1, 9 // hello, and what lets the successor begin
+	attempts := 0
+	for last := uint8(first); last < beforeGo; last++ {
+		if last == 2 { // a refusal
+			continue
+		}
+		attempts++
+		w.answered(pr, 10)
+		cfg, err := config.Parse(w.file, []byte(w.yaml))
+		require.NoError(t, err)
+		_, err = n3iwf.TakeOver(w.ctx, cfg, w.log.With("who", "dying"), n3iwf.Takeover{Path: w.between(last)})
+		require.Error(t, err, "after message %d", last)
+		w.until("the end of the attempt", func() bool { return w.text.count("this one goes on") == attempts })
+		w.answered(pr, 10)
+		require.NoError(t, w.within(u.RekeyChildren), "after message %d", last)
+		require.NoError(t, w.within(func(ctx context.Context) error { return u.Move(ctx, w.addr(30+int(last)), w.addr(hostN3IWF)) }))
+	}
+	w.until("its NAS connection", func() bool { return w.nf.Status().NAS.Connections == 1 })
+	w.takeOver(n3iwf.Takeover{}, nil)
+	w.answered(pr, 10)
+	sent, lost := finish()
+	require.Zero(t, lost, "of %d", sent)
+	require.NoError(t, w.within(u.Deregister))
+	w.empty()
+}
+
 // A successor that fails, at whatever point, changes nothing; one that does not fit is told why.
 func TestTakeOverFails(t *testing.T) {
 	t.Cleanup(func() { goleak.VerifyNone(t) })
@@ -162,4 +247,76 @@ func TestTakeOverFails(t *testing.T) {
 	require.Zero(t, lost, "of %d", sent)
 	require.NoError(t, w.within(u.Deregister))
 	w.empty()
+}
+
+// Processes: SIGUSR2 lets a running one start its program again, which takes over; so does one that is started with --take-over. The management API is where
+// it was, and what does not fit is told.
+func TestTakeOverProcess(t *testing.T) {
+	t.Cleanup(func() { goleak.VerifyNone(t) })
+	w := prepareWorld(t, nil)
+	socket := filepath.Join(filepath.Dir(w.file), "api")
+	require.NoError(t, os.WriteFile(w.file, []byte(w.yaml+"management: {socket: "+socket+"}\n"), 0o600))
+	w.startCore()
+	log, err := os.Create(filepath.Join(filepath.Dir(w.file), "log")) // a pipe would end with the process whose it is
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		if text, err := os.ReadFile(log.Name()); t.Failed() && err == nil {
+			t.Logf("the log of the processes:\n%s", text)
+		}
+		_ = log.Close()
+	})
+	said := func() string {
+		text, err := os.ReadFile(log.Name())
+		require.NoError(t, err)
+		return string(text)
+	}
+	first := exec.Command(filepath.Join(bin, "n3iwf"), "run", "-c", w.file)
+	first.Stdout, first.Stderr = log, log
+	require.NoError(t, first.Start())
+	ended := make(chan error, 1)
+	go func() { ended <- first.Wait() }()
+	started := func() (s struct{ Started time.Time }) { // of the management API
+		out, err := exec.CommandContext(w.ctx, filepath.Join(bin, "n3iwf"), "status", "--server", socket, "-o", "json").Output()
+		if err != nil || json.Unmarshal(out, &s) != nil {
+			s.Started = time.Time{}
+		}
+		return s
+	}
+	t.Cleanup(func() {
+		_ = first.Process.Kill() // it has ended long ago, when all is well; so has the second one
+		for _, pid := range regexp.MustCompile(`has taken over.* pid=(\d+)`).FindAllStringSubmatch(said(), -1) {
+			n, err := strconv.Atoi(pid[1])
+			require.NoError(t, err)
+			_ = syscall.Kill(n, syscall.SIGKILL)
+		}
+	})
+	w.until("NG Setup", func() bool { return strings.Contains(said(), "NG connection is up") })
+	w.until("its API", func() bool { return !started().Started.IsZero() })
+	before := started()
+	u, pr := w.online(0)
+	t.Cleanup(func() { _ = u.Close() })
+	finish := w.traffic(pr, 200)
+	w.answered(pr, 10)
+	require.NoError(t, first.Process.Signal(syscall.SIGUSR2))
+	require.NoError(t, <-ended)
+	w.until("the second process", func() bool { s := started(); return !s.Started.IsZero() && s != before })
+	w.answered(pr, 10)
+	second := started()
+
+	other := filepath.Join(filepath.Dir(w.file), "other.yaml")
+	require.NoError(t, os.WriteFile(other, []byte(strings.Replace(w.yaml, "10.60.0.0/16", "10.61.0.0/16", 1)+"management: {socket: "+socket+"}\n"), 0o600))
+	out, err := exec.CommandContext(w.ctx, filepath.Join(bin, "n3iwf"), "run", "-c", other, "--take-over").CombinedOutput()
+	require.Error(t, err)
+	require.Contains(t, string(out), "change only with a restart: nwu.nas; nwu.uePools")
+	require.Equal(t, second, started())
+
+	third := exec.Command(filepath.Join(bin, "n3iwf"), "run", "-c", w.file, "--take-over", "--patience", "5s")
+	third.Stdout, third.Stderr = log, log
+	require.NoError(t, third.Start())
+	t.Cleanup(func() { _ = third.Process.Kill(); _ = third.Wait() })
+	w.until("the third process", func() bool { s := started(); return !s.Started.IsZero() && s != second })
+	w.answered(pr, 10)
+	sent, lost := finish()
+	require.Zero(t, lost, "of %d", sent)
+	require.NoError(t, w.within(u.Deregister))
 }
