@@ -148,6 +148,7 @@ func TestInvalidSyntaxEndsTheSession(t *testing.T) {
 			in := ask(w, ue, message.CREATE_CHILD_SA, out...)
 			require.Equal(t, message.INVALID_SYNTAX, message.ErrorNotify(in).Type)
 			require.Equal(t, Closed{Reason: ErrSyntax, ByPeer: true}, got[Closed](gw)[0])
+			require.Equal(t, Closed{Reason: ErrSyntax, ByPeer: true}, got[Closed](ue)[0], "neither side says another word (RFC 7296 2.21.3)")
 		})
 	}
 }

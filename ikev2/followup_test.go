@@ -326,7 +326,7 @@ func TestHostileFollowUpResponse(t *testing.T) {
 		"a ciphertext too short": {&message.KeyExchange{Group: 36, Data: make([]byte, 1087)}},
 		"another method":         {&message.KeyExchange{Group: 37, Data: make([]byte, 1568)}},
 		"nothing":                {notify(message.MOBIKE_SUPPORTED, nil)},
-		"an error":               {notify(message.INVALID_SYNTAX, nil)},
+		"an error":               {notify(message.NO_PROPOSAL_CHOSEN, nil)},
 		"no link to the next":    {&message.KeyExchange{Group: 36, Data: make([]byte, 1088)}},
 		"a link too long":        {&message.KeyExchange{Group: 36, Data: make([]byte, 1088)}, notify(message.ADDITIONAL_KEY_EXCHANGE, make([]byte, maxLink+1))},
 	} {

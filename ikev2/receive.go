@@ -178,6 +178,10 @@ func (s *Session) receiveResponse(sa *ikeSA, h message.Header, path Path, data [
 	if !r.void {
 		r.done(r, in)
 	}
+	if message.GetNotify(in, message.INVALID_SYNTAX) != nil && s.state >= stateEstablished {
+		s.close(ErrSyntax, true) // the peer found our request malformed, and has dropped the IKE SA without another word (2.21.3)
+		return
+	}
 	s.testAnswered(path)
 }
 

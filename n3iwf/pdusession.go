@@ -453,6 +453,9 @@ func (u *ue) sessionChildDown(c *childSA) {
 		return
 	}
 	if !s.active {
+		if c.dflt && u.currentSetup(c) != nil { // without it the others are of no use
+			u.failSetup(ngap.CauseRadioNetworkRadioResourcesNotAvailable.Cause())
+		}
 		return
 	}
 	if !c.dflt {

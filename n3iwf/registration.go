@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/open-n3iwf/n3iwf/ikev2"
@@ -296,23 +295,35 @@ func (u *ue) assign(ev *ikev2.AuthRequest, reply *message.Configuration, auth *i
 			u.log.Error("inner addresses are used up", slog.Any("error", err))
 			continue
 		}
-		if !selected(ev.RemoteTS, a) || !selected(ev.LocalTS, f.nas) {
+		remote, okRemote := narrow(a, ev.RemoteTS)
+		local, okLocal := narrow(f.nas, ev.LocalTS)
+		if !okRemote || !okLocal {
 			f.pool.release(a)
 			outside = true
 			continue
 		}
 		u.inner[i] = a
 		reply.Attributes = append(reply.Attributes, addressAttributes(a, u.nf.prefixOf(a))...)
-		auth.RemoteTS = append(auth.RemoteTS, hostSelector(a))
-		auth.LocalTS = append(auth.LocalTS, hostSelector(f.nas))
+		auth.RemoteTS = append(auth.RemoteTS, remote)
+		auth.LocalTS = append(auth.LocalTS, local)
 		auth.Notifies = append(auth.Notifies, &message.Notify{Type: f.notify, Data: f.nas.AsSlice()})
 	}
 	u.nf.byInner.add(u)
 	return outside
 }
 
-func selected(list []message.TrafficSelector, a netip.Addr) bool {
-	return slices.ContainsFunc(list, func(ts message.TrafficSelector) bool { return ts.Contains(a) })
+// narrow gives what the widest of the proposed selectors leaves of a host, for TCP at least (RFC 7296 2.9).
+func narrow(host netip.Addr, proposed []message.TrafficSelector) (out message.TrafficSelector, ok bool) {
+	for _, p := range proposed {
+		if !p.Contains(host) || p.Protocol != 0 && p.Protocol != protocolTCP {
+			continue
+		}
+		if wide := p.Protocol == 0 && p.StartPort == 0 && p.EndPort == 65535; !ok || wide {
+			p.Start, p.End = host, host
+			out, ok = p, true
+		}
+	}
+	return out, ok
 }
 
 // addressAttributes gives the CFG_REPLY attributes of an inner address. The mask is that of the pool, so that the UE finds the NAS and

@@ -19,7 +19,7 @@ func (w *world) sameStory(us ...*ue.UE) {
 	w.t.Helper()
 	last := ""
 	w.until("agreement of UE, N3IWF and core", func() bool {
-		disagreement := w.compare(us)
+		disagreement := w.compare(tellers(us))
 		if disagreement != last {
 			w.log.Debug("not yet: " + disagreement)
 			last = disagreement
@@ -28,7 +28,17 @@ func (w *world) sameStory(us ...*ue.UE) {
 	})
 }
 
-func (w *world) compare(us []*ue.UE, forged ...int) string {
+// teller is a UE of whatever kind.
+type teller interface{ State() ue.State }
+
+func tellers(us []*ue.UE) (list []teller) {
+	for _, u := range us {
+		list = append(list, u)
+	}
+	return list
+}
+
+func (w *world) compare(us []teller, forged ...int) string {
 	page := w.nf.UEs(w.ctx, n3iwf.UEQuery{Limit: 100})
 	details := map[string]n3iwf.UEDetail{} // by the initiator's SPI
 	for _, summary := range page.UEs {

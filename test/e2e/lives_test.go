@@ -54,7 +54,7 @@ func (w *world) settled(u *ue.UE, what string, forged ...int) {
 		if len(u.State().Children) > 0 {
 			us = append(us, u)
 		}
-		disagreement := w.compare(us, forged...)
+		disagreement := w.compare(tellers(us), forged...)
 		if disagreement != last {
 			w.log.Debug("not yet: " + disagreement)
 			last = disagreement

@@ -45,7 +45,7 @@ func (u *UE) acceptChild(_ *ikev2.Session, offer *ikev2.ChildOffer) (ikev2.Child
 		case nwu.Notify5GQoSInfo:
 			q, err := nwu.ParseQoSInfo(n.Data)
 			if err != nil {
-				return ikev2.ChildAnswer{}, &ikev2.NotifyError{Type: message.INVALID_SYNTAX}
+				return ikev2.ChildAnswer{}, &ikev2.NotifyError{Type: message.NO_ADDITIONAL_SAS} // INVALID_SYNTAX would end the IKE SA
 			}
 			info = &q
 		case nwu.NotifyUPIP4Address, nwu.NotifyUPIP6Address:
