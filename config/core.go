@@ -72,9 +72,9 @@ type N3 struct {
 	// DSCP marks uplink packets by the 5QI of their flow. Flows of other 5QIs are not marked.
 	DSCP []FiveQIDSCP `yaml:"dscp" reload:"now"`
 	// Echo supervises the paths to the UPFs (TS 29.281 7.2).
-	Echo Echo `yaml:"echo"`
+	Echo Echo `yaml:"echo" reload:"now"`
 	// TEIDQuarantine is how long a released TEID is not given out again.
-	TEIDQuarantine time.Duration `yaml:"teidQuarantine" range:"0s,1h"`
+	TEIDQuarantine time.Duration `yaml:"teidQuarantine" range:"0s,1h" reload:"now"`
 }
 
 // Echo are the timers of GTP-U echo (TS 29.281 12.1).

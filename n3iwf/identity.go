@@ -3,11 +3,13 @@
 package n3iwf
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"fmt"
 	"net"
 	"net/netip"
+	"time"
 
 	"github.com/open-n3iwf/n3iwf/config"
 	"github.com/open-n3iwf/n3iwf/gre/gtpu"
@@ -113,9 +115,10 @@ func sourceTowards(a netip.Addr) (netip.Addr, bool) {
 	return local, conn.Close() == nil
 }
 
-func (nf *N3IWF) echoTimers() gtpu.EchoTimers {
-	e := nf.live().N3.Echo
-	return gtpu.EchoTimers{Interval: e.Interval, T3: e.Timeout, N3: e.Tries}
+// n3Timers are what the relay takes for n3.echo and n3.teidQuarantine. There 0 is a default, and less than 0 what 0 is here.
+func (nf *N3IWF) n3Timers() (echo gtpu.EchoTimers, quarantine time.Duration) {
+	c := nf.live().N3
+	return gtpu.EchoTimers{Interval: cmp.Or(c.Echo.Interval, -1), T3: c.Echo.Timeout, N3: c.Echo.Tries}, cmp.Or(c.TEIDQuarantine, -1)
 }
 
 // n3Peer takes the UPF's address of a family that there is a local N3 address for.

@@ -143,8 +143,9 @@ func (nf *N3IWF) open() error {
 		return err
 	}
 	n3 := nf.n3Addresses()
+	echo, quarantine := nf.n3Timers()
 	nf.relay, err = relay.New(relay.Options{
-		Listen: n3, Workers: min(workers, 16), Echo: nf.echoTimers(), Quarantine: nf.live().N3.TEIDQuarantine, Events: nf.relayEvent, Logger: nf.log,
+		Listen: n3, Workers: min(workers, 16), Echo: echo, Quarantine: quarantine, Events: nf.relayEvent, Logger: nf.log,
 		Node: nf.nodes.node, NodeBits: nf.nodes.bits, Estate: nf.heir.n3(),
 	})
 	if err != nil {

@@ -50,6 +50,9 @@ func (nf *N3IWF) Reload(c *config.Config) (changed, later []string, err error) {
 	if old.N3IWF.Name != next.N3IWF.Name || !reflect.DeepEqual(old.N3IWF.SupportedTAs, next.N3IWF.SupportedTAs) {
 		err = errors.Join(err, nf.reloadServed(next.N3IWF))
 	}
+	if old.N3.Echo != next.N3.Echo || old.N3.TEIDQuarantine != next.N3.TEIDQuarantine {
+		nf.relay.SetTimers(nf.n3Timers())
+	}
 	if err2 := nf.resetResponders(); err2 != nil {
 		return changed, later, errors.Join(err, err2)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/open-n3iwf/n3iwf/config"
+	"github.com/open-n3iwf/n3iwf/gre/relay"
 	"github.com/open-n3iwf/n3iwf/ikev2"
 	"github.com/open-n3iwf/n3iwf/internal/lograte"
 )
@@ -43,6 +44,10 @@ func newReloadCase(t *testing.T) *reloadCase {
 	r.nf = &N3IWF{cfg: r.base(), log: slog.New(rate), logRate: rate}
 	r.nf.local.configure(r.nf.cfg.NWu.MOBIKE.AdditionalAddresses)
 	r.nf.nodes = newNodes(r.nf)
+	var err error
+	r.nf.relay, err = relay.New(relay.Options{Listen: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, r.nf.relay.Close()) })
 	require.NoError(t, r.nf.openProof())
 	options, err := r.nf.ikeOptions()
 	require.NoError(t, err)
@@ -238,6 +243,21 @@ func TestReloadMakesAgain(t *testing.T) {
 		require.NoError(t, r.nf.log.With("a", "b").Handler().Handle(t.Context(), record))
 	}
 	require.Equal(t, 1, strings.Count(r.log.String(), "flood"))
+}
+
+// 0 switches echo requests to UPFs and the quarantine of TEIDs off; for the relay it would be a default.
+func TestNoEchoAndNoQuarantine(t *testing.T) {
+	r := newReloadCase(t)
+	echo, quarantine := r.nf.n3Timers()
+	require.Equal(t, []time.Duration{time.Minute, time.Minute}, []time.Duration{echo.Interval, quarantine})
+	next := r.base()
+	next.N3.Echo.Interval, next.N3.TEIDQuarantine = 0, 0
+	_, later, err := r.nf.Reload(next)
+	require.NoError(t, err)
+	require.Empty(t, later)
+	echo, quarantine = r.nf.n3Timers()
+	require.Negative(t, echo.Interval)
+	require.Negative(t, quarantine)
 }
 
 // A certificate that cannot be used keeps the former one, in the configuration too, and everything else is taken.

@@ -6,7 +6,7 @@ import "time"
 
 // EchoTimers are the times of path supervision. The names T3 and N3 are those of TS 29.281 12.
 type EchoTimers struct {
-	Interval time.Duration // between requests of a path that answers; TS 29.281 7.2.1 forbids less than 60 s
+	Interval time.Duration // between requests of a path that answers; TS 29.281 7.2.1 forbids less than 60 s. Negative: none are sent
 	T3       time.Duration // wait for a response
 	N3       int           // requests without response until the path is down
 }
@@ -18,14 +18,21 @@ var DefaultEchoTimers = EchoTimers{Interval: 60 * time.Second, T3: 3 * time.Seco
 type Echo struct {
 	timers   EchoTimers
 	sequence uint16
-	tries    int // requests sent since the last response
-	deadline time.Time
+	tries    int       // requests sent since the last response
+	deadline time.Time // zero: never
 	down     bool
 }
 
 // NewEcho starts supervision; the first request is due at once.
 func NewEcho(timers EchoTimers, now time.Time) *Echo {
-	if timers.Interval <= 0 {
+	e := &Echo{}
+	e.SetTimers(timers, now)
+	return e
+}
+
+// SetTimers goes on with other times. A path that is not asked any more is not down.
+func (e *Echo) SetTimers(timers EchoTimers, now time.Time) {
+	if timers.Interval == 0 {
 		timers.Interval = DefaultEchoTimers.Interval
 	}
 	if timers.T3 <= 0 {
@@ -34,13 +41,21 @@ func NewEcho(timers EchoTimers, now time.Time) *Echo {
 	if timers.N3 <= 0 {
 		timers.N3 = DefaultEchoTimers.N3
 	}
-	return &Echo{timers: timers, deadline: now}
+	e.timers = timers
+	switch {
+	case timers.Interval < 0:
+		e.deadline, e.tries, e.down = time.Time{}, 0, false
+	case e.deadline.IsZero():
+		e.deadline = now
+	case e.deadline.After(now.Add(timers.Interval)):
+		e.deadline = now.Add(timers.Interval)
+	}
 }
 
 // Tick tells that it is now. When send is true an Echo Request with that sequence number is to be sent; failed is true
 // once, when the path goes down. A path that is down is still asked, once an interval.
 func (e *Echo) Tick(now time.Time) (send bool, sequence uint16, failed bool) {
-	if now.Before(e.deadline) {
+	if e.deadline.IsZero() || now.Before(e.deadline) {
 		return false, 0, false
 	}
 	if e.tries >= e.timers.N3 && !e.down {
@@ -71,7 +86,7 @@ func (e *Echo) Response(now time.Time, sequence uint16) (recovered bool) {
 	return recovered
 }
 
-// Deadline is when Tick is to be called next.
+// Deadline is when Tick is to be called next; zero: never.
 func (e *Echo) Deadline() time.Time { return e.deadline }
 
 // Down tells whether the path is down.

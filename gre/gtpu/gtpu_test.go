@@ -173,6 +173,38 @@ func TestEcho(t *testing.T) {
 	expect(255, true, 5, false)
 }
 
+// Other times hold for a path that is there. One that is not asked any more is not down, and is asked at once when it is asked again.
+func TestEchoTimersChange(t *testing.T) {
+	now := time.Unix(1000, 0)
+	e := NewEcho(EchoTimers{Interval: -1}, now)
+	require.True(t, e.Deadline().IsZero())
+	send, _, failed := e.Tick(now.Add(time.Hour))
+	require.False(t, send || failed)
+	timers := EchoTimers{Interval: time.Hour, T3: time.Second, N3: 1}
+	e.SetTimers(timers, now)
+	send, sequence, _ := e.Tick(now)
+	require.True(t, send)
+	require.False(t, e.Response(now, sequence))
+	require.Equal(t, now.Add(time.Hour), e.Deadline())
+	timers.Interval = time.Minute
+	e.SetTimers(timers, now)
+	require.Equal(t, now.Add(time.Minute), e.Deadline(), "sooner")
+	timers.Interval = 2 * time.Hour
+	e.SetTimers(timers, now)
+	require.Equal(t, now.Add(time.Minute), e.Deadline(), "from the next request on")
+	now = e.Deadline()
+	send, _, _ = e.Tick(now)
+	require.True(t, send)
+	now = e.Deadline()
+	_, _, failed = e.Tick(now)
+	require.True(t, failed && e.Down())
+	timers.Interval = -1
+	e.SetTimers(timers, now)
+	require.False(t, e.Down())
+	require.True(t, e.Deadline().IsZero())
+	require.False(t, e.Response(now, 2), "late")
+}
+
 func TestNoAllocation(t *testing.T) {
 	b := make([]byte, GPDUHeaderLen+100)
 	require.Zero(t, testing.AllocsPerRun(100, func() {

@@ -39,9 +39,9 @@ type Options struct {
 	Estate *Estate
 	// Protocol is what the GRE header says of the PDU downlink (the EtherType).
 	Protocol gre.ProtocolPolicy
-	// Echo are the times of path supervision (60 s, 3 s, 5).
+	// Echo are the times of path supervision (60 s, 3 s, 5); a negative interval: none.
 	Echo gtpu.EchoTimers
-	// Quarantine is how long a TEID is not used again (60 s).
+	// Quarantine is how long a TEID is not used again (60 s); negative: at once.
 	Quarantine time.Duration
 	// ErrorIndications is how many Error Indications and notifications of supported extension headers a socket may send in
 	// a second (50).

@@ -15,8 +15,9 @@ type peers struct {
 	r    *Relay
 	wake chan struct{}
 
-	mu  sync.Mutex
-	all map[netip.AddrPort]*peer
+	mu     sync.Mutex
+	all    map[netip.AddrPort]*peer
+	timers gtpu.EchoTimers
 }
 
 type peer struct {
@@ -29,7 +30,7 @@ func (p *peers) join(upf netip.AddrPort) {
 	defer p.mu.Unlock()
 	u := p.all[upf]
 	if u == nil {
-		u = &peer{echo: gtpu.NewEcho(p.r.options.Echo, p.r.options.Now())}
+		u = &peer{echo: gtpu.NewEcho(p.timers, p.r.options.Now())}
 		p.all[upf] = u
 		p.nudge()
 	}
@@ -44,6 +45,18 @@ func (p *peers) leave(upf netip.AddrPort) {
 			delete(p.all, upf)
 		}
 	}
+}
+
+// setTimers changes the times of the paths that are there too.
+func (p *peers) setTimers(timers gtpu.EchoTimers) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.timers = timers
+	now := p.r.options.Now()
+	for _, u := range p.all {
+		u.echo.SetTimers(timers, now)
+	}
+	p.nudge()
 }
 
 func (p *peers) nudge() {
@@ -80,6 +93,9 @@ func (p *peers) tick() (wait time.Duration) {
 		}
 		if failed {
 			events = append(events, PathDown{UPF: upf, Sessions: u.sessions})
+		}
+		if u.echo.Deadline().IsZero() {
+			continue
 		}
 		if d := max(u.echo.Deadline().Sub(now), time.Millisecond); wait == 0 || d < wait {
 			wait = d

@@ -41,6 +41,8 @@ type Relay struct {
 	table    table
 	tunnels  map[tunnel]*Session
 	isClosed bool
+	// quarantine is Options.Quarantine, or what SetTimers has said since.
+	quarantine time.Duration
 
 	count                                     counters
 	echoIn, echoOut, errorsIn, errorsOut      atomic.Uint64
@@ -66,7 +68,6 @@ func New(o Options) (*Relay, error) {
 	if o.NodeBits < 0 || o.NodeBits > MaxNodeBits || o.Node < 0 || o.Node >= 1<<o.NodeBits {
 		return nil, fmt.Errorf("relay: node %d of %d bits", o.Node, o.NodeBits)
 	}
-	o.Quarantine = cmp.Or(o.Quarantine, 60*time.Second)
 	o.ErrorIndications = cmp.Or(o.ErrorIndications, 50)
 	o.Logger = cmp.Or(o.Logger, slog.Default())
 	if o.Rand == nil {
@@ -75,7 +76,7 @@ func New(o Options) (*Relay, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	r := &Relay{options: o, log: o.Logger, stop: make(chan struct{}), tunnels: make(map[tunnel]*Session)}
+	r := &Relay{options: o, quarantine: cmp.Or(o.Quarantine, defaultQuarantine), log: o.Logger, stop: make(chan struct{}), tunnels: make(map[tunnel]*Session)}
 	r.table.room = MaxSessions >> o.NodeBits
 	r.table.node = uint32(o.Node * r.table.room)
 	if o.Estate != nil {
@@ -83,7 +84,7 @@ func New(o Options) (*Relay, error) {
 			return nil, err
 		}
 	}
-	r.peers = peers{r: r, wake: make(chan struct{}, 1), all: make(map[netip.AddrPort]*peer)}
+	r.peers = peers{r: r, wake: make(chan struct{}, 1), all: make(map[netip.AddrPort]*peer), timers: o.Echo}
 	for i, a := range o.Listen {
 		advertise := a.Addr()
 		if i < len(o.Advertise) && o.Advertise[i].IsValid() {
@@ -102,6 +103,17 @@ func New(o Options) (*Relay, error) {
 	}
 	return r, nil
 }
+
+// SetTimers replaces Options.Echo and Options.Quarantine, also for the UPFs that are there and the TEIDs that are in quarantine.
+func (r *Relay) SetTimers(echo gtpu.EchoTimers, quarantine time.Duration) {
+	r.mu.Lock()
+	r.quarantine = cmp.Or(quarantine, defaultQuarantine)
+	r.mu.Unlock()
+	r.peers.setTimers(echo)
+}
+
+// defaultQuarantine is that of Options.
+const defaultQuarantine = 60 * time.Second
 
 // family gives the index of the sockets of a's address family, -1 when there are none.
 func (r *Relay) family(a netip.Addr) int {
@@ -154,7 +166,7 @@ func (r *Relay) Add(c Config) (*Session, error) {
 		err = r.table.adopt(s, c.TEID)
 	} else {
 		worker := int(r.nextWork.Add(1)-1) % r.options.Workers
-		err = r.table.add(s, worker, r.options.Rand, r.options.Now(), r.options.Quarantine)
+		err = r.table.add(s, worker, r.options.Rand, r.options.Now(), r.quarantine)
 	}
 	if err != nil {
 		return nil, err

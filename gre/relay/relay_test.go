@@ -448,6 +448,33 @@ func TestEchoPathDownAndUp(t *testing.T) {
 	}
 }
 
+// Supervision is switched off and on while a session is there; a TEID that is not kept back is used again at once.
+func TestSetTimers(t *testing.T) {
+	r := newRig(t, func(o *Options) { o.Echo, o.Quarantine = gtpu.EchoTimers{Interval: -1}, time.Hour })
+	s, err := r.Add(twoChildren(r.upf.addr))
+	require.NoError(t, err)
+	require.Zero(t, r.peers.tick(), "there is nothing to wait for")
+	require.Zero(t, r.Stats().EchoRequestsOut)
+	r.SetTimers(gtpu.EchoTimers{Interval: time.Hour, T3: time.Millisecond, N3: 1}, -1)
+	require.Equal(t, gtpu.AppendEchoRequest(nil, 1), r.upf.read())
+	require.Equal(t, PathDown{UPF: r.upf.addr, Sessions: 1}, r.event(t))
+	require.True(t, r.Stats().Peers[0].Down)
+	r.SetTimers(gtpu.EchoTimers{Interval: -1}, -1)
+	require.False(t, r.Stats().Peers[0].Down)
+
+	slot := func(teid uint32) uint32 { return teid >> randomBits & (MaxSessions - 1) }
+	freed := slot(s.TEID())
+	s.Remove()
+	next, err := r.Add(twoChildren(r.upf.addr))
+	require.NoError(t, err)
+	require.Equal(t, freed, slot(next.TEID()))
+	r.SetTimers(gtpu.EchoTimers{Interval: -1}, time.Hour)
+	next.Remove()
+	next, err = r.Add(twoChildren(r.upf.addr))
+	require.NoError(t, err)
+	require.NotEqual(t, freed, slot(next.TEID()))
+}
+
 func TestPanicEndsOneSession(t *testing.T) {
 	var log strings.Builder
 	r := newRig(t, func(o *Options) { o.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
