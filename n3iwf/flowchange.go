@@ -51,7 +51,7 @@ func (u *ue) changeFlows(s *pduSession, set []qosFlow, remove []uint8, done func
 // startChange compares what is wanted with the child SAs that there are.
 func (u *ue) startChange(c *flowUpdate) {
 	s := c.session
-	if !s.active || u.sessions[s.id] != s {
+	if !u.has(s) {
 		u.endChange(c)
 		return
 	}
@@ -140,10 +140,11 @@ func (u *ue) wantedChildren(s *pduSession) wantedChildren {
 func (u *ue) changeChildSettled(child *childSA, up bool) {
 	c := child.change
 	child.change = nil
+	if up && !(u.changing(c) && u.has(c.session)) { // given up, or the session has ended meanwhile
+		u.dropChildren(child)
+		up = false
+	}
 	if !u.changing(c) {
-		if up {
-			u.dropChildren(child)
-		}
 		return
 	}
 	if !up {
@@ -157,13 +158,16 @@ func (u *ue) changeChildSettled(child *childSA, up bool) {
 	}
 }
 
+// has tells whether the PDU session is up and not just being released.
+func (u *ue) has(s *pduSession) bool { return s.active && u.sessions[s.id] == s }
+
 // changing tells whether the change is the one under way.
 func (u *ue) changing(c *flowUpdate) bool { return len(u.batches) > 0 && u.batches[0].change == c }
 
 // tellChildren tells the UE what the child SAs carry that were there before. What comes first is what goes away from one, so that no flow is bound twice.
 func (u *ue) tellChildren(c *flowUpdate) {
 	telling := c.telling
-	if len(telling) == 0 {
+	if len(telling) == 0 || !u.has(c.session) {
 		u.endChange(c)
 		return
 	}
@@ -249,7 +253,7 @@ func (u *ue) endChange(c *flowUpdate) {
 	u.clearGuard()
 	u.batches = u.batches[1:]
 	s := c.session
-	alive := s.active && u.sessions[s.id] == s
+	alive := u.has(s)
 	var failed []uint8
 	for _, f := range c.set {
 		if !alive || c.failed[f.qfi] {

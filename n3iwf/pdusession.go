@@ -353,6 +353,10 @@ func (u *ue) childSettled(setup *sessionSetup) {
 	}
 	u.clearGuard()
 	s := setup.session
+	if s.removing {
+		u.failSetup(ngap.CauseRadioNetworkInteractionWithOtherProcedure.Cause())
+		return
+	}
 	if err := s.relay.Update(s.relayConfig()); err != nil {
 		u.log.Error("N3 relay", slog.Any("error", err))
 		u.failSetup(ngap.CauseTransportTransportResourceUnavailable.Cause())

@@ -213,11 +213,11 @@ func (u *ue) releaseSessions(m *ngap.PDUSessionResourceReleaseCommand) {
 		s.removing = true
 		u.dropSession(s)
 		for _, c := range s.children {
-			if c.current != nil {
+			if c.current != nil { // otherwise the UE is still asked for it, and it goes when it comes up
 				children = append(children, c)
 				r.waiting++
+				c.release = r
 			}
-			c.release = r
 		}
 	}
 	u.dropChildren(children...)

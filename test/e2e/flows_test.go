@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"net/netip"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -164,6 +165,19 @@ func TestFlowChanges(t *testing.T) {
 			w.logged("n3iwf", "QoS flows changed", "flows=5")
 			w.sameStory(u)
 			require.Equal(t, tt.added, children())
+
+			// Another 5QI, and with it another DSCP, takes a flow to the child SA that has that.
+			require.NoError(t, w.core.ChangeFlows(imsi(0), 1, []core.Flow{{QFI: 6, FiveQI: 7}}))
+			w.until("the change", func() bool { return w.text.count("QoS flows changed") == 3 })
+			w.sameStory(u)
+			require.Equal(t, tt.added, children())
+			for _, c := range u.State().Children {
+				if tt.marks != nil && slices.Contains(c.QFIs, 6) {
+					require.Equal(t, []uint8{2, 6}, c.QFIs)
+					require.EqualValues(t, 34, c.DSCP)
+				}
+			}
+			everyFlow(1, 2, 3, 5, 6)
 
 			// A rekey keeps what they carry.
 			require.NoError(t, w.within(u.RekeyChildren))

@@ -13,12 +13,15 @@ import (
 
 	"github.com/open-n3iwf/n3iwf/config"
 	"github.com/open-n3iwf/n3iwf/n3iwf"
+	"github.com/open-n3iwf/n3iwf/ngap"
+	"github.com/open-n3iwf/n3iwf/test/lab/nas"
 	"github.com/open-n3iwf/n3iwf/test/lab/probe"
 	"github.com/open-n3iwf/n3iwf/test/lab/proserelay"
 	"github.com/open-n3iwf/n3iwf/test/lab/ue"
 )
 
-// TestEmergencyBehindRelay: a remote UE in an emergency is admitted where others are not, and moves as often as it must where others may not.
+// TestEmergencyBehindRelay: a remote UE in an emergency is admitted where others are not, while the AMF is overloaded too, has an emergency PDU session, and
+// moves as often as it must where others may not.
 func TestEmergencyBehindRelay(t *testing.T) {
 	t.Cleanup(func() { goleak.VerifyNone(t) })
 	const moves = 2
@@ -52,7 +55,15 @@ func TestEmergencyBehindRelay(t *testing.T) {
 	require.ErrorAs(t, w.within(refused.Register), &backoff)
 	require.NotZero(t, backoff.Wait)
 
-	u, p = w.online(2, r.behind, func(o *ue.Options) { o.Emergency = true })
+	require.NoError(t, w.core.SendNode(amfName, &ngap.OverloadStart{
+		AMFOverloadResponse: &ngap.OverloadResponse{OverloadAction: new(ngap.OverloadActionPermitEmergencySessionsAndMobileTerminatedServicesOnly)},
+	}))
+	w.logged("n3iwf", "the AMF is overloaded")
+	u = w.ue(2, r.behind, func(o *ue.Options) { o.Emergency = true })
+	w.register(u)
+	s := w.establish(u, ue.SessionRequest{ID: 1, Request: nas.RequestEmergency})
+	w.pinged(u, 1)
+	p = probe.New(u, s, dn)
 	d, ok := w.nf.UE(w.ctx, w.coreUE(2).RANID)
 	require.True(t, ok)
 	require.True(t, d.Emergency)

@@ -122,19 +122,21 @@ func (g *ran) receive(pdu *ngap.PDU) {
 	}
 }
 
-// errorIndication takes the N3IWF's word that it does not know a UE (TS 38.413 8.7.5).
+// errorIndication takes the N3IWF's word that it does not know a UE (TS 38.413 8.7.5). What either of the ids names ends (TS 38.413 10.6).
 func (g *ran) errorIndication(m *ngap.ErrorIndication) {
 	cause := "none"
 	if m.Cause != nil {
 		cause = m.Cause.String()
 	}
 	g.log.Warn("ERROR INDICATION", slog.String("cause", cause), slog.String("message", ngap.String(m)))
-	if m.AMFUENGAPID == nil || m.Cause == nil {
+	if g.node == nil || m.Cause == nil || !m.Cause.Is(ngap.CauseRadioNetworkUnknownLocalUENGAPID) && !m.Cause.Is(ngap.CauseRadioNetworkInconsistentRemoteUENGAPID) {
 		return
 	}
-	unknown := m.Cause.Is(ngap.CauseRadioNetworkUnknownLocalUENGAPID) || m.Cause.Is(ngap.CauseRadioNetworkInconsistentRemoteUENGAPID)
-	if u := g.core.ues[*m.AMFUENGAPID]; u != nil && u.node == g.node && g.node != nil && unknown {
-		u.gone()
+	for id, u := range g.core.ues {
+		named := m.AMFUENGAPID != nil && id == *m.AMFUENGAPID || m.RANUENGAPID != nil && u.ranID == *m.RANUENGAPID
+		if named && u.node == g.node {
+			u.gone()
+		}
 	}
 }
 

@@ -129,7 +129,20 @@ func (u *UE) childDown(ev ikev2.ChildDown) {
 	if c.info != nil {
 		if s := u.sessions[c.info.PDUSessionID]; s != nil {
 			s.unbind(c.id)
+			u.forgetUnaccepted(s)
 		}
+	}
+}
+
+// forgetUnaccepted drops a PDU session that has no child SA any more and that the network has not accepted.
+func (u *UE) forgetUnaccepted(s *Session) {
+	for _, c := range u.children {
+		if c.info != nil && c.info.PDUSessionID == s.ID {
+			return
+		}
+	}
+	if !s.accepted {
+		delete(u.sessions, s.ID)
 	}
 }
 

@@ -186,6 +186,7 @@ func (u *UE) sessionAccepted(m *nas.EstablishmentAccept) {
 	if m.Address != nil {
 		addr = *m.Address
 	}
+	s.accepted = true
 	s.accept(addr, m.Rules, m.ReflectiveTimer)
 	u.o.Step(fmt.Sprintf("PDU session %d up", m.SessionID))
 	u.finishSession(m.SessionID, nil)

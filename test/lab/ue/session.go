@@ -26,6 +26,8 @@ type Session struct {
 	// prefix is that of IPv6, once the router has advertised it.
 	prefix  atomic.Pointer[netip.Addr]
 	derived derivedRules
+	// accepted: the network has accepted it. Until then it is only what its child SAs are for. It is the owner's.
+	accepted bool
 }
 
 type sessionView struct {
