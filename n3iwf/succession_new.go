@@ -293,7 +293,7 @@ func (a *amf) inherit(w amfWill) (*ngConnection, error) {
 	if err != nil {
 		return nil, err
 	}
-	ng.since, ng.response, ng.kept = w.Since, w.Response, true
+	ng.since, ng.response, ng.kept, ng.update.refused = w.Since, w.Response, true, w.Refused
 	if w.Overload != nil {
 		m, err := decodeAs[*ngap.OverloadStart](w.Overload)
 		if err != nil {

@@ -213,7 +213,7 @@ func (nf *N3IWF) welcome(ctx context.Context, link *succession.Link) (hello succ
 	case nf.succession == nil:
 		return hello, errors.New("the running process has a data plane that cannot be handed on: restart")
 	case len(keys) > 0:
-		return hello, fmt.Errorf("these keys of the configuration are not as in the running process, and change only with a restart: %s", strings.Join(keys, "; "))
+		return hello, fmt.Errorf("these keys of the configuration are not as in the running process; let that reload them first, or restart it where they change only with a restart: %s", strings.Join(keys, "; "))
 	}
 	return hello, nil
 }

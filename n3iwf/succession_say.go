@@ -74,6 +74,7 @@ type amfWill struct {
 	Since       time.Time
 	State       []byte // as NG SETUP RESPONSE
 	Response    []byte
+	Refused     string // why the AMF goes by an earlier configuration
 	Overload    []byte // OVERLOAD START; nil: none
 	TNLAs       []tnlaWill
 	Bound       map[uint32]int // by RAN-UE-NGAP-ID, index of TNLAs
@@ -109,7 +110,7 @@ func (nf *N3IWF) shape() map[string]string {
 	c := nf.live()
 	return map[string]string{
 		"n3iwf.globalN3IWFID":                           fmt.Sprint(c.N3IWF.GlobalN3IWFID),
-		"n3iwf.supportedTAs":                            fmt.Sprintf("%+v", c.N3IWF.SupportedTAs),
+		"n3iwf.name, n3iwf.supportedTAs":                fmt.Sprintf("%s %+v", c.N3IWF.Name, c.N3IWF.SupportedTAs),
 		"nwu.addresses, nwu.ikePort, nwu.nattPort":      fmt.Sprint(c.NWu.Addresses, c.NWu.IKEPort, c.NWu.NATTPort),
 		"nwu.uePools":                                   fmt.Sprint(c.NWu.UEPools),
 		"nwu.nas":                                       fmt.Sprint(nf.nasAddresses(), c.NWu.NAS.Port),

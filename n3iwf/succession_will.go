@@ -84,7 +84,7 @@ func (ng *ngConnection) restless() string {
 	ng.updating.Unlock()
 	for until := time.Now().Add(time.Second); ; time.Sleep(time.Millisecond) {
 		ng.mu.Lock()
-		resets, waiting := len(ng.resets), 0
+		resets, updating, waiting := len(ng.resets), ng.update.waiting, 0
 		for _, t := range ng.tnlas {
 			if t.link != nil {
 				waiting += len(t.link.outbox)
@@ -94,6 +94,8 @@ func (ng *ngConnection) restless() string {
 		switch {
 		case resets > 0:
 			return "NG RESET is not acknowledged"
+		case updating:
+			return "RAN CONFIGURATION UPDATE is not answered"
 		case waiting == 0:
 			return ""
 		case time.Now().After(until):
@@ -105,7 +107,7 @@ func (ng *ngConnection) restless() string {
 // will describes the NG connection.
 func (ng *ngConnection) will() (w amfWill, files []*os.File, err error) {
 	d := ng.about()
-	w = amfWill{AMF: ng.amf.key(), Name: ng.name(), Since: ng.since, Response: ng.response, Bound: map[uint32]int{}}
+	w = amfWill{AMF: ng.amf.key(), Name: ng.name(), Since: ng.since, Response: ng.response, Refused: ng.updateRefused(), Bound: map[uint32]int{}}
 	w.State, err = ngap.Encode(&ngap.NGSetupResponse{AMFName: d.name, ServedGUAMIList: d.guamis, RelativeAMFCapacity: d.capacity, PLMNSupportList: d.plmns})
 	if err != nil {
 		return w, nil, err

@@ -104,6 +104,13 @@ cmp /etc/n3iwf/other.key /run/n3iwf-key/other.key
 test "$(stat -c %a:%u /run/n3iwf-key/n3iwf.key)" = "600:$(stat -c %u /proc/$pid)"
 test "$(stat -c %a:%u /run/n3iwf-key)" = 711:0
 test "$(stat -c %a:%u /etc/n3iwf/n3iwf.key)" = 600:0
+# An upgrade in place: another process is the main one, and nothing was restarted.
+systemctl kill -s USR2 --kill-whom=main n3iwf
+until test "$(systemctl show -P MainPID n3iwf)" != $pid; do sleep 0.1; done
+until ./n3iwf status; do sleep 0.1; done
+! kill -0 $pid
+test "$(systemctl show -P ActiveState n3iwf)" = active
+test "$(systemctl show -P NRestarts n3iwf)" = 0
 systemctl restart n3iwf
 until ./n3iwf status; do sleep 0.1; done
 systemctl stop n3iwf

@@ -52,6 +52,7 @@ var shown = map[string]string{
 	"go run ./test/vm":    "test/vm TestChoose",
 	"systemctl restart":   "deploy/systemd TestStart",
 	"systemctl reload":    "deploy/systemd TestStart",
+	"systemctl kill":      "deploy/systemd TestStart",
 	"kill":                "not run: the pages' own jobs end with their namespace, and upgrade.md runs it in a block",
 	"kubectl":             "not run: it needs a cluster; what it asks is n3iwf status",
 	"helm install":        "not run: it needs a cluster; make helm renders the chart with these values",

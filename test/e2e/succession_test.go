@@ -307,7 +307,7 @@ func TestTakeOverProcess(t *testing.T) {
 	require.NoError(t, os.WriteFile(other, []byte(strings.Replace(w.yaml, "10.60.0.0/16", "10.61.0.0/16", 1)+"management: {socket: "+socket+"}\n"), 0o600))
 	out, err := exec.CommandContext(w.ctx, filepath.Join(bin, "n3iwf"), "run", "-c", other, "--take-over").CombinedOutput()
 	require.Error(t, err)
-	require.Contains(t, string(out), "change only with a restart: nwu.nas; nwu.uePools")
+	require.Contains(t, string(out), "not as in the running process; let that reload them first, or restart it where they change only with a restart: nwu.nas; nwu.uePools")
 	require.Equal(t, second, started())
 
 	third := exec.Command(filepath.Join(bin, "n3iwf"), "run", "-c", w.file, "--take-over", "--patience", "5s")

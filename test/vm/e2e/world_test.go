@@ -310,10 +310,13 @@ func (w *world) until(what string, is func() bool) {
 }
 
 // traffic sends echo requests until the function that it gives is called, which tells how many were sent and how many have not come back.
-func (w *world) traffic(p *probe.Probe) (end func() (sent, lost int)) {
+func (w *world) traffic(p *probe.Probe) (end func() (sent, lost int)) { return w.trafficAt(p, 50) }
+
+// trafficAt is traffic with that many requests a second.
+func (w *world) trafficAt(p *probe.Probe, rate int) (end func() (sent, lost int)) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	running.Go(func() { p.Run(ctx, 50, 200) })
+	running.Go(func() { p.Run(ctx, rate, 200) })
 	w.t.Cleanup(func() { cancel(); running.Wait() })
 	missing := func() (n int) {
 		for _, q := range p.Packets() {
