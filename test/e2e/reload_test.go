@@ -128,6 +128,7 @@ func TestReloadReachesConnectedUEs(t *testing.T) {
 		require.NoError(t, err)
 		require.NotEmpty(t, changed)
 		require.Empty(t, later)
+		require.Equal(t, 1, w.nf.Status().UEs) // its owner has done it now
 	}
 	move := func(host int) error {
 		return w.within(func(ctx context.Context) error { return u.Move(ctx, w.addr(host), w.addr(hostN3IWF)) })
