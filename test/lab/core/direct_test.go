@@ -73,7 +73,7 @@ func newDirect(t testing.TB, u *upf.UPF) (*Core, *ran, *recorder) {
 // registerDirect registers a UE.
 func registerDirect(t testing.TB, c *Core, g *ran, r *recorder) *phone {
 	p := (&node{t: t}).phone(1)
-	g.core.connect(g, &ngap.InitialUEMessage{RANUENGAPID: 1, NASPDU: nas.MustEncode(p.registrationRequest(p.suci())), UserLocationInformation: location(t)})
+	g.core.connect(g, &ngap.InitialUEMessage{RANUENGAPID: 1, NASPDU: nas.MustEncode(p.registrationRequest(p.suci())), UserLocationInformation: (&node{t: t}).location()})
 	u := c.ues[c.nextID]
 	p.amfID, p.ranID = u.amfID, u.ranID
 	challenge, err := nas.Decode(last[*ngap.DownlinkNASTransport](t, r).NASPDU)
@@ -123,7 +123,7 @@ func FuzzFirstNAS(f *testing.F) {
 	f.Add(nas.MustEncode(&nas.ULNASTransport{ContainerType: 1, Container: nas.MustEncode(establishment(1, 1)), SessionID: new(uint8(1))}), []byte{0x7e, 0, 0x43})
 	f.Fuzz(func(t *testing.T, first, second []byte) {
 		c, g, r := newDirect(t, nil)
-		c.connect(g, &ngap.InitialUEMessage{RANUENGAPID: 1, NASPDU: first, UserLocationInformation: location(t)})
+		c.connect(g, &ngap.InitialUEMessage{RANUENGAPID: 1, NASPDU: first, UserLocationInformation: (&node{t: t}).location()})
 		u := c.ues[c.nextID]
 		require.NotEqual(t, phaseStart, u.phase)
 		require.NotEmpty(t, r.sent, "every UE is answered")

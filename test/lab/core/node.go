@@ -8,6 +8,8 @@ import (
 
 	"github.com/open-n3iwf/n3iwf/ngap"
 	"github.com/open-n3iwf/n3iwf/test/lab/nas"
+	"github.com/open-n3iwf/n3iwf/test/lab/nas/aka"
+	"github.com/open-n3iwf/n3iwf/test/lab/nas/security"
 )
 
 // ranNode is an NG-RAN node as TS 23.501 5.21.1 sees it: one NG interface over one TNL association or several, of which each UE is bound to one.
@@ -15,6 +17,27 @@ type ranNode struct {
 	amf          *amf
 	id           string // of the node, the same at all AMFs
 	associations []*ran // in the order in which they came
+	gpp          bool   // it has UEs on 3GPP access, see access
+}
+
+// access is what of NAS and keys depends on the kind of access of a node: N3IWFs and the like have UEs on non-3GPP access, gNBs and ng-eNBs on 3GPP access.
+type access struct {
+	bearer     uint8 // of NAS security
+	key        func(kamf aka.Key, uplinkCount uint32) aka.Key
+	result     uint8 // of a registration
+	deregister nas.DeregistrationType
+}
+
+var (
+	non3GPP = access{security.BearerNon3GPP, aka.KN3IWF, nas.ResultNon3GPP, nas.DeregisterNon3GPP}
+	gpp     = access{security.Bearer3GPP, aka.KgNB, nas.Result3GPP, nas.Deregister3GPP}
+)
+
+func (n *ranNode) access() access {
+	if n.gpp {
+		return gpp
+	}
+	return non3GPP
 }
 
 // nodeKey tells nodes apart.
@@ -92,7 +115,7 @@ func (g *ran) begin(id ngap.GlobalRANNodeID) {
 	g.leave()
 	n := g.core.nodes[key]
 	if n == nil {
-		n = &ranNode{amf: g.amf, id: nodeKey(id)}
+		n = &ranNode{amf: g.amf, id: nodeKey(id), gpp: id.GlobalGNBID != nil || id.GlobalNgENBID != nil}
 		g.core.nodes[key] = n
 	}
 	n.associations = append(n.associations, g)

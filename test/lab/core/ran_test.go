@@ -40,13 +40,13 @@ func TestFaultyMessages(t *testing.T) {
 	n.sendBytes(good[:len(good)-3])
 	expect[*ngap.ErrorIndication](n)
 
-	n.send(&ngap.UplinkNASTransport{AMFUENGAPID: 99, RANUENGAPID: 1, NASPDU: []byte{0x7e}, UserLocationInformation: location(t)})
+	n.send(&ngap.UplinkNASTransport{AMFUENGAPID: 99, RANUENGAPID: 1, NASPDU: []byte{0x7e}, UserLocationInformation: n.location()})
 	e := expect[*ngap.ErrorIndication](n)
 	require.True(t, e.Cause.Is(ngap.CauseRadioNetworkUnknownLocalUENGAPID))
 	require.EqualValues(t, 99, *e.AMFUENGAPID)
 
 	p := n.phone(1).register()
-	n.send(&ngap.UplinkNASTransport{AMFUENGAPID: p.amfID, RANUENGAPID: p.ranID + 1, NASPDU: []byte{0x7e}, UserLocationInformation: location(t)})
+	n.send(&ngap.UplinkNASTransport{AMFUENGAPID: p.amfID, RANUENGAPID: p.ranID + 1, NASPDU: []byte{0x7e}, UserLocationInformation: n.location()})
 	require.True(t, expect[*ngap.ErrorIndication](n).Cause.Is(ngap.CauseRadioNetworkInconsistentRemoteUENGAPID))
 
 	// Another N3IWF has no business with this UE.

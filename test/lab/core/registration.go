@@ -176,7 +176,7 @@ func (u *ueContext) secure() {
 		u.reject(nas.CauseCapabilityMismatch)
 		return
 	}
-	ctx, err := security.New(u.challenge.kamf, 0, cipher, 2, security.BearerNon3GPP, security.Downlink)
+	ctx, err := security.New(u.challenge.kamf, 0, cipher, 2, u.node.access().bearer, security.Downlink)
 	var b []byte
 	if err == nil {
 		b, err = nas.Encode(&nas.SecurityModeCommand{
@@ -218,12 +218,12 @@ func (u *ueContext) secured(m *nas.SecurityModeComplete, count uint32) {
 	u.setUpContext(count, nil)
 }
 
-// setUpContext gives the N3IWF its key, that of the uplink COUNT of the message that began this (TS 33.501 A.9), and PDU sessions to set up.
+// setUpContext gives the N3IWF, or gNB, its key, that of the uplink COUNT of the message that began this (TS 33.501 A.9), and PDU sessions to set up.
 func (u *ueContext) setUpContext(count uint32, sessions ngap.PDUSessionResourceSetupListCxtReq) {
 	u.phase = phaseContext
 	rate := ngap.BitRate(u.core.rate())
 	request := &ngap.InitialContextSetupRequest{
-		AMFUENGAPID: u.amfID, RANUENGAPID: u.ranID, GUAMI: u.ran.amf.guami, SecurityKey: ngap.SecurityKey(aka.KN3IWF(u.security.KAMF, count)),
+		AMFUENGAPID: u.amfID, RANUENGAPID: u.ranID, GUAMI: u.ran.amf.guami, SecurityKey: ngap.SecurityKey(u.node.access().key(u.security.KAMF, count)),
 		UESecurityCapabilities: capabilities(u.reg.capability), PDUSessionResourceSetupListCxtReq: sessions,
 		UEAggregateMaximumBitRate: &ngap.UEAggregateMaximumBitRate{UEAggregateMaximumBitRateDL: rate, UEAggregateMaximumBitRateUL: rate},
 	}
@@ -289,11 +289,15 @@ func (u *ueContext) accept() *nas.RegistrationAccept {
 	u.core.registrations[r.tmsi] = r
 	n := u.core.net
 	allowed, _ := n.allowed(r.requested)
-	return &nas.RegistrationAccept{
-		Result: nas.ResultNon3GPP, GUTI: nas.GUTI{GUAMI: n.nasGUAMI, TMSI: r.tmsi}.Identity(),
+	m := &nas.RegistrationAccept{
+		Result: u.node.access().result, GUTI: nas.GUTI{GUAMI: n.nasGUAMI, TMSI: r.tmsi}.Identity(),
 		TAIList: nas.TAIList{{PLMN: nas.PLMN(n.plmn), TAC: [3]byte(n.tac)}}, AllowedNSSAI: allowed, ConfiguredNSSAI: n.nssai,
-		NetworkFeatures: []byte{0, 0}, SessionStatus: r.status(), Non3GPPDeregistration: new(nas.Timer2(0x2c)), // 12 minutes
+		NetworkFeatures: []byte{0, 0}, SessionStatus: r.status(),
 	}
+	if m.Result == nas.ResultNon3GPP {
+		m.Non3GPPDeregistration = new(nas.Timer2(0x2c)) // 12 minutes
+	}
+	return m
 }
 
 // status tells the UE which PDU sessions are there; nil when it never had one.

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/open-n3iwf/n3iwf/ngap"
+	"github.com/open-n3iwf/n3iwf/ngap/aper"
 	"github.com/open-n3iwf/n3iwf/ngap/transport"
 	"github.com/open-n3iwf/n3iwf/test/lab/nas"
 	"github.com/open-n3iwf/n3iwf/test/lab/nas/aka"
@@ -77,6 +78,7 @@ type node struct {
 	pdus [][]byte // everything sent and received
 	ids  ngap.RANUENGAPID
 	id   uint16 // of the Global N3IWF ID
+	gnb  bool   // it is a gNB instead
 }
 
 func dial(t *testing.T, c *Core) *node {
@@ -102,8 +104,12 @@ func (n *node) setupRequest(tac string) *ngap.NGSetupRequest {
 	require.NoError(n.t, err)
 	code, err := ngap.ParseTAC(tac)
 	require.NoError(n.t, err)
+	id := ngap.NewGlobalN3IWFID(plmn, n.id)
+	if n.gnb {
+		id = ngap.GlobalRANNodeID{GlobalGNBID: &ngap.GlobalGNBID{PLMNIdentity: plmn, GNBID: ngap.GNBID{GNBID: new(aper.Bits(uint64(n.id), 24))}}}
+	}
 	return &ngap.NGSetupRequest{
-		GlobalRANNodeID: ngap.NewGlobalN3IWFID(plmn, n.id), RANNodeName: "test",
+		GlobalRANNodeID: id, RANNodeName: "test",
 		SupportedTAList: ngap.SupportedTAList{{TAC: code, BroadcastPLMNList: ngap.BroadcastPLMNList{{PLMNIdentity: plmn, TAISliceSupportList: ngap.SliceSupportList{{SNSSAI: ngap.NewSNSSAI(1, nil)}}}}}},
 	}
 }
@@ -176,7 +182,15 @@ func (p *phone) suci() nas.MobileIdentity {
 	return nas.NewNullSUCI(plmn, p.imsi[5:], "0").Identity()
 }
 
-func location(t testing.TB) ngap.UserLocationInformation {
+func (n *node) location() ngap.UserLocationInformation {
+	t := n.t
+	if n.gnb {
+		s := n.setupRequest("000001").SupportedTAList[0]
+		plmn := s.BroadcastPLMNList[0].PLMNIdentity
+		return ngap.UserLocationInformation{UserLocationInformationNR: &ngap.UserLocationInformationNR{
+			NRCGI: ngap.NRCGI{PLMNIdentity: plmn, NRCellIdentity: 7}, TAI: ngap.TAI{PLMNIdentity: plmn, TAC: s.TAC},
+		}}
+	}
 	l, err := ngap.NewUserLocationInformationN3IWF(netip.MustParseAddrPort("192.0.2.7:4500"), nil)
 	require.NoError(t, err)
 	return l
@@ -187,7 +201,7 @@ func (p *phone) initial(pdu []byte) {
 	p.t.Helper()
 	p.ids++
 	p.ranID, p.amfID = p.ids, 0
-	p.send(&ngap.InitialUEMessage{RANUENGAPID: p.ranID, NASPDU: pdu, UserLocationInformation: location(p.t), RRCEstablishmentCause: ngap.RRCEstablishmentCauseMoSignalling, UEContextRequest: new(ngap.UEContextRequestRequested)})
+	p.send(&ngap.InitialUEMessage{RANUENGAPID: p.ranID, NASPDU: pdu, UserLocationInformation: p.location(), RRCEstablishmentCause: ngap.RRCEstablishmentCauseMoSignalling, UEContextRequest: new(ngap.UEContextRequestRequested)})
 }
 
 func (p *phone) registrationRequest(id nas.MobileIdentity) *nas.RegistrationRequest {
@@ -197,7 +211,7 @@ func (p *phone) registrationRequest(id nas.MobileIdentity) *nas.RegistrationRequ
 // uplink sends a NAS message as it is.
 func (p *phone) uplink(pdu []byte) {
 	p.t.Helper()
-	p.send(&ngap.UplinkNASTransport{AMFUENGAPID: p.amfID, RANUENGAPID: p.ranID, NASPDU: pdu, UserLocationInformation: location(p.t)})
+	p.send(&ngap.UplinkNASTransport{AMFUENGAPID: p.amfID, RANUENGAPID: p.ranID, NASPDU: pdu, UserLocationInformation: p.location()})
 }
 
 func (p *phone) plain(m nas.Message) { p.t.Helper(); p.uplink(nas.MustEncode(m)) }
@@ -279,6 +293,13 @@ func (p *phone) answer(m *nas.AuthenticationRequest) nas.Message {
 	return &nas.AuthenticationResponse{RESStar: &res}
 }
 
+func (n *node) bearer() uint8 {
+	if n.gnb {
+		return security.Bearer3GPP
+	}
+	return security.BearerNon3GPP
+}
+
 // command takes Security Mode Command into use and makes the answer.
 func (p *phone) command(pdu []byte) []byte {
 	p.t.Helper()
@@ -289,7 +310,7 @@ func (p *phone) command(pdu []byte) []byte {
 	c, ok := m.(*nas.SecurityModeCommand)
 	require.True(p.t, ok)
 	require.Equal(p.t, p.able, c.ReplayedCapability)
-	p.security, err = security.New(p.kamf, uint8(c.KSI), security.Algorithm(c.Algorithms>>4), security.Algorithm(c.Algorithms&15), security.BearerNon3GPP, security.Uplink)
+	p.security, err = security.New(p.kamf, uint8(c.KSI), security.Algorithm(c.Algorithms>>4), security.Algorithm(c.Algorithms&15), p.bearer(), security.Uplink)
 	require.NoError(p.t, err)
 	_, _, err = p.security.Unprotect(pdu)
 	require.NoError(p.t, err)
@@ -315,7 +336,11 @@ func (p *phone) contextSetUp(count uint32) *ngap.InitialContextSetupRequest {
 	m := expect[*ngap.InitialContextSetupRequest](p.node)
 	p.amfID = m.AMFUENGAPID
 	p.key = m.SecurityKey
-	require.Equal(p.t, ngap.SecurityKey(aka.KN3IWF(p.kamf, count)), m.SecurityKey)
+	want := aka.KN3IWF(p.kamf, count)
+	if p.gnb {
+		want = aka.KgNB(p.kamf, count)
+	}
+	require.Equal(p.t, ngap.SecurityKey(want), m.SecurityKey)
 	return m
 }
 

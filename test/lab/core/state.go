@@ -149,7 +149,7 @@ func (c *Core) Deregister(imsi string) error {
 		}
 		u := r.ue
 		u.log.Info("deregistration by the network")
-		u.send(&nas.DeregistrationRequestNW{DeregistrationType: nas.DeregisterNon3GPP})
+		u.send(&nas.DeregistrationRequestNW{DeregistrationType: u.node.access().deregister})
 		u.guard(deregisterPatience, func() {
 			u.log.Warn("the UE does not answer its deregistration")
 			r.drop()

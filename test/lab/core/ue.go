@@ -90,7 +90,11 @@ func (u *ueContext) locate(info *ngap.UserLocationInformation) {
 	if info == nil {
 		return
 	}
-	if l := info.UserLocationInformationN3IWF; l != nil {
+	if l := info.UserLocationInformationNR; l != nil {
+		u.tai = &l.TAI
+	} else if l := info.UserLocationInformationEUTRA; l != nil {
+		u.tai = &l.TAI
+	} else if l := info.UserLocationInformationN3IWF; l != nil {
 		if a, ok := l.IPAddress.Addr(); ok {
 			u.location = netip.AddrPortFrom(a, uint16(l.PortNumber))
 		}

@@ -34,6 +34,7 @@ type DeregistrationType uint8
 
 // Parts of the de-registration type.
 const (
+	Deregister3GPP    DeregistrationType = 1
 	DeregisterNon3GPP DeregistrationType = 2
 	DeregisterBoth    DeregistrationType = 3
 	Reregister        DeregistrationType = 4

@@ -29,8 +29,11 @@ func (t HeaderType) ciphered() bool { return t == IntegrityCiphered || t == Inte
 // Algorithm is the number of a NEA or NIA algorithm.
 type Algorithm uint8
 
-// BearerNon3GPP is the NAS connection identifier of non-3GPP access.
-const BearerNon3GPP = 2
+// NAS connection identifiers of the two kinds of access (TS 33.501 6.4.2.2).
+const (
+	Bearer3GPP    = 1
+	BearerNon3GPP = 2
+)
 
 const (
 	discriminator = 0x7e
