@@ -238,3 +238,43 @@ func TestDeleteUnanswered(t *testing.T) {
 	})
 	w.until("an idle UE", func() bool { return w.connected() == 0 })
 }
+
+// TestDeleteAnswers: a UE answers the Delete of its child SAs with the SPIs of the other direction, with the same ones, with none or with some that nobody knows.
+// All of them are gone then, and the signalling SA stays (TS 24.502 7.7, RFC 7296 1.4.1).
+func TestDeleteAnswers(t *testing.T) {
+	t.Cleanup(func() { goleak.VerifyNone(t) })
+	w := newWorld(t, func(c *config.Config) { c.NWu.IKE.Profile = "legacy-lab" })
+	h := listen(w)
+	for i, form := range []func(s *simulator, asked []uint32) []uint32{
+		func(s *simulator, asked []uint32) []uint32 {
+			own, peer := s.UserSPIs()
+			require.Equal(t, []uint32{peer}, asked)
+			return []uint32{own}
+		},
+		func(_ *simulator, asked []uint32) []uint32 { return asked },
+		func(*simulator, []uint32) []uint32 { return nil },
+		func(*simulator, []uint32) []uint32 { return []uint32{0x09090909} },
+	} {
+		var s *simulator
+		s = w.n3iwue(i, func(o *ue.N3IWUEOptions) {
+			o.Answer = func(request, answer []message.Payload) []message.Payload {
+				d, ok := message.Get[*message.Delete](request)
+				if !ok {
+					return answer
+				}
+				if spis := form(s, d.SPIs); spis != nil {
+					answer = append(answer, &message.Delete{Protocol: message.ProtocolESP, SPIs: spis})
+				}
+				return answer
+			}
+		})
+		s.online(1)
+		require.NoError(t, w.core.ReleaseSession(imsi(i), 1))
+		s.exits("Delete")
+		r, _ := next[*ngap.PDUSessionResourceReleaseResponse](h)
+		require.Len(t, r.PDUSessionResourceReleasedListRelRes, 1)
+		require.Equal(t, i+1, w.nf.Status().ChildSAs, "the signalling SAs")
+		require.Zero(t, w.nf.Status().PDUSessions)
+		require.NoError(t, s.Close())
+	}
+}

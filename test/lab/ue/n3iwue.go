@@ -72,7 +72,9 @@ type N3IWUEOptions struct {
 	InstallAfter time.Duration
 	// Alter, unless nil, changes the payloads of IKE_AUTH requests, and Heard looks at those of the answers.
 	Alter func([]message.Payload) []message.Payload
-	Heard func([]message.Payload)
+	// Answer, unless nil, changes the payloads of the answers to the N3IWF's requests.
+	Answer func(request, answer []message.Payload) []message.Payload
+	Heard  func([]message.Payload)
 	// Secret looks at the shared secret of each key exchange.
 	Secret func([]byte)
 }

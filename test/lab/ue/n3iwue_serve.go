@@ -168,6 +168,9 @@ func (u *N3IWUE) ike(b []byte) error {
 			return err
 		}
 	}
+	if u.o.Answer != nil {
+		out = u.o.Answer(m.Payloads, out)
+	}
 	h := message.Header{InitiatorSPI: n3iwueSPI, ResponderSPI: u.spiR, Exchange: m.Exchange, Flags: message.FlagInitiator | message.FlagResponse, MessageID: m.MessageID}
 	answer, err := message.Seal(nil, h, out, u.out)
 	if err != nil {
