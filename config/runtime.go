@@ -63,7 +63,7 @@ type Log struct {
 	// Level is the least severe level that is logged.
 	Level string `yaml:"level" enum:"debug,info,warn,error" reload:"now"`
 	// Format is "text" for people or "json" for machines.
-	Format string `yaml:"format" enum:"text,json"`
+	Format string `yaml:"format" enum:"text,json" reload:"now"`
 	// LinesPerSecond is how many lines of one message are logged in a second; the next line of it says how many were left out. It keeps
 	// strangers and UEs, who can provoke lines, from filling the log. 0: no limit.
 	LinesPerSecond int `yaml:"linesPerSecond" range:"0,1000000" reload:"now"`
@@ -73,7 +73,7 @@ type Log struct {
 type Debug struct {
 	// KeyLog is a directory where the keys of all UEs are written in Wireshark's own table formats (ikev2_decryption_table,
 	// esp_sa). Whoever reads it can decrypt all traffic. Empty: off.
-	KeyLog string `yaml:"keylog"`
+	KeyLog string `yaml:"keylog" reload:"new"`
 	// Identities logs what a UE calls itself in its first NAS message: its 5G-GUTI or SUCI, which is its SUPI with the null scheme.
 	Identities bool `yaml:"identities" reload:"now"`
 }

@@ -56,10 +56,8 @@ func (nf *N3IWF) ikeOptions() (ikev2.Options, error) {
 		Lifetime: ikev2.Lifetimes{IKE: lifetime(c.IKE.Lifetime), Child: lifetime(c.ESP.Lifetime)},
 		Resync:   nf.live().Cluster.Enabled, FragmentSize: c.IKE.FragmentSize - ikeOverhead, Window: c.IKE.Window,
 		Rebind: rebinding[c.MOBIKE.FollowESP], Patience: c.MOBIKE.Patience, MovesPerMinute: c.MOBIKE.MovesPerMinute, Switch: switchExtension(c.MOBIKE.Switch),
+		KeyLog:          &nf.keys,
 		ReleaseChildSPI: func(spi uint32) { nf.dataPlane.ReleaseSPI(spi) },
-	}
-	if nf.keys != nil {
-		o.KeyLog = nf.keys
 	}
 	return o, nil
 }

@@ -47,7 +47,7 @@ func (u *ue) childrenMoved(ev ikev2.ChildrenMoved) {
 	if u.departure != nil {
 		u.stay(errors.New("the UE has come back"))
 	}
-	if u.nf.keys != nil {
+	if u.nf.keys.on.Load() {
 		for _, c := range u.children {
 			u.nf.keys.childOn(c.current, ev.Path)
 		}

@@ -67,7 +67,7 @@ type N3IWF struct {
 
 	nodeID ngap.GlobalRANNodeID
 	served atomic.Pointer[served]
-	keys   *keyLog
+	keys   keyLog
 	tracer trace.Tracer // nil: no traces
 	prover *ikev2.ReloadableProver
 	proof  atomic.Pointer[[]config.OwnCertificate]  // what prover proves with
@@ -109,13 +109,8 @@ func prepare(cfg *config.Config, log *slog.Logger) (*N3IWF, error) {
 	if err := nf.identify(); err != nil {
 		return nil, err
 	}
-	if cfg.Debug.KeyLog != "" {
-		keys, err := openKeyLog(cfg.Debug.KeyLog)
-		if err != nil {
-			return nil, fmt.Errorf("debug.keylog: %w", err)
-		}
-		nf.keys = keys
-		log.Warn("keys of all UEs are being written; whoever reads them can decrypt everything", slog.String("directory", cfg.Debug.KeyLog))
+	if err := nf.openKeyLog(cfg.Debug.KeyLog); err != nil {
+		return nil, err
 	}
 	nf.makePools()
 	return nf, nil
@@ -235,10 +230,7 @@ func (nf *N3IWF) close() error {
 	if nf.nas != nil {
 		err = errors.Join(err, nf.nas.Close())
 	}
-	if nf.keys != nil {
-		err = errors.Join(err, nf.keys.close())
-	}
-	return err
+	return errors.Join(err, nf.keys.use(""))
 }
 
 func (nf *N3IWF) makePools() {

@@ -40,6 +40,11 @@ func (nf *N3IWF) Reload(c *config.Config) (changed, later []string, err error) {
 	if err = nf.reloadSecrets(next.NWu); err != nil {
 		next.NWu.Certificate, next.NWu.IKE.PPK = old.NWu.Certificate, old.NWu.IKE.PPK
 	}
+	if dir := next.Debug.KeyLog; dir != old.Debug.KeyLog {
+		if err2 := nf.openKeyLog(dir); err2 != nil {
+			err, next.Debug.KeyLog = errors.Join(err, err2), old.Debug.KeyLog
+		}
+	}
 	changed = config.Diff(old, next)
 	nf.reloaded.Store(next)
 	nf.logRate.SetLimit(next.Log.LinesPerSecond)

@@ -104,6 +104,7 @@ func (r *reloadCase) other(path string) any {
 		"nwu.ike.ppk.file":                 filepath.Join(r.dir, "ppk2"),
 		"nwu.mobike.returnRoutability":     "off",
 		"nwu.mobike.followESP":             "rr",
+		"debug.keylog":                     filepath.Join(r.dir, "keys"),
 		"nwu.ike.halfOpen.timeout":         77 * time.Second,
 		"nwu.ike.halfOpen.cookieThreshold": 0, // always
 	}[path]

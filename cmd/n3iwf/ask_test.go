@@ -40,11 +40,11 @@ func TestAskARunningN3IWF(t *testing.T) {
 	cfg.NWu.Addresses = cfg.NWu.Addresses[:1]
 	cfg.NWu.IKEPort, cfg.NWu.NATTPort = uint16(ports[0].(int)), uint16(ports[1].(int))
 	cfg.N2.Transport = "udp"
-	level := new(slog.LevelVar)
+	set := new(logSettings)
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- serve(ctx, program{file: file, cfg: cfg, log: slog.New(slog.DiscardHandler), level: level})
+		ended <- serve(ctx, program{file: file, cfg: cfg, log: slog.New(slog.DiscardHandler), set: set})
 	}()
 	t.Cleanup(func() {
 		stop()
@@ -81,7 +81,7 @@ func TestAskARunningN3IWF(t *testing.T) {
 	out, err = ask("log-level", "debug")
 	require.NoError(t, err)
 	require.Equal(t, "debug\n", out)
-	require.Equal(t, slog.LevelDebug, level.Level())
+	require.Equal(t, slog.LevelDebug, set.level.Level())
 	_, err = ask("ues", "-o", "xml")
 	require.ErrorContains(t, err, "choose table or json")
 

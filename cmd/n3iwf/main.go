@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -30,11 +29,11 @@ const (
 
 // program is what a run begins with.
 type program struct {
-	file  string // of the configuration
-	cfg   *config.Config
-	log   *slog.Logger
-	level *slog.LevelVar // of log
-	from  *takeover      // nil: it starts from nothing
+	file string // of the configuration
+	cfg  *config.Config
+	log  *slog.Logger
+	set  *logSettings // of log
+	from *takeover    // nil: it starts from nothing
 }
 
 // runner runs the network function until the context is done, then releases its UEs and returns.
@@ -99,11 +98,11 @@ start its program file again in this way.`,
 		ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 		defer stop()
 		context.AfterFunc(ctx, stop) // from here on a signal has its default effect again
-		log, level := newLogger(cfg.Log, cmd.ErrOrStderr())
+		log, set := newLogger(cfg.Log, cmd.ErrOrStderr())
 		for _, w := range config.Exposed(*file, cfg) {
 			log.Warn(w.Error())
 		}
-		if err := run(ctx, program{*file, cfg, log, level, from()}); err != nil {
+		if err := run(ctx, program{*file, cfg, log, set, from()}); err != nil {
 			err = advise(err)
 			if elsewhere := config.NotHere(*file, cfg, here); len(elsewhere) > 0 {
 				err = fmt.Errorf("%w\n%w", elsewhere, err)
@@ -186,18 +185,4 @@ func version() string {
 		}
 	}
 	return fmt.Sprintf("n3iwf %s (%s) %s", info.Main.Version, revision, info.GoVersion)
-}
-
-// newLogger makes the logger that the configuration asks for, with the level that can be changed later. The configuration
-// has been validated.
-func newLogger(c config.Log, w io.Writer) (*slog.Logger, *slog.LevelVar) {
-	level := new(slog.LevelVar)
-	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
-		level.Set(slog.LevelInfo)
-	}
-	options := &slog.HandlerOptions{Level: level}
-	if c.Format == "json" {
-		return slog.New(slog.NewJSONHandler(w, options)), level
-	}
-	return slog.New(slog.NewTextHandler(w, options)), level
 }

@@ -20,12 +20,12 @@ import (
 
 // reloader reads the configuration again, at SIGHUP and when one of its files has changed.
 type reloader struct {
-	file  string
-	nf    *n3iwf.N3IWF
-	api   *api.Server
-	level *slog.LevelVar
-	log   *slog.Logger
-	cfg   *config.Config
+	file string
+	nf   *n3iwf.N3IWF
+	api  *api.Server
+	set  *logSettings // of log
+	log  *slog.Logger
+	cfg  *config.Config
 }
 
 // lookEvery is how often the files are looked at. Their content counts and not events of the file system: Kubernetes replaces
@@ -90,8 +90,7 @@ func (r *reloader) reload() {
 		failed = errors.Join(failed, err)
 	}
 	r.cfg = c
-	if l, ok := levels[c.Log.Level]; ok && r.level.Level() != l {
-		r.level.Set(l)
+	if r.set.set(c.Log) {
 		r.log.Warn("log level changed", slog.String("level", c.Log.Level))
 	}
 	r.log.Info("configuration reloaded", slog.Any("changed", changed), slog.Bool("complete", failed == nil))
@@ -99,5 +98,3 @@ func (r *reloader) reload() {
 		r.log.Warn("these keys change with the next start only", slog.Any("keys", later))
 	}
 }
-
-var levels = map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -57,11 +58,10 @@ func TestReload(t *testing.T) {
 	cfg, err := config.Load(file)
 	require.NoError(t, err)
 	log := &lines{}
-	level := new(slog.LevelVar)
-	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: level}))
+	logger, set := newLogger(cfg.Log, log)
 	nf, err := n3iwf.New(cfg, logger)
 	require.NoError(t, err)
-	server, err := api.New(nf, api.Options{Level: level, Log: logger})
+	server, err := api.New(nf, api.Options{Level: &set.level, Log: logger})
 	require.NoError(t, err)
 	ended, end := context.WithCancel(context.Background())
 	end()
@@ -70,7 +70,7 @@ func TestReload(t *testing.T) {
 	ctx, stop := context.WithCancel(context.Background())
 	hangups, tick := make(chan os.Signal), make(chan time.Time)
 	var running sync.WaitGroup
-	r := &reloader{file: file, nf: nf, api: server, level: level, log: logger, cfg: cfg}
+	r := &reloader{file: file, nf: nf, api: server, set: set, log: logger, cfg: cfg}
 	running.Go(func() { r.follow(ctx, hangups, tick) })
 	t.Cleanup(func() { stop(); running.Wait() })
 	// look makes it look at the files, and returns what it has said since the last time. A second look begins when the first has ended; it may still be
@@ -90,12 +90,21 @@ func TestReload(t *testing.T) {
 	write("log: {level: debug}\nlimits: {maxUEs: 7}\nn3: {teidQuarantine: 5s}\n")
 	said = look()
 	require.Contains(t, said, "stands here and on line", "a file with a mistake changes nothing")
-	require.Equal(t, slog.LevelInfo, level.Level())
+	require.Equal(t, slog.LevelInfo, set.level.Level())
 	write("log: {level: debug}\nlimits: {maxUEs: 7}\ndataPlane: {workers: 3}\n")
 	said = look()
-	require.Equal(t, slog.LevelDebug, level.Level())
+	require.Equal(t, slog.LevelDebug, set.level.Level())
 	require.Contains(t, said, "dataPlane.workers", "this one waits for the next start")
 	require.NotContains(t, said, "keys=\"[log.level")
+	log.take()
+	keys := t.TempDir()
+	write("log: {format: json}\ndebug: {keylog: " + keys + "}\n")
+	look()
+	require.FileExists(t, filepath.Join(keys, "esp_sa"))
+	write("log: {format: json, level: warn}\ndebug: {keylog: " + keys + "}\n")
+	require.Contains(t, look(), `"msg":"log level changed","level":"warn"`)
+	write("log: {level: debug}\nlimits: {maxUEs: 7}\ndataPlane: {workers: 3}\n")
+	look()
 	log.take()
 	hangups <- os.Interrupt // whatever the signal is
 	tick <- time.Now()

@@ -63,7 +63,7 @@ type management struct {
 }
 
 func (m *management) open() (err error) {
-	m.server, err = api.New(m.nf, api.Options{Version: version(), Level: m.level, Log: m.log})
+	m.server, err = api.New(m.nf, api.Options{Version: version(), Level: &m.set.level, Log: m.log})
 	return err
 }
 
@@ -84,7 +84,7 @@ func (m *management) serve(ctx context.Context) error {
 	var all errgroup.Group
 	all.Go(func() error { return m.server.Serve(ctx) })
 	all.Go(func() error {
-		(&reloader{file: m.file, nf: m.nf, api: m.server, level: m.level, log: m.log, cfg: m.cfg}).run(ctx)
+		(&reloader{file: m.file, nf: m.nf, api: m.server, set: m.set, log: m.log, cfg: m.cfg}).run(ctx)
 		return nil
 	})
 	if m.server.Addr("socket") != nil {

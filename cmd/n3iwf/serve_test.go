@@ -51,7 +51,7 @@ func TestServeTraces(t *testing.T) {
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- serve(ctx, program{file: file, cfg: cfg, log: slog.New(slog.NewTextHandler(t.Output(), nil)), level: new(slog.LevelVar)})
+		ended <- serve(ctx, program{file: file, cfg: cfg, log: slog.New(slog.NewTextHandler(t.Output(), nil)), set: new(logSettings)})
 	}()
 	t.Cleanup(stop)
 	to := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(ports[1].(int)))

@@ -24,7 +24,7 @@ var (
 		"a pool":                     {"nwu": object{"uePools": object{"ipv4": []any{"10.61.0.0/16"}}}},
 		"the N3IWF's number":         {"n3iwf": object{"globalN3IWFID": object{"id": 136}}},
 		"a port beside what reloads": {"nwu": object{"nattPort": 4501, "mobike": object{"movesPerMinute": 3}}},
-		"the log's format":           {"log": object{"format": "json"}},
+		"the packet workers":         {"dataPlane": object{"workers": 3}},
 	}
 )
 
