@@ -15,6 +15,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -39,6 +41,7 @@ import (
 const (
 	gwOuter            = "198.51.100.1"
 	ueOuter, ueOuter2  = "198.51.100.2", "198.51.100.3"
+	gwOuter2           = "198.51.100.9"
 	gwOuter6, ueOuter6 = "2001:db8::1", "2001:db8::2"
 	gwN3, upfN3        = "203.0.113.1", "203.0.113.9"
 	gwN36, upfN36      = "2001:db8:3::1", "2001:db8:3::9"
@@ -185,14 +188,14 @@ func newWorldOf(t testing.TB, v setting) *world {
 	routes := []netip.Prefix{netip.PrefixFrom(ue, 32)}
 	if w.six = v.all; w.six {
 		for _, line := range []string{
-			"-n gw addr add " + gwOuter6 + "/64 dev v0 nodad", "-n gw addr add " + gwN36 + "/64 dev n0 nodad",
+			"-n gw addr add " + gwOuter2 + "/24 dev v0", "-n gw addr add " + gwOuter6 + "/64 dev v0 nodad", "-n gw addr add " + gwN36 + "/64 dev n0 nodad",
 			"-n ue addr add " + ueOuter6 + "/64 dev v1 nodad", "-n upf addr add " + upfN36 + "/64 dev n1 nodad",
 		} {
 			run(t, "ip", strings.Fields(line)...)
 		}
 		listen = append(listen, netip.AddrPortFrom(addr(gwN36), gtpu.Port))
 		routes = append(routes, netip.PrefixFrom(ue6, 128))
-		outer, wildcard = append(outer, addr(gwOuter6)), append(wildcard, netip.IPv6Unspecified())
+		outer, wildcard = append(outer, addr(gwOuter2), addr(gwOuter6)), append(wildcard, netip.IPv6Unspecified())
 	}
 	sockets := func(at []netip.Addr) (list []ipsec.Socket) {
 		for _, a := range at {
@@ -292,24 +295,7 @@ func (w *world) connect(change func(*relay.Config)) {
 	var err error
 	w.session, err = w.relay.Add(c)
 	require.NoError(t, err)
-	ours, err := w.dp.NewInboundSPI(0)
-	require.NoError(t, err)
-	theirs, err := w.ue.NewInboundSPI(0)
-	require.NoError(t, err)
-	a := ipsec.ChildSA{
-		ID: 7, InboundSPI: ours, OutboundSPI: theirs, Algorithms: ipsec.Algorithms{Encr: ipsec.EncrAESGCM16},
-		InboundKeys: ipsec.Keys{Encr: bytes.Repeat([]byte{1}, 20)}, OutboundKeys: ipsec.Keys{Encr: bytes.Repeat([]byte{2}, 20)}, ESN: true,
-		Target: unlimited(gwOuter, ueOuter), Context: w.session,
-		Local: []ipsec.Selector{ipsec.HostSelector(up, 0)}, Remote: []ipsec.Selector{ipsec.HostSelector(ue, 0)}, DSCP: w.dscp,
-	}
-	if w.six {
-		a.Local, a.Remote = append(a.Local, ipsec.HostSelector(up6, 0)), append(a.Remote, ipsec.HostSelector(ue6, 0))
-	}
-	b := a
-	b.InboundSPI, b.OutboundSPI, b.InboundKeys, b.OutboundKeys = theirs, ours, a.OutboundKeys, a.InboundKeys
-	b.Local, b.Remote, b.Target, b.Context = nil, nil, unlimited(ueOuter, gwOuter), nil
-	require.NoError(t, w.dp.Install(a))
-	require.NoError(t, w.ue.Install(b))
+	w.install(1)
 	c.Children, c.Default = []relay.Child{{ID: 7, UE: ue, UP: up}}, 7
 	c.Flows = []relay.Flow{{QFI: 1}, {QFI: 9, Reflective: true, DSCP: 46}}
 	if change != nil {
@@ -320,6 +306,30 @@ func (w *world) connect(change func(*relay.Config)) {
 	w.writer = w.ue.NewWriter()
 	w.handle, err = w.ue.Handle(7)
 	require.NoError(t, err)
+}
+
+// install puts a generation of child SA 7 to both ends, with keys made of that octet.
+func (w *world) install(key byte) (gw, peer ipsec.ChildSA) {
+	w.t.Helper()
+	ours, err := w.dp.NewInboundSPI(0)
+	require.NoError(w.t, err)
+	theirs, err := w.ue.NewInboundSPI(0)
+	require.NoError(w.t, err)
+	gw = ipsec.ChildSA{
+		ID: 7, InboundSPI: ours, OutboundSPI: theirs, Algorithms: ipsec.Algorithms{Encr: ipsec.EncrAESGCM16},
+		InboundKeys: ipsec.Keys{Encr: bytes.Repeat([]byte{key}, 20)}, OutboundKeys: ipsec.Keys{Encr: bytes.Repeat([]byte{key + 100}, 20)}, ESN: true,
+		Target: unlimited(gwOuter, ueOuter), Context: w.session,
+		Local: []ipsec.Selector{ipsec.HostSelector(up, 0)}, Remote: []ipsec.Selector{ipsec.HostSelector(ue, 0)}, DSCP: w.dscp,
+	}
+	if w.six {
+		gw.Local, gw.Remote = append(gw.Local, ipsec.HostSelector(up6, 0)), append(gw.Remote, ipsec.HostSelector(ue6, 0))
+	}
+	peer = gw
+	peer.InboundSPI, peer.OutboundSPI, peer.InboundKeys, peer.OutboundKeys = theirs, ours, gw.OutboundKeys, gw.InboundKeys
+	peer.Local, peer.Remote, peer.Target, peer.Context = nil, nil, unlimited(ueOuter, gwOuter), nil
+	require.NoError(w.t, w.dp.Install(gw))
+	require.NoError(w.t, w.ue.Install(peer))
+	return gw, peer
 }
 
 func (w *world) eventually(what string, cond func() bool) {
@@ -464,6 +474,18 @@ func (w *world) dump() string {
 
 // offloaded tells whether the only session is in the kernel.
 func (w *world) offloaded() bool { return w.relay.Stats().Offloaded == 1 }
+
+// unsent counts what the N3IWF's kernel was given and had no policy or state for.
+func (w *world) unsent() (n int) {
+	for line := range strings.Lines(run(w.t, "ip", "netns", "exec", "gw", "cat", "/proc/net/xfrm_stat")) {
+		if f := strings.Fields(line); len(f) == 2 && slices.Contains([]string{"XfrmOutPolBlock", "XfrmOutNoStates", "XfrmOutStateInvalid"}, f[0]) {
+			v, err := strconv.Atoi(f[1])
+			require.NoError(w.t, err)
+			n += v
+		}
+	}
+	return n
+}
 
 // inKernel and inRelay are what either has forwarded.
 func (w *world) inKernel() relay.Traffic { return w.plane.Totals() }

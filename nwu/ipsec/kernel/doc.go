@@ -10,14 +10,16 @@
 // A move never gives a sequence number twice. Where the peer's address changes, a second outbound state goes on where the first one is, the
 // policy is switched to it in one step, and the first one goes later. Where only a port changes, the state is changed in place. Where only our
 // address or the encapsulation changes, the kernel knows no difference between the two states, and one has to go before the other comes. For that
-// moment Writers wait; those who cannot be made to wait, sockets and programs in the kernel, get a margin of sequence numbers, or are blocked. It
-// is more than a replay window holds, so that the peer drops what a packet from behind the margin has overtaken on the way. Linux 7.2
-// can move a state in one step (XFRM_MSG_MIGRATE_STATE); this package knows how to ask for that, and does not use it.
+// moment Writers wait, and a Shortcut leaves its packets to them; those who cannot be made to wait, sockets of this host, are blocked. With a Shortcut
+// or such sockets a move leaves out a margin of sequence numbers. It is more than a replay window holds, so that the peer drops what a packet from behind
+// the margin has overtaken on the way. Linux 7.2 can move a state in one step (XFRM_MSG_MIGRATE_STATE); this package knows how to ask for that, and does
+// not use it.
 //
 // SAs cannot go on at another node: a DataPlane is no ipsec.Handover, and the configuration refuses a cluster of N3IWFs with it.
 //
 // What the kernel cannot do, and package user can: an inbound state belongs to one local address and to one kind of encapsulation. So an SA has spare
 // states for the other addresses that are served; see spare.go. Served by a wildcard socket, or in another encapsulation, packets are accepted
-// from a Prepare or the move on, those of the path before for a grace (address) or not at all (encapsulation). Where packets came from is told by the kernel for UDP encapsulation only, and at most once in a
-// while. An inner IPv6 packet that does not fit the path is dropped, where an inner IPv4 packet goes in outer fragments; PathMTU tells what fits. All peers need a kernel from 5.19, which tells a socket the mark of a packet.
+// from a Prepare or the move on, those of the path before for a grace (address) or not at all (encapsulation). Where packets came from is told by the
+// kernel for UDP encapsulation only, and at most once in a while. An inner IPv6 packet that does not fit the path is dropped, where an inner IPv4 packet
+// goes in outer fragments; PathMTU tells what fits. The kernel must be 5.19 or newer, which tells a socket the mark of a packet.
 package kernel

@@ -229,11 +229,12 @@ func (d *DataPlane) movePorts(c *child, p *outPath) error {
 	return nil
 }
 
-// moveInPause is for another address of ours, or another encapsulation, to the same address of the peer: to the kernel that is the same state. Policies
-// block those who do not wait while one takes the other's place.
+// moveInPause is for another address of ours, or another encapsulation, to the same address of the peer: to the kernel that is the same state. While one
+// takes the other's place a Shortcut leaves its packets to the Writers, which wait, and policies block those who do not.
 func (d *DataPlane) moveInPause(c *child, p *outPath, exact bool) error {
 	before := c.path.Load()
 	if !exact {
+		d.restrict(c, true) // until the end of Move
 		if err := d.blockPolicies(c); err != nil {
 			return errors.Join(err, d.applyPolicies(c))
 		}

@@ -12,7 +12,8 @@ import (
 type Shortcut interface {
 	// Heard tells how many packets of the child SA with that mark it has taken, when the last one came, and with which mark.
 	Heard(mark uint32) (packets uint64, last time.Time, lastMark uint32)
-	// Restrict asks it to send nothing through the child SA, or allows it again: on an unproven path the Writers count what may be sent.
+	// Restrict asks it to send nothing through the child SA, or allows it again: on an unproven path the Writers count what may be
+	// sent, and while a state is exchanged they wait.
 	Restrict(mark uint32, on bool)
 }
 
