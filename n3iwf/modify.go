@@ -16,7 +16,8 @@ import (
 type modification struct {
 	waiting  int // PDU sessions
 	response ngap.PDUSessionResourceModifyResponse
-	nas      []ngap.NASPDU // for the UE, of the sessions that were modified
+	nas      []ngap.NASPDU                // for the UE, of the sessions that were modified
+	wrong    *ngap.CriticalityDiagnostics // of the PDU session that fails next, if the fault is in its transfer
 }
 
 // flowChange is what a request asks of the QoS flows of one PDU session. It is checked: no QFI is in it twice, a flow in set that the session does
@@ -62,6 +63,7 @@ func (u *ue) modifySession(mod *modification, item ngap.PDUSessionResourceModify
 	}
 	t, err := ngap.DecodeTransfer[ngap.PDUSessionResourceModifyRequestTransfer](item.PDUSessionResourceModifyRequestTransfer)
 	if err != nil {
+		mod.wrong = ngap.DiagnosticsOf(err)
 		return ngap.CauseOf(err), false
 	}
 	change, failed := s.checkFlows(t)
@@ -203,7 +205,8 @@ func (s *pduSession) moveUplink(list ngap.ULNGUUPTNLModifyList) (ngap.Cause, boo
 
 func (u *ue) modifyFailed(mod *modification, id ngap.PDUSessionID, cause ngap.Cause) {
 	u.log.Warn("PDU session not modified", slog.Int("pdu_session", int(id)), slog.String("cause", cause.String()))
-	transfer, err := ngap.EncodeTransfer(&ngap.PDUSessionResourceModifyUnsuccessfulTransfer{Cause: cause})
+	transfer, err := ngap.EncodeTransfer(&ngap.PDUSessionResourceModifyUnsuccessfulTransfer{Cause: cause, CriticalityDiagnostics: mod.wrong})
+	mod.wrong = nil
 	if err != nil {
 		u.log.Error("transfer", slog.Any("error", err))
 	}

@@ -52,6 +52,7 @@ type setupBatch struct {
 	done    []sessionResult
 	nas     []ngap.NASPDU // for the UE, after the answer to the AMF: its first packets find the tunnel complete
 	failed  []sessionResult
+	wrong   *ngap.CriticalityDiagnostics // of the PDU session that fails next, if the fault is in its transfer
 	finish  func(*setupBatch)
 	change  *flowUpdate // instead of PDU sessions
 	started bool        // the change
@@ -128,7 +129,8 @@ func (u *ue) sessionFailed(b *setupBatch, id ngap.PDUSessionID, cause ngap.Cause
 	u.nf.counters.SessionsLost.Add(cause.String())
 	u.trace.end(spanSession, cause.String())
 	u.log.Warn("PDU session not set up", slog.Int("pdu_session", int(id)), slog.String("cause", cause.String()))
-	transfer, err := ngap.EncodeTransfer(&ngap.PDUSessionResourceSetupUnsuccessfulTransfer{Cause: cause})
+	transfer, err := ngap.EncodeTransfer(&ngap.PDUSessionResourceSetupUnsuccessfulTransfer{Cause: cause, CriticalityDiagnostics: b.wrong})
+	b.wrong = nil
 	if err != nil {
 		u.log.Error("transfer", slog.Any("error", err))
 	}
@@ -149,6 +151,7 @@ func (u *ue) startSession(b *setupBatch, r sessionRequest) (ngap.Cause, bool) {
 	}
 	t, err := ngap.DecodeTransfer[ngap.PDUSessionResourceSetupRequestTransfer](r.transfer)
 	if err != nil {
+		b.wrong = ngap.DiagnosticsOf(err)
 		return ngap.CauseOf(err), false
 	}
 	setup := &sessionSetup{nas: r.nas, security: t.SecurityIndication}

@@ -244,5 +244,14 @@ func CauseOf(err error) Cause {
 	return CauseProtocolUnspecified.Cause()
 }
 
+// DiagnosticsOf returns the diagnostics to report for an error of DecodeTransfer, in the unsuccessful transfer: nil when it names no IE.
+func DiagnosticsOf(err error) *CriticalityDiagnostics {
+	var e *ProtocolError
+	if errors.As(err, &e) && e.Diagnostics != nil && len(e.Diagnostics.IEsCriticalityDiagnostics) > 0 {
+		return e.Diagnostics
+	}
+	return nil
+}
+
 // transferName names the type of a transfer container in errors.
 func transferName(t any) string { return reflect.TypeOf(t).Elem().Name() }

@@ -5,6 +5,7 @@ package e2e
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -74,7 +75,7 @@ func TestEmergencyBehindRelay(t *testing.T) {
 }
 
 // TestRelayQoS: the relay's network gives what the N3IWF marks to a QoS flow of the relay's PDU session by DSCP, in both directions; and the operator is told
-// addresses, ports, SPIs and DSCP of each child SA for packet filters. The binding of QFIs and the marking stay over a change of relay.
+// addresses, ports, SPIs and DSCP of each child SA for packet filters. The binding of QFIs and the marking stay over a change of relay, SPIs until a rekey.
 func TestRelayQoS(t *testing.T) {
 	t.Cleanup(func() { goleak.VerifyNone(t) })
 	const marked = 46
@@ -134,6 +135,28 @@ func TestRelayQoS(t *testing.T) {
 	for i, c := range u.State().Children {
 		require.Equal(t, []string{before[i].UplinkSPI, before[i].DownlinkSPI}, []string{hex8(c.Outbound), hex8(c.Inbound)}, "the SPIs are those on the wire")
 	}
+
+	// A rekey alone changes them; the operator is told the new ones, for the same flows.
+	require.NoError(t, w.within(u.RekeyChildren))
+	w.until("filters of the new SPIs", func() bool {
+		var current []n3iwf.PacketFilter
+		for _, f := range w.nf.Filters(w.ctx, n3iwf.UEQuery{Filter: strconv.Itoa(int(id))}) {
+			if f.UE == id && f.Current {
+				current = append(current, f)
+			}
+		}
+		children := u.State().Children
+		if len(current) != len(before) || len(children) != len(before) {
+			return false
+		}
+		for i, f := range current {
+			same := f.PDUSession == before[i].PDUSession && f.DSCP == before[i].DSCP && slices.Equal(f.QFIs, before[i].QFIs)
+			if !same || f.UplinkSPI == before[i].UplinkSPI || f.UplinkSPI != hex8(children[i].Outbound) || f.DownlinkSPI != hex8(children[i].Inbound) {
+				return false
+			}
+		}
+		return true
+	})
 }
 
 func hex8(spi uint32) string {
