@@ -44,7 +44,7 @@ func (u *ue) childrenMoved(ev ikev2.ChildrenMoved) {
 		}
 		return
 	}
-	if u.departure != nil {
+	if u.departure != nil && !u.departure.inPlace {
 		u.stay(errors.New("the UE has come back"))
 	}
 	if u.nf.keys.on.Load() {

@@ -181,9 +181,6 @@ func (nf *N3IWF) Serve(ctx context.Context) error {
 	for range runtime.GOMAXPROCS(0) {
 		nf.running.Go(func() { nf.runJobs(inner) })
 	}
-	if nf.heir != nil {
-		nf.heir.begin(nf)
-	}
 	if nf.live().NWu.MOBIKE.WatchAddresses {
 		nwu, n3 := nf.outerAddresses()
 		nf.local.watch(slices.Concat(nwu, n3))
@@ -192,6 +189,9 @@ func (nf *N3IWF) Serve(ctx context.Context) error {
 		}
 	}
 	nf.serveAMFs(inner)
+	if nf.heir != nil {
+		nf.heir.begin(nf)
+	}
 	nf.awaitSuccessor(ctx, inner)
 	nf.log.Info("N3IWF is up", slog.String("nwu", fmt.Sprint(nf.dataPlane.Sockets())), slog.String("n3", fmt.Sprint(nf.relay.LocalAddr())), slog.Int("workers", len(nf.owners)))
 	select {

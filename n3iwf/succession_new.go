@@ -41,6 +41,7 @@ type successionNew struct {
 	tunnels *relay.Estate
 	sctp    []*os.File                         // associations, in the order of the will
 	dialed  map[string][]transport.Association // associations that were made anew, by AMF and index; nil where there is none
+	amfs    []*inheritedNG
 	entered []entered
 	begun   bool
 	alone   chan struct{} // closed when the predecessor has gone
@@ -124,8 +125,8 @@ func (nf *N3IWF) takeOver(ctx context.Context, h *successionNew, o Takeover) err
 	if _, err := hear(ctx, h.link, sayGo, standstill); err != nil {
 		return err
 	}
-	if err := h.link.Say(ctx, sayBegun, nil); err != nil {
-		return fmt.Errorf("the predecessor has ended: %w", err)
+	if err := h.link.Say(context.WithoutCancel(ctx), sayBegun, nil); err != nil { // then it is dead, as it waits for this
+		nf.log.Warn("the former process has ended before this one began", slog.Any("error", err))
 	}
 	return nil
 }
@@ -224,6 +225,8 @@ type inheritedNG struct {
 	ng           *ngConnection
 	will         amfWill
 	associations []transport.Association // by the index in will.TNLAs; nil while it is down
+	attached     chan struct{}           // closed when UEs can send
+	receive      chan struct{}           // closed when they are there to receive
 }
 
 func (in *inheritedNG) release() {
@@ -244,7 +247,9 @@ func (h *successionNew) takeAMFs(nf *N3IWF) error {
 				mine = a
 			}
 		}
-		in := &inheritedNG{will: w, associations: make([]transport.Association, len(w.TNLAs))}
+		in := &inheritedNG{
+			will: w, associations: make([]transport.Association, len(w.TNLAs)), attached: make(chan struct{}), receive: make(chan struct{}),
+		}
 		copy(in.associations, h.dialed[w.AMF])
 		for i, t := range w.TNLAs {
 			if !t.File {
@@ -279,6 +284,7 @@ func (h *successionNew) takeAMFs(nf *N3IWF) error {
 		mine.reached.Store(true)
 		mine.ng.Store(ng)
 		delete(h.dialed, w.AMF)
+		h.amfs = append(h.amfs, in)
 	}
 	return nil
 }
@@ -338,6 +344,11 @@ func (in *inheritedNG) serve(ctx context.Context) error {
 			}
 		}
 		ng.mu.Unlock()
+		close(in.attached)
+		select {
+		case <-in.receive:
+		case <-ctx.Done():
+		}
 		for i, t := range all {
 			ng.running.Go(func() { t.keep(in.associations[i]) })
 			if h, ok := in.associations[i].(transport.Heritable); ok {
@@ -350,14 +361,20 @@ func (in *inheritedNG) serve(ctx context.Context) error {
 	})
 }
 
-// begin lets the UEs live, and receives. The owners run.
+// begin lets the UEs live, and receives: first they can send, then they are there, then something comes. The owners run, and what serves the AMFs.
 func (h *successionNew) begin(nf *N3IWF) {
 	h.begun = true
+	for _, in := range h.amfs {
+		<-in.attached
+	}
 	for _, e := range h.entered {
 		e.u.owner.mail.post(func() { e.u.owner.guarded(e.u, func() { e.u.begin(e.c, e.out) }) })
 	}
 	nf.log.Info("UEs of the former process go on here", slog.Int("ues", len(h.entered)))
 	h.entered = nil
+	for _, in := range h.amfs {
+		close(in.receive)
+	}
 	if u := nf.userPlane.kernel; u != nil {
 		if err := u.Sweep(); err != nil {
 			nf.log.Error("sessions that the former process has left in the kernel", slog.Any("error", err))

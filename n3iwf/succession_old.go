@@ -247,6 +247,7 @@ func (nf *N3IWF) letPrepare(ctx context.Context, link *succession.Link, amfs []*
 func (nf *N3IWF) standStill(ctx context.Context, hello successorHello, amfs []*ngConnection) (contexts []*ueContext, thaw func(), err error) {
 	deadline := time.Now().Add(hello.Patience)
 	released, dropped := false, false
+	told := time.Now()
 	for {
 		late := time.Now().After(deadline)
 		busy := nf.quietAll(ctx, late)
@@ -259,6 +260,10 @@ func (nf *N3IWF) standStill(ctx context.Context, hello successorHello, amfs []*n
 				return contexts, f.thaw, nil
 			}
 			f.thaw()
+		}
+		if time.Since(told) > time.Second {
+			told = time.Now()
+			nf.log.Info("another process waits for what is under way", slog.Any("for", first(busy)), slog.Int("count", len(busy)))
 		}
 		switch {
 		case !late:
@@ -333,7 +338,11 @@ func (u *ue) comeToRest(late bool) string {
 		}
 		return registering
 	}
-	if what := u.procedure(); what != "" {
+	what := u.procedure()
+	if what == "" && u.relocation != nil {
+		what = "a move that was asked for"
+	}
+	if what != "" {
 		u.endRest() // so that it can come to its end
 		return what
 	}

@@ -24,6 +24,7 @@ type Undelivered struct {
 type flight struct {
 	mu      sync.Mutex
 	known   bool
+	fin     bool   // our FIN, which has the sequence number at, has left
 	at      uint32 // sequence number of octet sent
 	sent    uint64 // octets that have left
 	acked   uint64 // octets that the peer has
@@ -53,10 +54,11 @@ func (f *flight) giveBack() {
 	f.waiting = f.waiting[:len(f.waiting)-1]
 }
 
-// left notes a segment with payload. The first one begins with the first octet.
-func (f *flight) left(seq uint32, n int) {
+// left notes a segment with payload or FIN. The first one begins with the first octet.
+func (f *flight) left(seq uint32, n int, fin bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	defer func() { f.fin = f.fin || fin }()
 	if !f.known {
 		f.known, f.at = true, seq
 	}
@@ -70,6 +72,9 @@ func (f *flight) left(seq uint32, n int) {
 func (f *flight) confirmed(ack uint32) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.fin && ack == f.at+1 { // FIN takes a sequence number too (RFC 9293 3.4)
+		ack = f.at
+	}
 	behind := int64(int32(f.at - ack))
 	if !f.known || behind < 0 || uint64(behind) > f.sent || f.sent-uint64(behind) < f.acked {
 		return
@@ -114,6 +119,7 @@ type segment struct {
 	seq, ack uint32
 	payload  int
 	isAck    bool
+	fin      bool
 }
 
 // parseSegment reads an inner packet; fromUE tells its direction. Extension headers do not occur: the selectors of the signalling SA are for TCP.
@@ -145,6 +151,7 @@ func parseSegment(packet []byte, fromUE bool) (s segment, ok bool) {
 	s.seq, s.ack, s.payload = binary.BigEndian.Uint32(tcp[4:]), binary.BigEndian.Uint32(tcp[8:]), len(tcp)-offset
 	// The acknowledgement in a RST says what the peer's TCP had, not that anybody will take it from there.
 	s.isAck = tcp[13]&byte(header.TCPFlagAck|header.TCPFlagRst) == byte(header.TCPFlagAck)
+	s.fin = tcp[13]&byte(header.TCPFlagFin) != 0
 	return s, true
 }
 
@@ -176,9 +183,9 @@ func (f *flights) incoming(packet []byte, fromUE bool) {
 }
 
 func (f *flights) outgoing(packet []byte, fromUE bool) {
-	if s, ok := parseSegment(packet, fromUE); ok && s.payload > 0 {
+	if s, ok := parseSegment(packet, fromUE); ok && (s.payload > 0 || s.fin) {
 		if flight := f.of(s.key); flight != nil {
-			flight.left(s.seq, s.payload)
+			flight.left(s.seq, s.payload, s.fin)
 		}
 	}
 }

@@ -193,11 +193,11 @@ func TestFlight(t *testing.T) {
 	f.give([]byte("de"))
 	f.give([]byte("f"))
 	first := uint32(0xfffffffe) // the numbers begin anew within the first message
-	f.left(first, 5)
-	f.left(first, 5) // again
+	f.left(first, 5, false)
+	f.left(first, 5, false) // again
 	f.confirmed(first + 100)
 	f.confirmed(first - 1)
-	f.left(first+5, 3)
+	f.left(first+5, 3, false)
 	f.confirmed(5 - 2)
 	f.confirmed(2) // older than that
 	require.Equal(t, Undelivered{Unsent: [][]byte{[]byte("de"), []byte("f")}}, f.land(0, false), "the second has left but for its last octet")
@@ -213,4 +213,26 @@ func FuzzSegment(f *testing.F) {
 			t.Fatalf("%+v of %d octets", s, len(packet))
 		}
 	})
+}
+
+// The acknowledgement of our FIN covers the last message, also when it is the only one.
+func TestFlightEndsWithFIN(t *testing.T) {
+	for name, leave := range map[string]func(f *flight, seq uint32){
+		"with the message": func(f *flight, seq uint32) { f.left(seq, 5, true) },
+		"after it":         func(f *flight, seq uint32) { f.left(seq, 5, false); f.left(seq+5, 0, true) },
+	} {
+		const first = 1<<32 - 3
+		f := &flight{}
+		f.give([]byte("abc"))
+		leave(f, first)
+		f.confirmed(first)
+		require.Len(t, f.waiting, 1, name)
+		f.confirmed(3) // nobody acknowledges this much without a FIN
+		require.Empty(t, f.land(0, true), name)
+	}
+	f := &flight{}
+	f.give([]byte("abc"))
+	f.left(7, 5, false)
+	f.confirmed(13)
+	require.Len(t, f.land(0, true).Unsure, 1, "no FIN has left")
 }

@@ -5,6 +5,7 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -24,6 +26,7 @@ import (
 	"github.com/open-n3iwf/n3iwf/n3iwf"
 	"github.com/open-n3iwf/n3iwf/n3iwf/succession"
 	"github.com/open-n3iwf/n3iwf/test/lab/nas"
+	"github.com/open-n3iwf/n3iwf/test/lab/ue"
 )
 
 // succession is the socket over which N3IWFs of a world hand everything on.
@@ -247,6 +250,91 @@ func TestTakeOverFails(t *testing.T) {
 	require.Zero(t, lost, "of %d", sent)
 	require.NoError(t, w.within(u.Deregister))
 	w.empty()
+}
+
+// In the middle of everything: UEs that register and leave, whose PDU sessions come and go, that move, and a core that releases. All of it goes on in the
+// next N3IWF, and the next; no procedure fails, no packet is lost. (A UE that asks for a rekey meanwhile is told to try later, as it does in its time.)
+func TestTakeOverWhileBusy(t *testing.T) {
+	t.Cleanup(func() { goleak.VerifyNone(t) })
+	often := func(c *config.Config) { c.NWu.MOBIKE.MovesPerMinute = 10000 }
+	w := newWorld(t, often)
+	w.offer()
+	busy, _ := w.online(0)
+	_, pr := w.online(1)
+	moving, prMoving := w.online(2)
+	released, _ := w.online(3)
+	finish, finishMoving := w.traffic(pr, 100), w.traffic(prMoving, 100)
+	ctx, stop := context.WithCancel(w.ctx)
+	defer stop()
+	var running sync.WaitGroup
+	again := func(what string, f func(round int) error) *atomic.Int32 {
+		rounds := new(atomic.Int32)
+		running.Go(func() {
+			for i := 0; ctx.Err() == nil; i++ {
+				if err := f(i); err != nil {
+					t.Errorf("%s, round %d: %v", what, i, err)
+					return
+				}
+				rounds.Add(1)
+			}
+		})
+		return rounds
+	}
+	all := []*atomic.Int32{
+		again("PDU sessions", func(int) error {
+			if _, err := sessionTwo(w, busy); err != nil {
+				return err
+			}
+			return w.within(func(ctx context.Context) error { return busy.ReleaseSession(ctx, 2) })
+		}),
+		again("moves", func(i int) error {
+			time.Sleep(20 * time.Millisecond) // others are to come to move, too
+			return w.within(func(ctx context.Context) error { return moving.Move(ctx, w.addr(30+i%3), w.addr(hostN3IWF)) })
+		}),
+		again("sessions that the core releases", func(int) error {
+			if _, err := sessionTwo(w, released); err != nil {
+				return err
+			}
+			for w.core.ReleaseSession(imsi(3), 2) != nil { // until the core has it
+				if ctx.Err() != nil {
+					return nil
+				}
+				time.Sleep(time.Millisecond)
+			}
+			w.until("the release", func() bool { return released.Session(2) == nil })
+			return nil
+		}),
+	}
+	for i := range 4 {
+		o := w.options(10 + i)
+		all = append(all, again("registrations", func(int) error {
+			u, err := ue.New(o)
+			if err != nil {
+				return err
+			}
+			if err = w.within(u.Register); err == nil {
+				err = w.within(u.Deregister)
+			}
+			return errors.Join(err, u.Close())
+		}))
+	}
+	for range 3 {
+		for _, n := range all {
+			have := n.Load()
+			w.until("another round of everything", func() bool { return t.Failed() || n.Load() >= have+2 })
+		}
+		w.takeOver(n3iwf.Takeover{Patience: deadline}, often)
+	}
+	for _, n := range all {
+		have := n.Load()
+		w.until("another round of everything", func() bool { return t.Failed() || n.Load() >= have+2 })
+	}
+	stop()
+	running.Wait()
+	for name, end := range map[string]func() (int, int){"resting": finish, "moving": finishMoving} {
+		sent, lost := end()
+		require.Zero(t, lost, "%s: of %d", name, sent)
+	}
 }
 
 // Processes: SIGUSR2 lets a running one start its program again, which takes over; so does one that is started with --take-over. The management API is where
