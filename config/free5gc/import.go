@@ -161,8 +161,8 @@ func (i *importer) printable(n *node) string {
 
 func (i *importer) nwu(c *node) {
 	i.line("nwu:")
-	if n := c.get("ikeBindAddress"); n.value() != "" {
-		i.line("  addresses: [%s]", quote(i.address(n)))
+	if n := c.get("ikeBindAddress"); i.bound(n, "UEs are served at all addresses of the machine; nwu.addresses names fewer") {
+		i.line("  addresses: [%s]", quote(n.value()))
 	}
 	if n := c.get("fqdn"); n.value() != "" {
 		i.line("  identity: %s", quote(n.value()))
@@ -255,11 +255,23 @@ func (i *importer) n2(c *node) {
 }
 
 func (i *importer) n3(c *node) {
-	if n := c.get("n3iwfGtpBindAddress", "gtpBindAddress"); n.value() != "" {
+	if n := c.get("n3iwfGtpBindAddress", "gtpBindAddress"); i.bound(n, "the address that reaches the AMF is taken; n3.addresses names another") {
 		i.line("n3:")
-		i.line("  addresses: [%s]", quote(i.address(n)))
+		i.line("  addresses: [%s]", quote(n.value()))
 		i.line("")
 	}
+}
+
+// bound tells whether there is an address to bind to. A name, as in containers, is left out, as it is the machine's own; otherwise says what is taken then.
+func (i *importer) bound(n *node, otherwise string) bool {
+	if n.value() == "" {
+		return false
+	}
+	_, err := netip.ParseAddr(n.value())
+	if err != nil {
+		i.note(n, "%q is a name: left out, so that %s", n.value(), otherwise)
+	}
+	return err == nil
 }
 
 // address passes an address on, and points at names: they are resolved by whoever has the resolver.

@@ -105,6 +105,19 @@ func TestOldSpelling(t *testing.T) {
 	require.Equal(t, "debug", c.Log.Level)
 }
 
+// In containers the N3IWF's own addresses are names: they are left out, and what is taken instead is good.
+func TestOwnAddressesByName(t *testing.T) {
+	text, err := os.ReadFile("testdata/pascal.yaml")
+	require.NoError(t, err)
+	r, err := Import([]byte(strings.NewReplacer("IKEBindAddress: 10.100.200.15", "IKEBindAddress: n3iwf.free5gc.org", "GTPBindAddress: 10.100.200.15", "GTPBindAddress: n3iwf.free5gc.org").Replace(string(text))))
+	require.NoError(t, err)
+	c := load(t, r)
+	require.Equal(t, config.Default().NWu.Addresses, c.NWu.Addresses)
+	require.Empty(t, c.N3.Addresses)
+	require.Contains(t, notes(r), `IKEBindAddress: "n3iwf.free5gc.org" is a name: left out, so that UEs are served at all addresses of the machine`)
+	require.Contains(t, notes(r), `GTPBindAddress: "n3iwf.free5gc.org" is a name: left out, so that the address that reaches the AMF is taken`)
+}
+
 func TestNotAFree5GCFile(t *testing.T) {
 	for name, text := range map[string]string{
 		"another file": "n3iwf: {}", "empty": "", "a list": "- 1", "not YAML": "a: [", "an alias": "configuration: *x",

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -129,16 +130,38 @@ func override(root, program string) error {
 	if want := filepath.Join(dir, "config/n3iwf.yaml"); source != want {
 		return fmt.Errorf("it mounts %s, and the instructions write %s", source, want)
 	}
-	return inContainer(s, p.DisabledServices["n3iwf-cert"], imported, program)
+	theirFile := filepath.Join(dir, "n3iwfcfg.yaml")
+	if err := os.WriteFile(theirFile, []byte(theirConfiguration), 0o600); err != nil {
+		return err
+	}
+	text, err := exec.Command(program, "import", "free5gc", theirFile).Output()
+	if err != nil {
+		return fmt.Errorf("n3iwf import: %w", err)
+	}
+	// File names are relative to the configuration file, which is in /config there.
+	there := strings.ReplaceAll(string(text), `: "cert/`, `: "/config/cert/`)
+	if there == string(text) {
+		return fmt.Errorf("the imported configuration has no certificate in cert:\n%s", text)
+	}
+	return inContainer(s, p.DisabledServices["n3iwf-cert"], there, program)
 }
 
-// imported is what the instructions of the override end with.
-const imported = `
-n3iwf: {supportedTAs: [{tac: "000001", plmns: [{plmn: {mcc: "208", mnc: "93"}, slices: [{sst: 1, sd: "010203"}]}]}]}
-nwu:
-  addresses: [10.100.200.15]
-  certificate: {chain: /cert/n3iwf.pem, key: /cert/n3iwf.key}
-  uePools: {ipv4: [10.0.0.0/24]}
-n2: {amfs: [{name: amf.free5gc.org}]}
-n3: {addresses: [10.100.200.15]}
+// theirConfiguration says what free5gc-compose's n3iwfcfg.yaml says. The instructions import it, and change nothing of it.
+const theirConfiguration = `
+configuration:
+  N3IWFInformation:
+    GlobalN3IWFID: {PLMNID: {MCC: 208, MNC: 93}, N3IWFID: 135}
+    Name: free5GC_N3IWF
+    SupportedTAList:
+      - TAC: 000001
+        BroadcastPLMNList: [{PLMNID: {MCC: 208, MNC: 93}, TAISliceSupportList: [{SNSSAI: {SST: 1, SD: 010203}}]}]
+  AMFSCTPAddresses: [{IP: [amf.free5gc.org], Port: 38412}]
+  NASTCPPort: 20000
+  IKEBindAddress: n3iwf.free5gc.org
+  IPSecTunnelAddress: 10.0.0.1
+  UEIPAddressRange: 10.0.0.0/24
+  GTPBindAddress: n3iwf.free5gc.org
+  FQDN: n3iwf.free5gc.org
+  PrivateKey: cert/n3iwf.key
+  Certificate: cert/n3iwf.pem
 `
