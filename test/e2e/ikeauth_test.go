@@ -14,6 +14,7 @@ import (
 	"github.com/open-n3iwf/n3iwf/config"
 	"github.com/open-n3iwf/n3iwf/ikev2/message"
 	"github.com/open-n3iwf/n3iwf/ngap"
+	"github.com/open-n3iwf/n3iwf/test/lab/core"
 	"github.com/open-n3iwf/n3iwf/test/lab/ue"
 )
 
@@ -221,22 +222,33 @@ func TestIKEAuthForms(t *testing.T) {
 
 var anyTS = message.TrafficSelectors{{EndPort: 65535, Start: netip.IPv4Unspecified(), End: netip.AddrFrom4([4]byte{255, 255, 255, 255})}}
 
-// TestDeleteUnanswered: a UE that does not answer the Delete of its child SAs is gone, with its IKE SA, and the AMF is told (TS 24.502 7.7).
-func TestDeleteUnanswered(t *testing.T) {
+// TestRequestUnanswered: a UE that does not answer the Delete of its child SAs, or what it is told of other flows in them, is gone, with its IKE SA, and the AMF
+// is told (TS 24.502 7.6, 7.7).
+func TestRequestUnanswered(t *testing.T) {
 	t.Cleanup(func() { goleak.VerifyNone(t) })
 	w := newWorld(t, func(c *config.Config) {
 		c.NWu.IKE.Profile = "legacy-lab"
 		c.NWu.IKE.Retransmission.Base, c.NWu.IKE.Retransmission.Tries = 1.2, 3
 	})
-	s := w.n3iwue(0, nil)
-	s.online(1)
-	require.NoError(t, s.Close())
-	require.NoError(t, w.core.ReleaseSession(imsi(0), 1))
-	w.logged("core", "N3IWF asks for release", "radio-connection-with-ue-lost")
+	h := listen(w)
+	requests := []func(i int) error{
+		func(i int) error { return w.core.ReleaseSession(imsi(i), 1) },
+		func(i int) error { return w.core.ChangeFlows(imsi(i), 1, []core.Flow{{QFI: 6, FiveQI: 9}}) },
+	}
+	for i, request := range requests {
+		s := w.n3iwue(i, nil)
+		s.online(1)
+		require.NoError(t, s.Close())
+		require.NoError(t, request(i))
+	}
+	for range requests {
+		r, _ := next[*ngap.UEContextReleaseRequest](h)
+		require.True(t, r.Cause.Is(ngap.CauseRadioNetworkRadioConnectionWithUeLost), ngap.String(r))
+	}
 	w.until("an N3IWF without UEs", func() bool {
 		return w.nf.Status().UEs == 0 && w.nf.Status().ChildSAs == 0 && w.nf.Status().InnerAddresses == 0
 	})
-	w.until("an idle UE", func() bool { return w.connected() == 0 })
+	w.until("idle UEs", func() bool { return w.connected() == 0 })
 }
 
 // TestDeleteAnswers: a UE answers the Delete of its child SAs with the SPIs of the other direction, with the same ones, with none or with some that nobody knows.

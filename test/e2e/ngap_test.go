@@ -299,6 +299,8 @@ func TestNGResetByTheN3IWF(t *testing.T) {
 		return [][]byte{pdu}
 	})
 	require.True(t, w.nf.ReleaseUE(w.ctx, w.core.State().UEs[0].RANID))
+	w.until("NG RESET", func() bool { return count[*ngap.NGReset](h) > 0 })
+	require.Equal(t, 2, count[*ngap.UEContextReleaseRequest](h), "it was asked for twice")
 	r, _ = next[*ngap.NGReset](h)
 	require.Len(t, *r.ResetType.PartOfNGInterface, 1)
 	w.noUEs()
