@@ -6,26 +6,20 @@ package ebpf
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-	"unsafe"
 
 	"github.com/stretchr/testify/require"
-	"github.com/vishvananda/netns"
-	"golang.org/x/sys/unix"
 
 	"github.com/open-n3iwf/n3iwf/gre"
 	"github.com/open-n3iwf/n3iwf/gre/gtpu"
@@ -54,45 +48,6 @@ const (
 var addr = netip.MustParseAddr
 
 var ue6, up6 = addr("fd00::5"), addr("fd00::2") // inner
-
-type namespace struct {
-	name string
-	ns   netns.NsHandle
-}
-
-func newNamespace(t testing.TB, name string) *namespace {
-	t.Helper()
-	run(t, "ip", "netns", "add", name)
-	ns, err := netns.GetFromName(name)
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		require.NoError(t, ns.Close())
-		run(t, "ip", "netns", "del", name)
-	})
-	run(t, "ip", "-n", name, "link", "set", "lo", "up")
-	return &namespace{name, ns}
-}
-
-// do runs f on a thread inside the namespace; sockets that f opens stay there.
-func (n *namespace) do(f func()) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		runtime.LockOSThread() // and never unlocked: the thread goes with the goroutine
-		if err := netns.Set(n.ns); err != nil {
-			panic(err)
-		}
-		f()
-	}()
-	<-done
-}
-
-func run(t testing.TB, name string, args ...string) string {
-	t.Helper()
-	out, err := exec.Command(name, args...).CombinedOutput()
-	require.NoError(t, err, "%s %s: %s", name, strings.Join(args, " "), out)
-	return string(out)
-}
 
 // catcher is the UE's sink, or, with a relay, the N3IWF's.
 type catcher struct {
@@ -342,121 +297,6 @@ func (w *world) eventually(what string, cond func() bool) {
 	}
 }
 
-// send puts one inner packet through the UE's tunnel.
-func (w *world) send(packet []byte) {
-	w.t.Helper()
-	require.NoError(w.t, w.writer.Write(w.handle, nil, packet))
-	require.NoError(w.t, w.writer.Flush())
-}
-
-// receive is the next packet at the UPF.
-func (w *world) receive() []byte {
-	w.t.Helper()
-	b := make([]byte, 65536)
-	require.NoError(w.t, w.n3.SetReadDeadline(time.Now().Add(patience)))
-	n, err := w.n3.Read(b)
-	require.NoError(w.t, err, "kernel %+v relay %+v", w.plane.Status(), w.relay.Stats())
-	return b[:n]
-}
-
-// gpdu is the next user packet at the UPF; the relay's Echo Requests are passed over.
-func (w *world) gpdu() gtpu.Message {
-	w.t.Helper()
-	for {
-		m, err := gtpu.Decode(w.receive())
-		require.NoError(w.t, err)
-		if m.Type != gtpu.EchoRequest {
-			return m
-		}
-	}
-}
-
-func (w *world) fromUPF(payload []byte) { w.fromUPFTo(addr(gwN3), payload) }
-
-func (w *world) fromUPFTo(local netip.Addr, payload []byte) {
-	w.t.Helper()
-	_, err := w.n3.WriteToUDPAddrPort(payload, netip.AddrPortFrom(local, gtpu.Port))
-	require.NoError(w.t, err)
-}
-
-// virtioLinks takes the network cards of the machine to the namespaces, under the names, that are given, until the test ends.
-func virtioLinks(t testing.TB, places ...string) {
-	t.Helper()
-	for i, place := range places {
-		card := fmt.Sprint("eth", i)
-		ns, name, _ := strings.Cut(place, " ")
-		run(t, "ip", "link", "set", card, "netns", ns)
-		run(t, "ip", "-n", ns, "link", "set", card, "name", name)
-		t.Cleanup(func() {
-			run(t, "ip", "-n", ns, "link", "set", name, "down")
-			run(t, "ip", "-n", ns, "link", "set", name, "name", card)
-			run(t, "ip", "-n", ns, "link", "set", card, "netns", "1")
-		})
-	}
-}
-
-// listenUPF6 opens the UPF's end of N3 over IPv6.
-func listenUPF6(w *world) (c *net.UDPConn, err error) {
-	w.upf.do(func() {
-		c, err = net.ListenUDP("udp6", net.UDPAddrFromAddrPort(netip.AddrPortFrom(addr(upfN36), gtpu.Port)))
-	})
-	return c, err
-}
-
-// setOptions puts IPv4 options into what the UPF sends from now on.
-func (w *world) setOptions(options []byte) {
-	w.t.Helper()
-	rc, err := w.n3.SyscallConn()
-	require.NoError(w.t, err)
-	var set error
-	require.NoError(w.t, rc.Control(func(fd uintptr) {
-		set = unix.SetsockoptString(int(fd), unix.IPPROTO_IP, unix.IP_OPTIONS, string(options))
-	}))
-	require.NoError(w.t, set)
-}
-
-// atUE is the next carrier at the UE.
-func (w *world) atUE() (gre.Packet, []byte) {
-	w.t.Helper()
-	var got [][]byte
-	w.eventually("a packet at the UE", func() bool { got = append(got, w.ueSink.take()...); return len(got) > 0 })
-	require.Len(w.t, got, 1)
-	p, err := gre.Decode(got[0])
-	require.NoError(w.t, err)
-	return p, got[0][p.Offset:p.End]
-}
-
-// joinedAtUE is the next carrier at the UE, which may come in fragments.
-func (w *world) joinedAtUE() (p gre.Packet, pdu []byte) {
-	w.t.Helper()
-	var join gre.Reassembler
-	w.eventually("a packet at the UE, whole or in fragments", func() bool {
-		for _, b := range w.ueSink.take() {
-			var err error
-			if p, err = gre.Decode(b); errors.Is(err, gre.DropFragment) {
-				if b, _ = join.Add(7, b, time.Now()); b == nil {
-					continue
-				}
-				p, err = gre.Decode(b)
-			}
-			require.NoError(w.t, err)
-			pdu = b[p.Offset:p.End]
-		}
-		return pdu != nil
-	})
-	return p, pdu
-}
-
-func greFrom(source netip.Addr, qfi uint8, pdu []byte) []byte {
-	return carrier(source, up, gre.Header{QFI: qfi}, pdu)[14:]
-}
-
-func numbered(n int, length int) []byte {
-	b := ipPDU(length)
-	binary.BigEndian.PutUint32(b[4:], uint32(n))
-	return b
-}
-
 // dump is what the maps hold of configuration.
 func (w *world) dump() string {
 	var b strings.Builder
@@ -500,22 +340,4 @@ func pinned(t testing.TB) int {
 	list, err := filepath.Glob(pinFolder + "/*")
 	require.NoError(t, err)
 	return len(list)
-}
-
-// segmented sends datagrams as one buffer with UDP_SEGMENT, as a batching UPF on the same host does.
-func (w *world) segmented(payloads []byte, size int) {
-	w.t.Helper()
-	rc, err := w.n3.SyscallConn()
-	require.NoError(w.t, err)
-	cmsg := make([]byte, unix.CmsgSpace(2))
-	h := (*unix.Cmsghdr)(unsafe.Pointer(&cmsg[0]))
-	h.Level, h.Type = unix.SOL_UDP, unix.UDP_SEGMENT
-	h.SetLen(unix.CmsgLen(2))
-	binary.NativeEndian.PutUint16(cmsg[unix.CmsgLen(0):], uint16(size))
-	var sent error
-	require.NoError(w.t, rc.Write(func(fd uintptr) bool {
-		_, sent = unix.SendmsgN(int(fd), payloads, cmsg, &unix.SockaddrInet4{Port: gtpu.Port, Addr: addr(gwN3).As4()}, 0)
-		return true
-	}))
-	require.NoError(w.t, sent)
 }
