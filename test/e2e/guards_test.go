@@ -16,9 +16,9 @@ import (
 	"github.com/open-n3iwf/n3iwf/test/lab/ue"
 )
 
-// TestSilentUE: a UE that stops in the middle is given up when its time is over, and the AMF is told why: in EAP-5G, before its NAS connection, and when it is
+// TestUEFallsSilent: a UE that stops in the middle is given up when its time is over, and the AMF is told why: in EAP-5G, before its NAS connection, and when it is
 // asked for a child SA, where only the PDU session fails.
-func TestSilentUE(t *testing.T) {
+func TestUEFallsSilent(t *testing.T) {
 	t.Cleanup(func() { goleak.VerifyNone(t) })
 	const patience = 300 * time.Millisecond
 	released := func(t *testing.T, w *world, h *heard) {
