@@ -95,7 +95,7 @@ func (nf *N3IWF) n3Addresses() []netip.AddrPort {
 		list = append(list, netip.AddrPortFrom(a, nf.live().N3.Port))
 	}
 	if len(list) == 0 {
-		// An AMF that cannot be resolved yet leaves n3.addresses without default; relay.New says so.
+		// An AMF that cannot be resolved yet leaves n3.addresses without default: see noN3Address.
 		if amf, err := remoteAddresses(context.Background(), nf.live().N2.AMFs[0]); err == nil && len(amf) > 0 {
 			if a, ok := sourceTowards(amf[0]); ok {
 				list = append(list, netip.AddrPortFrom(a, nf.live().N3.Port))
@@ -103,6 +103,15 @@ func (nf *N3IWF) n3Addresses() []netip.AddrPort {
 		}
 	}
 	return list
+}
+
+// noN3Address is why there is no default of n3.addresses.
+func (nf *N3IWF) noN3Address() error {
+	amf, err := remoteAddresses(context.Background(), nf.live().N2.AMFs[0])
+	if err == nil {
+		err = fmt.Errorf("no route to it at %v", amf)
+	}
+	return fmt.Errorf("n3.addresses: not given, and the address that reaches the first AMF is not known: %w; write n3.addresses, or start again when the AMF is known", err)
 }
 
 // sourceTowards asks the routing table; connecting a UDP socket sends nothing.

@@ -138,6 +138,9 @@ func (nf *N3IWF) open() error {
 		return err
 	}
 	n3 := nf.n3Addresses()
+	if len(n3) == 0 {
+		return nf.noN3Address()
+	}
 	echo, quarantine := nf.n3Timers()
 	nf.relay, err = relay.New(relay.Options{
 		Listen: n3, Workers: min(workers, 16), Echo: echo, Quarantine: quarantine, Events: nf.relayEvent, Logger: nf.log,

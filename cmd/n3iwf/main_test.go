@@ -11,6 +11,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"log/slog"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -22,6 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/open-n3iwf/n3iwf/config"
+	"github.com/open-n3iwf/n3iwf/n3iwf"
 )
 
 // good writes a valid configuration and returns its name.
@@ -149,6 +151,15 @@ func TestRunEndsOnASignal(t *testing.T) {
 		require.Contains(t, stderr, `"msg":"shown"`)
 		require.NotContains(t, stderr, "not shown")
 	}
+}
+
+// Without n3.addresses and without an AMF that can be found there is no N3 address: what is missing is named.
+func TestRunWithoutN3Address(t *testing.T) {
+	cfg, err := config.Load(good(t, "management: {socket: \"\"}\n"))
+	require.NoError(t, err)
+	cfg.N2.AMFs[0] = config.AMF{Name: "no name at all", Port: 38412} // no server is asked for one with blanks
+	_, err = n3iwf.New(cfg, slog.New(slog.DiscardHandler))
+	require.ErrorContains(t, err, "n3.addresses: not given, and the address that reaches the first AMF is not known: n2.amfs: lookup no name at all")
 }
 
 func TestRunFailure(t *testing.T) {
