@@ -108,13 +108,17 @@ func showUE(w io.Writer, u n3iwf.UEDetail) {
 	fmt.Fprintln(w)
 	showSAs(w, u.SAs)
 	fmt.Fprintln(w)
-	table(w, "SESSION TYPE SLICE UPF TEID-UP TEID-DOWN QFIS UPLINK DOWNLINK DROPPED", func(row func(...any)) {
+	table(w, "SESSION TYPE SLICE UPF TEID-UP TEID-DOWN UPLINK DOWNLINK DROPPED", func(row func(...any)) {
 		for _, s := range u.Sessions {
-			var qfis []int
+			row(s.ID, s.Type, s.SNSSAI, s.UPF, s.UplinkTEID, s.DownlinkTEID, octets(s.UplinkOctets), octets(s.DownlinkOctets), s.Dropped)
+		}
+	})
+	fmt.Fprintln(w)
+	table(w, "SESSION QFI 5QI GBR UPLINK DOWNLINK", func(row func(...any)) {
+		for _, s := range u.Sessions {
 			for _, f := range s.Flows {
-				qfis = append(qfis, f.QFI)
+				row(s.ID, f.QFI, f.FiveQI, yes(f.GBR), octets(f.UplinkOctets), octets(f.DownlinkOctets))
 			}
-			row(s.ID, s.Type, s.SNSSAI, s.UPF, s.UplinkTEID, s.DownlinkTEID, numbers(qfis), octets(s.UplinkOctets), octets(s.DownlinkOctets), s.Dropped)
 		}
 	})
 }

@@ -144,6 +144,7 @@ func TestCommandLine(t *testing.T) {
 	require.Regexp(t, `(?m)^1 +ipv4 +1 +`+w.addr(hostCore).String()+` `, one)
 	var detail n3iwf.UEDetail
 	o.json(&detail, "GET", "/ues/{id}", "ue", follows)
+	require.Regexp(t, `(?m)^SESSION +QFI +5QI .*\n1 +1 +9 +no +[1-9]`, one, "the flow that carries the ping")
 	require.Len(t, detail.SAs, 2)
 	require.Len(t, detail.Sessions, 1)
 	require.Regexp(t, `(?m)^`+follows+` +signalling `, o.says("sas"))
