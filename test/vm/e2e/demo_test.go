@@ -67,6 +67,9 @@ func TestKernelDemo(t *testing.T) {
 			require.Zero(t, m.Lost, m.Kind)
 		}
 	}
+	log, err := os.ReadFile(filepath.Join(dir, "n3iwf.log"))
+	require.NoError(t, err)
+	require.Contains(t, string(log), "user packets are forwarded in the kernel")
 	require.Positive(t, r.Throughput.UL)
 	require.Positive(t, r.Throughput.DL)
 }

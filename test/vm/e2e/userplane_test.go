@@ -160,6 +160,12 @@ func (w *world) polices(i int, s *ue.Session) {
 		})
 		took := time.Since(begin).Seconds()
 		n := through(after) - through(before)
+		w.until(what+": all is judged", func() bool { // what the source still sends, and what lies in queues
+			first := w.counts(i)
+			time.Sleep(300 * time.Millisecond)
+			second := w.counts(i)
+			return first.Dropped == second.Dropped && through(first) == through(second)
+		})
 		require.LessOrEqual(w.t, float64(n), burst+1+rate*took, "%s: after %.2f s", what, took)
 		require.GreaterOrEqual(w.t, n, uint64(burst)/2, what)
 	}
@@ -172,12 +178,6 @@ func (w *world) polices(i int, s *ue.Session) {
 	request = binary.BigEndian.AppendUint16(request, size)
 	for what, qfi := range map[string]uint8{"UE-AMBR downlink": shared, "MFBR downlink": limited} {
 		limits(what, func() { write(qfi, pdu(upf.PortSource, request), 1) }, downlink)
-		w.until("the source has ended", func() bool {
-			first := w.counts(i)
-			time.Sleep(300 * time.Millisecond)
-			second := w.counts(i)
-			return first.Dropped == second.Dropped && first.DownlinkPackets == second.DownlinkPackets
-		})
 	}
 	limits("UE-AMBR uplink", func() { write(shared, pdu(upf.PortSink, long), 100) }, uplink)
 	limits("MFBR uplink", func() { write(limited, pdu(upf.PortSink, long), 100) }, uplink)
