@@ -295,12 +295,7 @@ func TestTakeOverWhileBusy(t *testing.T) {
 			if _, err := sessionTwo(w, released); err != nil {
 				return err
 			}
-			for w.core.ReleaseSession(imsi(3), 2) != nil { // until the core has it
-				if ctx.Err() != nil {
-					return nil
-				}
-				time.Sleep(time.Millisecond)
-			}
+			w.until("the session at the core", func() bool { return w.core.ReleaseSession(imsi(3), 2) == nil })
 			w.until("the release", func() bool { return released.Session(2) == nil })
 			return nil
 		}),

@@ -310,6 +310,6 @@ func (e nasEvents) OnNAS(inner netip.Addr, pdu []byte) {
 func (e nasEvents) OnClosed(inner netip.Addr, _ *tcp.Conn, ended tcp.Ended) {
 	if found, ok := e.f.byInner.Load(inner); ok {
 		u := found.(*UE)
-		e.f.post(u, func() { u.fail(ended.Reason) })
+		e.f.post(u, func() { u.nasClosed(ended.Reason) })
 	}
 }

@@ -302,6 +302,15 @@ func (u *UE) established(ev ikev2.Established) {
 	u.dialNAS()
 }
 
+// nasClosed opens the connection again that the N3IWF has closed in good order, as one does that hands the UE on (TS 24.502 8.2.2).
+func (u *UE) nasClosed(why error) {
+	if errors.Is(why, tcp.ErrPeerClosed) && u.session.Established() {
+		u.dialNAS()
+		return
+	}
+	u.fail(why)
+}
+
 func (u *UE) dialNAS() {
 	if !u.netNAS.Addr().IsValid() || u.signalling.Load() == nil {
 		return
