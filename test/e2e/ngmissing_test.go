@@ -5,10 +5,12 @@ package e2e
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/open-n3iwf/n3iwf/config"
 	"github.com/open-n3iwf/n3iwf/ngap"
 	"github.com/open-n3iwf/n3iwf/ngap/aper"
 	"github.com/open-n3iwf/n3iwf/test/lab/core"
@@ -18,7 +20,9 @@ import (
 // failed, and is begun anew; without Relative AMF Capacity, whose criticality is ignore, the AMF is one like any other.
 func TestNGSetupResponseWithout(t *testing.T) {
 	t.Cleanup(func() { goleak.VerifyNone(t) })
-	w := prepareWorld(t, nil)
+	w := prepareWorld(t, func(c *config.Config) {
+		c.N2.BackOff.Initial, c.N2.BackOff.Max = 10*time.Millisecond, 20*time.Millisecond
+	})
 	w.startCoreWith(func(*core.Config) {})
 	h := listen(w)
 	gone := []ngap.ProtocolIEID{ngap.IDAMFName, ngap.IDServedGUAMIList, ngap.IDPLMNSupportList, ngap.IDRelativeAMFCapacity}
