@@ -104,10 +104,12 @@ type UserPlane struct {
 	// 5G_QOS_INFO, TS 24.502 9.3.1.1). The network of a relay UE or of the access can map it. Flows of other 5QIs are not marked.
 	DSCP []FiveQIDSCP `yaml:"dscp" reload:"new"`
 	// PathMTU is the MTU of the path to UEs in octets. What does not fit is fragmented inside its child SA, in the GRE delivery
-	// packet, for paths that lose IP fragments. 0 leaves that to the outer IP packets. A relay UE's PDU session often has 1358.
+	// packet, for paths that lose IP fragments. 0 leaves that to the outer IP packets; but with ESP in the kernel, inner IPv6 packets
+	// are fragmented by what the kernel knows of the path. A relay UE's PDU session often has 1358.
 	PathMTU int `yaml:"pathMTU" range:"0,65535" reload:"now"`
 	// EnforceRates drops what exceeds the UE-AMBR (flows that are not GBR, all PDU sessions together) or a GBR flow's maximum bit
-	// rate, in each direction (TS 23.501 5.7.1.8, 5.7.2.6).
+	// rate, in each direction (TS 23.501 5.7.1.8, 5.7.2.6). Programs in the kernel and this process measure apart: a UE that has
+	// half of its packets fragmented, which are this process's, may get up to twice the rate.
 	EnforceRates bool `yaml:"enforceRates" reload:"now"`
 }
 
