@@ -103,7 +103,7 @@ func prepare(cfg *config.Config, log *slog.Logger) (*N3IWF, error) {
 	rate := lograte.NewHandler(log.Handler(), cfg.Log.LinesPerSecond)
 	log = slog.New(rate)
 	nf := &N3IWF{cfg: cfg, log: log, logRate: rate, workers: make(chan job, jobBacklog), quit: make(chan struct{})}
-	nf.old.gone, nf.old.offered = make(chan struct{}), make(chan *succession.Listener, 1)
+	nf.old.gone, nf.old.offered, nf.old.turn = make(chan struct{}), make(chan *succession.Listener, 1), make(chan struct{}, 1)
 	nf.local.configure(cfg.NWu.MOBIKE.AdditionalAddresses)
 	nf.nodes = newNodes(nf)
 	if err := nf.identify(); err != nil {

@@ -24,8 +24,8 @@ import (
 // successionOld is the predecessor's part.
 type successionOld struct {
 	offered chan *succession.Listener
-	busy    sync.Mutex  // one successor at a time
-	quiet   atomic.Bool // IKE_SA_INIT requests stay without answer: a successor is coming, which hears them when they are repeated
+	turn    chan struct{} // one successor at a time
+	quiet   atomic.Bool   // IKE_SA_INIT requests stay without answer: a successor is coming, which hears them when they are repeated
 	// dispatch is held for reading while an NGAP message is dealt with.
 	dispatch sync.RWMutex
 	heir     atomic.Pointer[succession.Link] // that has begun
@@ -42,6 +42,10 @@ const (
 	freezeTime = 5 * time.Second
 	// answerTime is how long the successor may take to prepare.
 	answerTime = 30 * time.Second
+	// turnTime is how long one waits that comes while another one is there, perhaps about to end.
+	turnTime = 5 * time.Second
+	// releaseTries is how often timers.release may pass until a UE is gone: the AMF is asked twice.
+	releaseTries = 3
 	// namedUEs bounds how many UEs are named that keep a successor waiting.
 	namedUEs = 10
 )
@@ -88,12 +92,14 @@ func (nf *N3IWF) awaitSuccessor(ctx, inner context.Context) {
 
 // meetSuccessor hands everything on, or nothing.
 func (nf *N3IWF) meetSuccessor(ctx context.Context, link *succession.Link) {
-	if !nf.old.busy.TryLock() {
+	select {
+	case nf.old.turn <- struct{}{}:
+		defer func() { <-nf.old.turn }()
+	case <-time.After(turnTime):
 		_ = link.Say(ctx, sayRefusal, refusalOfAll{"another process is about to take over"}) // it hears of it in any case: the link ends
 		_ = link.Close()
 		return
 	}
-	defer nf.old.busy.Unlock()
 	begin := time.Now()
 	err := nf.handAllOn(ctx, link)
 	if err == nil {
@@ -271,10 +277,10 @@ func (nf *N3IWF) standStill(ctx context.Context, hello successorHello, amfs []*n
 			released = true
 			nf.log.Warn("UEs that cannot go on in the other process are released", slog.Any("ues", first(busy)), slog.Int("count", len(busy)))
 			nf.releaseBusy(busy)
-			deadline = time.Now().Add(nf.live().Timers.Release)
+			deadline = time.Now().Add(releaseTries * nf.live().Timers.Release)
 		case !dropped && slices.ContainsFunc(busy, func(b obstacle) bool { return b.what == registering }):
 			dropped = true // a moment ago
-			deadline = time.Now().Add(nf.live().Timers.Release)
+			deadline = time.Now().Add(releaseTries * nf.live().Timers.Release)
 		default:
 			return nil, nil, fmt.Errorf("%d UEs or connections cannot go on in another process within %s: %s; try again, or let them be released (--force)",
 				len(busy), hello.Patience, strings.Join(first(busy), "; "))

@@ -332,6 +332,31 @@ func TestTakeOverWhileBusy(t *testing.T) {
 	}
 }
 
+// A UE that cannot go on, here because its AMF is away, keeps the others from it, and is named; unless it is to be released.
+func TestTakeOverForced(t *testing.T) {
+	t.Cleanup(func() { goleak.VerifyNone(t) })
+	w := newWorld(t, func(c *config.Config) { c.Timers.Release = 300 * time.Millisecond })
+	w.offer()
+	u, _ := w.online(0)
+	id := w.core.State().UEs[0].RANID
+	require.NoError(t, w.core.Close())
+	w.until("the loss of the AMF", func() bool { return w.nf.Status().AMFs == 0 })
+	cfg, err := config.Parse(w.file, []byte(w.yaml))
+	require.NoError(t, err)
+	o := n3iwf.Takeover{Path: w.succession(), Patience: 100 * time.Millisecond}
+	_, err = n3iwf.TakeOver(w.ctx, cfg, w.log.With("who", "n3iwf"), o)
+	require.ErrorContains(t, err, fmt.Sprintf("1 UEs or connections cannot go on in another process within 100ms: UE %d: the AMF's return", id))
+	require.NoError(t, w.within(u.Probe), "its IKE SA goes on")
+	o.Force = true
+	w.takeOver(o, nil)
+	require.Zero(t, w.nf.Status().UEs)
+	w.logged("UEs that cannot go on in the other process are released", fmt.Sprintf("UE %d: the AMF's return", id))
+	w.until("the UE is told", func() bool { return len(u.State().Children) == 0 })
+	w.startCore()
+	w.until("NG Setup", func() bool { return w.nf.Status().AMFs == 1 })
+	w.online(1)
+}
+
 // Processes: SIGUSR2 lets a running one start its program again, which takes over; so does one that is started with --take-over. The management API is where
 // it was, and what does not fit is told.
 func TestTakeOverProcess(t *testing.T) {
