@@ -58,14 +58,20 @@ func TestKernelSuccession(t *testing.T) {
 	peer, err := l.Accept(t.Context())
 	require.NoError(t, err)
 
-	const messages = 240
 	sizes := func(i int) int { return 20 + i*7919%(40<<10) }
-	sent := make(chan struct{})
+	const last = "last"
+	enough, sent := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(sent)
-		for i := range messages {
-			if peer.Send(context.Background(), 1, payload(1, uint32(i), sizes(i))) != nil {
-				return // shows below
+		for i := 0; ; i++ {
+			message := payload(1, uint32(i), sizes(i))
+			select {
+			case <-enough:
+				message = []byte(last)
+			default:
+			}
+			if err := peer.Send(context.Background(), 1, message); err != nil || string(message) == last {
+				return // an error shows below
 			}
 		}
 	}()
@@ -94,8 +100,13 @@ func TestKernelSuccession(t *testing.T) {
 		heir.Resume()
 		a = heir
 	}
-	for ; all < messages; all++ {
-		requirePayload(t, receive(t, a), 1, uint32(all), sizes(all))
+	close(enough)
+	for ; ; all++ {
+		m := receive(t, a)
+		if string(m.Data) == last {
+			break
+		}
+		requirePayload(t, m, 1, uint32(all), sizes(all))
 	}
 	<-sent
 	send(t, a, 2, payload(2, 7, 5000))
