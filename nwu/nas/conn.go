@@ -185,9 +185,18 @@ func (c *Conn) serve(w *worker) {
 func (c *Conn) register(w *worker) bool {
 	w.mu.Lock()
 	old := w.conns[c.ue]
-	w.conns[c.ue] = c
+	overtaken := old != nil && !c.dialing && c.before(old)
+	if !overtaken {
+		w.conns[c.ue] = c
+	}
 	c.registered = true
 	w.mu.Unlock()
+	if overtaken {
+		c.t.count.replaced.Add(1)
+		_ = c.read(w) // what it has acknowledged
+		c.end(w, ErrReplaced, true)
+		return false
+	}
 	if old != nil {
 		c.t.count.replaced.Add(1)
 		if old.usable.Load() {
@@ -206,6 +215,12 @@ func (c *Conn) register(w *worker) bool {
 	}
 	c.up()
 	return true
+}
+
+// before tells whether the UE has opened c before the other one, which it wants then. The stack completes handshakes that come at the same time in any order.
+func (c *Conn) before(other *Conn) bool {
+	port, ok := c.t.link.latest.Load(c.ue)
+	return ok && port.(uint16) == other.key.port && c.key.port != other.key.port
 }
 
 // connected finds out how the handshake of a dialled connection stands.
@@ -358,6 +373,7 @@ func (c *Conn) end(w *worker, reason error, hard bool) {
 	w.mu.Lock()
 	if w.conns[c.ue] == c {
 		delete(w.conns, c.ue)
+		c.t.link.latest.CompareAndDelete(c.ue, c.key.port)
 	}
 	w.mu.Unlock()
 	if hard {

@@ -3,6 +3,7 @@
 package nas
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -22,6 +23,7 @@ type link struct {
 	scratch    sync.Pool
 	held       sync.Map // netip.Addr -> *heldUE of UEs whose new connections are ignored
 	flights    flights
+	latest     sync.Map // netip.Addr -> uint16: the UE's port of its latest attempt to connect
 
 	packetsIn, packetsOut, rejected atomic.Uint64
 }
@@ -52,7 +54,8 @@ func (l *link) input(packet []byte) {
 		return
 	}
 	l.packetsIn.Add(1)
-	if ue, ok := opening(packet); ok {
+	if ue, port, ok := opening(packet); ok {
+		l.latest.Store(ue, port)
 		if h, held := l.held.Load(ue); held {
 			h.(*heldUE).note(packet)
 			return
@@ -64,9 +67,9 @@ func (l *link) input(packet []byte) {
 	p.DecRef()
 }
 
-// opening finds out whose the packet is when it opens a TCP connection (SYN without ACK). Extension headers do not occur: the selectors of
-// the signalling SA are for TCP.
-func opening(packet []byte) (ue netip.Addr, ok bool) {
+// opening finds out whose the packet is, and from which port, when it opens a TCP connection (SYN without ACK). Extension headers do not occur: the selectors
+// of the signalling SA are for TCP.
+func opening(packet []byte) (ue netip.Addr, port uint16, ok bool) {
 	const syn, ack, flags = 0x02, 0x10, 13
 	var at int
 	var source []byte
@@ -76,9 +79,10 @@ func opening(packet []byte) (ue netip.Addr, ok bool) {
 		at, source = header.IPv6MinimumSize, packet[8:24]
 	}
 	if len(packet) <= at+flags || packet[at+flags]&(syn|ack) != syn {
-		return netip.Addr{}, false
+		return netip.Addr{}, 0, false
 	}
-	return netip.AddrFromSlice(source)
+	ue, ok = netip.AddrFromSlice(source)
+	return ue, binary.BigEndian.Uint16(packet[at:]), ok
 }
 
 // WritePackets hands packets of the stack to the owner.

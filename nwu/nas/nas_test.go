@@ -502,3 +502,40 @@ func FuzzSplitter(f *testing.F) {
 		}
 	})
 }
+
+// TestHandshakesOvertake: the handshake of a UE's earlier connection is completed behind that of its later one, which stays.
+func TestHandshakesOvertake(t *testing.T) {
+	const flags, syn = 20 + 13, 0x02
+	held := make(chan []byte, 16)
+	var first atomic.Uint32 // port of the earlier connection
+	server, sr, client, cr := pair(t, func(toServer bool, p []byte) bool {
+		port := uint32(binary.BigEndian.Uint16(p[20:]))
+		switch {
+		case !toServer:
+			return true
+		case p[flags] == syn:
+			first.CompareAndSwap(0, port)
+		case port == first.Load():
+			select {
+			case held <- bytes.Clone(p): // ACK, and then RST
+			default:
+			}
+			return false
+		}
+		return true
+	}, nil)
+	ue, to := netip.MustParseAddr("10.0.0.2"), netip.MustParseAddrPort("10.0.0.1:20000")
+	require.NoError(t, client.Dial(ue, to))
+	cr.next(t, "connected")
+	require.NoError(t, client.Dial(ue, to))
+	cr.next(t, "closed")
+	cr.next(t, "connected")
+	later := sr.next(t, "connected").conn
+	server.Input(<-held)
+	require.Eventually(t, func() bool { return server.Stats().Replaced == 1 }, 20*time.Second, time.Millisecond, "the earlier connection")
+	require.NoError(t, later.Send([]byte{1, 2, 3}))
+	require.Equal(t, []byte{1, 2, 3}, cr.next(t, "nas").pdu)
+	require.NoError(t, client.Send(ue, []byte{4}))
+	require.Equal(t, []byte{4}, sr.next(t, "nas").pdu, "and the server has told of no end")
+	require.EqualValues(t, 1, server.Stats().Connections)
+}

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"slices"
 
@@ -105,6 +106,12 @@ func childRows() []row {
 	}
 }
 
+// spiOf is the SPI of the SA payload of an answer.
+func spiOf(answer []message.Payload) uint32 {
+	sa, _ := message.Get[*message.SecurityAssociation](answer)
+	return binary.BigEndian.Uint32(sa.Proposals[0].SPI)
+}
+
 // deleteRows are Deletes of the UE.
 func deleteRows() []row {
 	// paired deletes child SAs: their other halves come back.
@@ -173,9 +180,7 @@ func deleteRows() []row {
 		{"Delete of a child SA that is only being made", asking, func(l *puppetLife) {
 			answer, err := l.ChildAnswer(l.request.Payloads)
 			require.NoError(l.w.t, err)
-			sa, _ := message.Get[*message.SecurityAssociation](answer)
-			spi := ue.SPIOf(sa)
-			require.Empty(l.w.t, says(l.ask(message.INFORMATIONAL, &message.Delete{Protocol: message.ProtocolESP, SPIs: []uint32{spi}})))
+			require.Empty(l.w.t, says(l.ask(message.INFORMATIONAL, &message.Delete{Protocol: message.ProtocolESP, SPIs: []uint32{spiOf(answer)}})))
 			require.NoError(l.w.t, l.Reply(l.request, answer...))
 			l.refusedChild()
 		}, nil},
@@ -267,7 +272,31 @@ func answerRows() []row {
 			l.at = atRegistered
 		}
 	}
+	// givenUp: the PDU session ends before its child SAs are there, by NAS.
+	givenUp := func(answer func(l *puppetLife) error) func(*puppetLife) {
+		return func(l *puppetLife) {
+			require.NoError(l.w.t, l.ReleaseSession(puppetSession))
+			l.w.until("the end of the PDU session at the N3IWF", func() bool { return l.w.nf.Status().PDUSessions == len(l.others) })
+			l.Hold(nil)
+			require.NoError(l.w.t, answer(l))
+			// Which of the two messages of the core about it comes first, that of the release or that of the failed set-up, nobody knows.
+			l.w.until("the end of the PDU session at the core", func() bool { return l.atCore().Sessions == 0 })
+			l.at = atRegistered
+		}
+	}
 	return append(rows,
+		row{"the PDU session is given up, then agreed to", asking, givenUp(func(l *puppetLife) error { return l.Accept(l.request) }), nil},
+		row{"the PDU session is given up, then refused", asking, givenUp(func(l *puppetLife) error {
+			return l.Reply(l.request, &message.Notify{Type: message.NO_ADDITIONAL_SAS})
+		}), nil},
+		row{"the AMF releases the UE before its answer", append(asking, atRelease), func(l *puppetLife) {
+			require.NoError(l.w.t, l.w.core.ReleaseContext(imsi(l.i)))
+			l.w.until("the end of the UE at the core", func() bool { return !l.atCore().Connected })
+			l.Hold(nil)
+			require.NoError(l.w.t, l.Accept(l.request))
+			l.do(l.Gone)
+			l.at = atIdle
+		}, nil},
 		row{"an error as the answer to Delete", []stage{atRelease}, answered(func(*puppetLife) []message.Payload {
 			return []message.Payload{&message.Notify{Type: message.TEMPORARY_FAILURE}}
 		}), nil},

@@ -57,6 +57,9 @@ func droppedRows() []row {
 			l.send(b[:40])
 		}, nil},
 		{"what no window, key or role allows", append(append([]stage{atThinking}, early...), append(up, atEnd)...), func(l *puppetLife) {
+			if l.at >= atSignalling {
+				l.ask(message.INFORMATIONAL) // after a rekey message ID 0 would be right
+			}
 			forged := l.seal(message.INFORMATIONAL, nil, deleteAll)
 			forged[len(forged)-1] ^= 1
 			m := message.Message{Payloads: []message.Payload{deleteAll}}
@@ -112,6 +115,9 @@ func exchangeRows() []row {
 			})
 		}, nil},
 		{"the latest request again", append([]stage{atStart, atChallenge, atSuccess}, up...), func(l *puppetLife) {
+			if l.at >= atSignalling {
+				l.ask(message.INFORMATIONAL) // as a rekey may have come just before
+			}
 			for range 2 {
 				l.do(func(ctx context.Context) error {
 					same, err := l.Again(ctx)

@@ -105,13 +105,28 @@ func lastRefused(with message.NotifyType, change func(*puppetLife, []message.Pay
 
 // tcpRows are octets where NAS envelopes should be, and connections that come and go.
 func tcpRows() []row {
+	// again opens another connection, and waits until the N3IWF uses it: downlink NAS on one that the UE has closed is told to the AMF as not delivered.
+	again := func(l *puppetLife) {
+		l.do(l.Connect)
+		over(l, []byte{0x7f, 0x55})
+	}
 	// broken sends octets that end the connection; the UE opens another one (TS 24.502 8.2.2).
 	broken := func(octets []byte) func(*puppetLife) {
 		return func(l *puppetLife) {
+			before := l.w.nf.Status().NAS.Protocol
 			require.NoError(l.w.t, l.WriteTCP(octets))
-			l.do(func(ctx context.Context) error { return l.Disconnected(ctx, -1) })
-			l.do(l.Connect)
+			l.w.until("the end of the NAS connection", func() bool { return l.w.nf.Status().NAS.Protocol == before+1 })
+			again(l)
 		}
+	}
+	// replaced opens another connection while there is one.
+	replaced := func(l *puppetLife) {
+		before := l.w.nf.Status().NAS.Replaced
+		again(l)
+		l.w.until("one connection instead of two", func() bool {
+			s := l.w.nf.Status().NAS
+			return s.Replaced == before+1 && s.Connections == uint64(1+len(l.others))
+		})
 	}
 	// passed sends NAS that is the AMF's to judge.
 	passed := func(pdu []byte) func(*puppetLife) {
@@ -119,16 +134,7 @@ func tcpRows() []row {
 			if l.Connections() == 0 {
 				l.do(l.Connect)
 			}
-			b := envelope(pdu)
-			for _, part := range [][]byte{b[:1], b[1:2], b[2:3], b[3:]} {
-				require.NoError(l.w.t, l.WriteTCP(part))
-			}
-			for {
-				m, _ := next[*ngap.UplinkNASTransport](l.heard)
-				if bytes.Equal(m.NASPDU, pdu) {
-					return
-				}
-			}
+			over(l, pdu)
 		}
 	}
 	tcp := append([]stage{atSignalling}, onTCP...)
@@ -141,32 +147,44 @@ func tcpRows() []row {
 		{"half an envelope, and the end", onTCP, func(l *puppetLife) {
 			require.NoError(l.w.t, l.WriteTCP(envelope([]byte{0x7e, 0, 0x55, 0x33, 1, 2, 3, 4})[:5]))
 			require.NoError(l.w.t, l.CloseTCP())
-			l.do(func(ctx context.Context) error { return l.Disconnected(ctx, -1) })
-			l.do(l.Connect)
+			again(l)
 		}, nil},
 		{"the end of the connection, and another one", onTCP, func(l *puppetLife) {
 			for range 2 {
 				require.NoError(l.w.t, l.CloseTCP())
-				l.do(func(ctx context.Context) error { return l.Disconnected(ctx, -1) })
-				l.do(l.Connect)
+				again(l)
 			}
 		}, nil},
 		{"a second connection", onTCP, func(l *puppetLife) {
-			first := l.Connections() - 1
-			l.do(l.Connect)
-			l.do(func(ctx context.Context) error { return l.Disconnected(ctx, first) })
+			replaced(l)
 		}, nil},
 		{"half an envelope, and a second connection", onTCP, func(l *puppetLife) {
-			first := l.Connections() - 1
 			require.NoError(l.w.t, l.WriteTCP([]byte{0, 200, 0x7e}))
-			l.do(l.Connect)
-			l.do(func(ctx context.Context) error { return l.Disconnected(ctx, first) })
+			replaced(l)
 		}, nil},
 		{"NAS that no AMF understands", tcp, passed([]byte{0xff, 0xff, 0xff}), nil},
 		{"NAS of one octet", tcp, passed([]byte{0}), nil},
 		{"unprotected NAS: a session request", tcp, passed([]byte{0x7e, 0, 0x67, 1, 0, 4, 0x2e, 1, 1, 0xc1}), nil},
 		{"unprotected NAS: a deregistration", tcp, passed([]byte{0x7e, 0, 0x45, 0x0a, 0, 1, 0}), nil},
 		{"NAS of 8192 octets", []stage{atRegistered}, passed(bytes.Repeat([]byte{0x7f}, 8192)), nil},
+	}
+}
+
+// over sends NAS over the latest connection, in pieces, and waits until the AMF has it.
+func over(l *puppetLife, pdu []byte) {
+	l.w.t.Helper()
+	l.heard.forget()
+	b := envelope(pdu)
+	for _, part := range [][]byte{b[:1], b[1:2], b[2:3], b[3:]} {
+		if len(part) > 0 {
+			require.NoError(l.w.t, l.WriteTCP(part))
+		}
+	}
+	for {
+		m, _ := next[*ngap.UplinkNASTransport](l.heard)
+		if bytes.Equal(m.NASPDU, pdu) {
+			return
+		}
 	}
 }
 

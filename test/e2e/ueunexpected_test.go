@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -41,6 +42,11 @@ var (
 	stopped = new(ngap.CauseNasNormalRelease.Cause())
 )
 
+// repeatable are the rows that can come one after the other at a stage.
+func repeatable() []row {
+	return slices.Concat(droppedRows(), exchangeRows(), eapRows(), childRows(), deleteRows(), tcpRows(), answerRows())
+}
+
 // TestUnexpectedFromUE lets a UE say each thing that a UE can say at each stage of its life where it is not expected. The N3IWF answers as the standard says,
 // and then the UE's life goes on to its end, or ends at once with what the AMF is told; UE, N3IWF and core agree on what there is at each stage after it, and
 // another UE does not notice.
@@ -53,7 +59,7 @@ func TestUnexpectedFromUE(t *testing.T) {
 	h := listen(w)
 	neighbour, pr := w.online(0)
 	lives := 0
-	for _, r := range slices.Concat(droppedRows(), exchangeRows(), eapRows(), childRows(), deleteRows(), tcpRows(), answerRows()) {
+	for _, r := range append(repeatable(), rekeyRows()...) {
 		for _, at := range r.at {
 			ok := t.Run(fmt.Sprintf("%s/%s", at, r.does), func(t *testing.T) {
 				before := w.t
@@ -137,4 +143,58 @@ func says(answer []message.Payload) (list []string) {
 		}
 	}
 	return list
+}
+
+// TestUnexpectedInARow leads UEs through lives in which they say what is not expected all the time: several things at each stage, chosen at random from those
+// that a UE survives.
+func TestUnexpectedInARow(t *testing.T) {
+	t.Cleanup(func() { goleak.VerifyNone(t) })
+	seed := rand.Uint64()
+	t.Logf("seed %#x", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	w := prepareWorld(t, func(c *config.Config) {
+		c.NWu.UserPlane.ChildSAs, c.NWu.IKE.Retransmission.Initial = "perFlow", 20*time.Second
+	})
+	w.newCoreWorld(func(c *core.Config) { c.DNNs[0].Flows = c.DNNs[0].Flows[:2] })
+	h := listen(w)
+	neighbour, pr := w.online(0)
+	byStage := map[stage][]row{}
+	for _, r := range repeatable() {
+		for _, at := range r.at {
+			if r.ends == nil {
+				byStage[at] = append(byStage[at], r)
+			}
+		}
+	}
+	const lives, most = 12, 60
+	for i := range lives {
+		h.forget()
+		l := w.puppet(1+i, h, neighbour)
+		l.checked = true
+		said := 0
+		for l.at < atIdle {
+			for n := random.IntN(4); n > 0 && said < most; n-- {
+				list := byStage[l.at]
+				if len(list) == 0 || l.at >= atSession && (additionalOf(l) == nil || defaultOf(l) == nil) { // what they are about is not there any more
+					break
+				}
+				r := list[random.IntN(len(list))]
+				said++
+				w.log.Info("surprise", "at", l.at, "does", r.does)
+				h.forget()
+				r.run(l)
+				l.agree(l.at)
+			}
+			if l.at == atSession {
+				l.echoes()
+			}
+			if l.at < atIdle {
+				l.advance()
+				l.agree(l.at)
+			}
+		}
+		require.NoError(t, l.Close())
+		_, err := pr.Ping(w.ctx, 1)
+		require.NoError(t, err)
+	}
 }

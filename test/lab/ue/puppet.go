@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/open-n3iwf/n3iwf/gre"
 	"github.com/open-n3iwf/n3iwf/ikev2/message"
@@ -146,6 +147,7 @@ type PuppetChild struct {
 	Default  bool
 	Own      uint32 // the SPI of what the UE receives
 	Peer     uint32
+	former   []uint32 // those of the N3IWF before rekeys
 	up       netip.Addr
 	in       *esp.Inbound
 	out      *esp.Outbound
@@ -177,6 +179,18 @@ func (p *Puppet) Child(session uint8, dflt bool) *PuppetChild {
 	defer p.mu.Unlock()
 	for _, c := range p.children {
 		if c.Session == session && (session == 0 || c.Default == dflt) {
+			return c
+		}
+	}
+	return nil
+}
+
+// ChildOf gives the child SA with an SPI of the N3IWF's; nil when there is none.
+func (p *Puppet) ChildOf(peer uint32) *PuppetChild {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.children {
+		if c.Peer == peer {
 			return c
 		}
 	}
@@ -249,7 +263,7 @@ func (p *Puppet) Address(session uint8) netip.Addr {
 	return p.address[session]
 }
 
-// Exchange sends a user packet on the first QoS flow of a child SA and gives what comes back on it.
+// Exchange sends a user packet on the first QoS flow of a child SA until something comes back on it.
 func (p *Puppet) Exchange(ctx context.Context, c *PuppetChild, pdu []byte) ([]byte, error) {
 	p.mu.Lock()
 	carrier, err := gre.NewCarrier(p.inner, c.up, 0)
@@ -261,14 +275,18 @@ func (p *Puppet) Exchange(ctx context.Context, c *PuppetChild, pdu []byte) ([]by
 	}
 	packet := make([]byte, carrier.Len(), carrier.Len()+len(pdu))
 	carrier.Put(packet, gre.Header{QFI: c.QFIs[0]}, len(pdu), 1)
-	if err := p.sendESP(c, append(packet, pdu...)); err != nil {
-		return nil, err
-	}
-	select {
-	case b := <-back:
-		return b, nil
-	case <-ctx.Done():
-		return nil, fmt.Errorf("user packet of PDU session %d: %w", c.Session, ctx.Err())
+	packet = append(packet, pdu...)
+	for {
+		if err := p.sendESP(c, packet); err != nil {
+			return nil, err
+		}
+		select {
+		case b := <-back:
+			return b, nil
+		case <-time.After(100 * time.Millisecond): // the UPF may learn the way back a moment after the UE learns its address
+		case <-ctx.Done():
+			return nil, fmt.Errorf("user packet of PDU session %d: %w", c.Session, ctx.Err())
+		}
 	}
 }
 

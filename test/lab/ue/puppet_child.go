@@ -3,6 +3,7 @@
 package ue
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
@@ -24,6 +25,9 @@ func (p *Puppet) acceptChild(in []message.Payload) ([]message.Payload, error) {
 	}
 	if err := c.install(suite.NewChildKeys(puppetSuite.PRF, p.current().keys.D, puppetESP, nil, ni, nr), false); err != nil {
 		return nil, err
+	}
+	if n := message.GetNotify(in, message.REKEY_SA); n != nil { // the N3IWF deletes the old pair, which carries nothing any more
+		p.children = slices.DeleteFunc(p.children, func(o *PuppetChild) bool { return bytes.Equal(spiOctets(o.Peer), n.SPI) })
 	}
 	p.children = append(p.children, c)
 	return out, nil
@@ -104,6 +108,7 @@ func (p *Puppet) RekeyChild(ctx context.Context, old *PuppetChild) error {
 	next := *old
 	p.number++
 	next.id, next.Own, next.Peer = p.number, own, binary.BigEndian.Uint32(sa.Proposals[0].SPI)
+	next.former = append(slices.Clone(old.former), old.Peer)
 	err = next.install(suite.NewChildKeys(puppetSuite.PRF, p.current().keys.D, puppetESP, nil, ni, nr.Data), true)
 	p.children = append(slices.DeleteFunc(p.children, func(c *PuppetChild) bool { return c == old }), &next)
 	p.mu.Unlock()
@@ -167,9 +172,4 @@ func (p *Puppet) RekeyIKE(ctx context.Context) error {
 		return err
 	}
 	return p.await(ctx, "the end of the old IKE SA", func() bool { return len(old.responses[h.MessageID]) > 0 })
-}
-
-// SPIOf is the SPI in the only proposal of an SA payload for ESP.
-func SPIOf(sa *message.SecurityAssociation) uint32 {
-	return binary.BigEndian.Uint32(sa.Proposals[0].SPI)
 }

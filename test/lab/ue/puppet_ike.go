@@ -151,17 +151,19 @@ func (p *Puppet) receiveIKE(b []byte) {
 	}
 }
 
-// receiveInit takes the first answer to IKE_SA_INIT that has a key, and counts those that come after it.
+// receiveInit takes the first answer to IKE_SA_INIT, and keeps those that come after it. Refusals are not looked at: they are not protected.
 func (p *Puppet) receiveInit(b []byte) {
-	if p.answer == nil {
-		if m, err := message.Decode(b); err == nil {
-			if _, ok := message.Get[*message.KeyExchange](m.Payloads); ok {
-				p.answer = b
-			}
-		}
+	m, err := message.Decode(b)
+	if err != nil {
 		return
 	}
-	if len(p.sas) > 0 {
+	if _, ok := message.Get[*message.KeyExchange](m.Payloads); !ok {
+		return
+	}
+	switch {
+	case p.answer == nil:
+		p.answer = b
+	case len(p.sas) > 0:
 		p.sas[0].responses[0] = append(p.sas[0].responses[0], b)
 	}
 }
@@ -358,7 +360,8 @@ func (p *Puppet) informational(in []message.Payload) (out []message.Payload) {
 		out = append(out, &message.Delete{Protocol: message.ProtocolESP, SPIs: gone})
 	}
 	if n := message.GetNotify(in, nwu.NotifyUPSAInfo); n != nil && len(n.SPI) == 4 {
-		i := slices.IndexFunc(p.children, func(c *PuppetChild) bool { return c.Peer == binary.BigEndian.Uint32(n.SPI) })
+		spi := binary.BigEndian.Uint32(n.SPI) // which may be of before a rekey that has crossed this
+		i := slices.IndexFunc(p.children, func(c *PuppetChild) bool { return c.Peer == spi || slices.Contains(c.former, spi) })
 		info, err := nwu.ParseQoSInfo(message.GetNotify(in, nwu.Notify5GQoSInfo).Data)
 		if i >= 0 && err == nil {
 			p.children[i].QFIs, p.children[i].Default = info.QFIs, info.Default

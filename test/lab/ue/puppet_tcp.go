@@ -156,16 +156,6 @@ func (p *Puppet) CloseTCP() error {
 	return l.conn.Close()
 }
 
-// Disconnected waits until the N3IWF has closed the n-th connection, from 0 on, or the latest one when n is negative.
-func (p *Puppet) Disconnected(ctx context.Context, n int) error {
-	return p.await(ctx, "the end of the NAS connection", func() bool {
-		if n < 0 {
-			return p.line.over
-		}
-		return p.lines[n].over
-	})
-}
-
 // Connections is how many connections there have been.
 func (p *Puppet) Connections() int {
 	p.mu.Lock()
