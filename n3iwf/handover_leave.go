@@ -29,6 +29,8 @@ type departure struct {
 	quiet   bool // the session has nothing under way
 	nas     bool // the NAS connection has ended
 	until   time.Time
+	// nasUntil is how long the UE may take to close its side of the NAS connection.
+	nasUntil time.Time
 }
 
 const (
@@ -45,7 +47,8 @@ func (u *ue) leave(node int) {
 	if u.departure != nil && u.departure.node == node {
 		return
 	}
-	u.departure = &departure{node: node, until: time.Now().Add(leavePatience)}
+	now := time.Now()
+	u.departure = &departure{node: node, until: now.Add(leavePatience), nasUntil: now.Add(nasPatience)}
 	u.log.Info("UE goes to another node", slog.Int("node", node))
 	if u.nasConn != nil {
 		u.nf.nas.Leave(u.nasFrom)
@@ -98,7 +101,7 @@ func (u *ue) unfinished() string {
 		return what
 	case !u.departure.quiet:
 		return "an IKE exchange"
-	case !u.departure.nas && time.Until(u.departure.until) > leavePatience-nasPatience:
+	case !u.departure.nas && time.Now().Before(u.departure.nasUntil):
 		return "the NAS connection"
 	}
 	return ""

@@ -256,7 +256,7 @@ func (nf *N3IWF) standStill(ctx context.Context, hello successorHello, amfs []*n
 	told := time.Now()
 	for {
 		late := time.Now().After(deadline)
-		busy := nf.quietAll(ctx, late)
+		busy := nf.quietAll(ctx, late, hello.Patience)
 		if len(busy) == 0 {
 			var f *frozen
 			if f, err = nf.freeze(ctx); err != nil {
@@ -314,12 +314,12 @@ func first(list []obstacle) (out []string) {
 }
 
 // quietAll asks all UEs to come to rest, and tells those that have not. Late, UEs that have not registered yet are dropped: they begin anew.
-func (nf *N3IWF) quietAll(ctx context.Context, late bool) (busy []obstacle) {
+func (nf *N3IWF) quietAll(ctx context.Context, late bool, patience time.Duration) (busy []obstacle) {
 	for _, o := range nf.owners {
 		list, _ := ask(ctx, o, func() (list []obstacle, _ struct{}) {
 			for _, u := range o.byRANID {
 				o.guarded(u, func() {
-					if what := u.comeToRest(late); what != "" {
+					if what := u.comeToRest(late, patience); what != "" {
 						list = append(list, obstacle{u.ranID, what})
 					}
 				})
@@ -336,7 +336,7 @@ func (nf *N3IWF) quietAll(ctx context.Context, late bool) (busy []obstacle) {
 const registering = "its registration"
 
 // comeToRest says why the UE cannot go on elsewhere yet; "": it can.
-func (u *ue) comeToRest(late bool) string {
+func (u *ue) comeToRest(late bool, patience time.Duration) string {
 	if u.state != stateUp && u.state != stateReleasing {
 		if late {
 			u.log.Info("UE has not registered in time for the other process; it begins anew", slog.String("state", u.state.String()))
@@ -353,7 +353,7 @@ func (u *ue) comeToRest(late bool) string {
 		return what
 	}
 	if u.departure == nil {
-		u.departure = &departure{inPlace: true, until: time.Now().Add(leavePatience)}
+		u.departure = &departure{inPlace: true, nasUntil: time.Now().Add(patience / 2)}
 		if u.nasConn != nil {
 			u.nf.nas.Leave(u.nasFrom)
 		} else {

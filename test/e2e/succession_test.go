@@ -300,7 +300,7 @@ func TestTakeOverWhileBusy(t *testing.T) {
 			return nil
 		}),
 	}
-	for i := range 4 {
+	for i := range 2 {
 		o := w.options(10 + i)
 		all = append(all, again("registrations", func(int) error {
 			u, err := ue.New(o)
@@ -313,7 +313,7 @@ func TestTakeOverWhileBusy(t *testing.T) {
 			return errors.Join(err, u.Close())
 		}))
 	}
-	for range 3 {
+	for range 2 {
 		for _, n := range all {
 			have := n.Load()
 			w.until("another round of everything", func() bool { return t.Failed() || n.Load() >= have+2 })
