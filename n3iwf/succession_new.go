@@ -75,6 +75,9 @@ func TakeOver(ctx context.Context, cfg *config.Config, log *slog.Logger, o Takeo
 	if o.Patience <= 0 {
 		o.Patience = defaultPatience
 	}
+	if cfg.Cluster.Enabled {
+		return nil, errors.New("a node of a cluster does not take over in place: drain the running one to another node, and restart it")
+	}
 	nf, err := prepare(cfg, log)
 	if err != nil {
 		return nil, err
@@ -243,7 +246,7 @@ func (h *successionNew) takeAMFs(nf *N3IWF) error {
 	for _, w := range h.will.AMFs {
 		var mine *amf
 		for _, a := range nf.amfs.get() {
-			if a.key() == w.AMF {
+			if mine == nil && a.key() == w.AMF && a.inherited == nil { // an AMF can be there twice
 				mine = a
 			}
 		}
@@ -362,7 +365,7 @@ func (in *inheritedNG) serve(ctx context.Context) error {
 }
 
 // begin lets the UEs live, and receives: first they can send, then they are there, then something comes. The owners run, and what serves the AMFs.
-func (h *successionNew) begin(nf *N3IWF) {
+func (h *successionNew) begin(ctx context.Context, nf *N3IWF) {
 	h.begun = true
 	for _, in := range h.amfs {
 		<-in.attached
@@ -382,15 +385,15 @@ func (h *successionNew) begin(nf *N3IWF) {
 	}
 	nf.relay.Resume()
 	nf.succession.Resume()
-	nf.running.Go(func() { h.hearLate(nf) })
+	nf.running.Go(func() { h.hearLate(ctx, nf) })
 }
 
-// hearLate takes what still comes to the predecessor, until that has ended.
-func (h *successionNew) hearLate(nf *N3IWF) {
+// hearLate takes what still comes to the predecessor, until that has ended, or ctx.
+func (h *successionNew) hearLate(ctx context.Context, nf *N3IWF) {
 	defer close(h.alone)
 	defer h.link.Close() //nolint:errcheck // the other end has gone
 	for {
-		m, err := h.link.Receive(context.Background())
+		m, err := h.link.Receive(ctx)
 		if err != nil {
 			return
 		}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -101,7 +102,7 @@ func (nf *N3IWF) meetSuccessor(ctx context.Context, link *succession.Link) {
 		return
 	}
 	begin := time.Now()
-	err := nf.handAllOn(ctx, link)
+	err := nf.handAllOnGuarded(ctx, link)
 	if err == nil {
 		return
 	}
@@ -110,6 +111,22 @@ func (nf *N3IWF) meetSuccessor(ctx context.Context, link *succession.Link) {
 		_ = link.Say(ctx, sayRefusal, refusalOfAll{err.Error()}) // when it is still there
 	}
 	_ = link.Close()
+}
+
+// handAllOnGuarded lets a defect end nothing but the succession: all UEs are still here.
+func (nf *N3IWF) handAllOnGuarded(ctx context.Context, link *succession.Link) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = nf.defect(r)
+		}
+	}()
+	return nf.handAllOn(ctx, link)
+}
+
+func (nf *N3IWF) defect(reason any) error {
+	nf.counters.Panics.Add(1)
+	nf.log.Error("defect in the handing on to another process", slog.Any("panic", reason), slog.String("stack", string(debug.Stack())))
+	return fmt.Errorf("a defect of the running process: %v", reason)
 }
 
 // errNobody is about one that only looked.
@@ -145,10 +162,7 @@ func (nf *N3IWF) handAllOn(ctx context.Context, link *succession.Link) error {
 	// before it has begun.
 	err = link.Say(context.WithoutCancel(ctx), sayGo, nil)
 	if err == nil {
-		var m succession.Message
-		if m, err = link.Receive(context.WithoutCancel(ctx)); err == nil && m.Kind != sayBegun {
-			err = fmt.Errorf("it said %d", m.Kind)
-		}
+		err = nf.hearBegun(link)
 	}
 	if err != nil {
 		err = fmt.Errorf("the other process ended before it began: %w", err)
@@ -161,14 +175,31 @@ func (nf *N3IWF) handAllOn(ctx context.Context, link *succession.Link) error {
 	return nil
 }
 
-// reclaim lets a successor end that has not begun, and undoes what it may have done.
+// hearBegun waits for a successor that may begin. One that hangs has not begun, but could at any time; it is killed, so that either begins or goes on.
+func (nf *N3IWF) hearBegun(link *succession.Link) error {
+	for {
+		m, err := hear(context.Background(), link, sayBegun, answerTime)
+		m.Close()
+		if !errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
+		nf.log.Error("the other process neither begins nor ends; it is killed", slog.Int("pid", link.PID()))
+		expired, cancel := context.WithCancel(context.Background())
+		cancel()
+		if kerr := link.Outlive(expired); kerr == nil {
+			return err
+		}
+	}
+}
+
+// reclaim lets a successor end that has not begun, by force when it hangs: it would write into the kernel when it goes on. What it may have done is undone.
 func (nf *N3IWF) reclaim(link *succession.Link, why error) {
 	ctx, cancel := context.WithTimeout(context.Background(), freezeTime)
 	defer cancel()
-	for err := link.Say(ctx, sayRefusal, refusalOfAll{why.Error()}); err == nil; {
-		var m succession.Message
-		m, err = link.Receive(ctx)
-		m.Close()
+	if link.Say(ctx, sayRefusal, refusalOfAll{why.Error()}) == nil || ctx.Err() != nil {
+		if err := link.Outlive(ctx); err != nil {
+			nf.log.Error("the other process may still be there; it must not go on: kill it", slog.Int("pid", link.PID()), slog.Any("error", err))
+		}
 	}
 	if u := nf.userPlane.kernel; u != nil {
 		if err := u.Restore(); err != nil {
@@ -210,6 +241,8 @@ func (nf *N3IWF) welcome(ctx context.Context, link *succession.Link) (hello succ
 	switch {
 	case hello.Version != successionVersion:
 		return hello, fmt.Errorf("the running process is of a version that hands its UEs on in another way (%d, asked for %d): restart", successionVersion, hello.Version)
+	case nf.old.heir.Load() != nil:
+		return hello, errors.New("another process has just taken over; try again")
 	case !nf.nodes.alone():
 		return hello, errors.New("this is a node of a cluster: drain it to another node, and restart it")
 	case nf.stopping.Load():
@@ -483,27 +516,25 @@ func (f *frozen) thaw() {
 // contexts are those of all UEs, or what still is under way.
 func (f *frozen) contexts(amfs []*ngConnection) (list []*ueContext, busy []obstacle) {
 	nf := f.nf
+	defer func() {
+		if r := recover(); r != nil {
+			f.thaw()
+			panic(r)
+		}
+	}()
 	if now := nf.connectedAMFs(); !slices.Equal(now, amfs) {
 		busy = append(busy, obstacle{0, "an NG connection has been lost or has come back"})
 	}
 	var up []*ue
 	for _, o := range nf.owners {
 		for _, u := range o.byRANID {
-			what := u.unfinishedInPlace()
-			if what == "" && u.nasConn != nil { // the UE has not closed its side in time
-				u.takeBack(u.nasConn.Undelivered(), true)
-				u.nasConn = nil
-			}
-			if what == "" {
-				var c *ueContext
-				if c, what = u.bequest(); what == "" {
-					list = append(list, c)
-					up = append(up, u)
-				}
-			}
+			c, what := u.bequestInPlace()
 			if what != "" {
 				busy = append(busy, obstacle{u.ranID, what})
+				continue
 			}
+			list = append(list, c)
+			up = append(up, u)
 		}
 	}
 	for _, ng := range amfs {
@@ -528,6 +559,23 @@ func (u *ue) unfinishedInPlace() string {
 		return "it has just come"
 	}
 	return u.unfinished()
+}
+
+// bequestInPlace is bequest of a UE that may not be ready. A defect stands in the way of that UE, as anything else would.
+func (u *ue) bequestInPlace() (c *ueContext, what string) {
+	defer func() {
+		if r := recover(); r != nil {
+			c, what = nil, u.nf.defect(r).Error()
+		}
+	}()
+	if what = u.unfinishedInPlace(); what != "" {
+		return nil, what
+	}
+	if u.nasConn != nil { // the UE has not closed its side in time
+		u.takeBack(u.nasConn.Undelivered(), true)
+		u.nasConn = nil
+	}
+	return u.bequest()
 }
 
 // bequest is the UE for the successor; or what stands in the way.

@@ -8,9 +8,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/open-n3iwf/n3iwf/config"
@@ -32,11 +30,8 @@ type reloader struct {
 // mounted files by swapping a link somewhere above them.
 const lookEvery = 5 * time.Second
 
-// run works until ctx ends.
-func (r *reloader) run(ctx context.Context) {
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
-	defer signal.Stop(hangups)
+// run works until ctx ends. hangups are the SIGHUPs.
+func (r *reloader) run(ctx context.Context, hangups <-chan os.Signal) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	r.follow(ctx, hangups, tick.C)

@@ -6,6 +6,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
 
 	"golang.org/x/sync/errgroup"
 
@@ -17,16 +20,27 @@ import (
 // serve runs the network function with its management API until ctx ends or another process has taken over, and follows its configuration. The API goes
 // on while UEs are being released.
 func serve(ctx context.Context, p program) error {
+	// Without anybody who listens these signals end the process, with all UEs: from the first moment, and where they ask for what is not offered.
+	hangups, upgrades := make(chan os.Signal, 1), make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	signal.Notify(upgrades, syscall.SIGUSR2)
+	defer signal.Stop(upgrades)
+	provider, err := traces(p) // what is wrong with it must show before the UEs of another process are here
+	if err != nil {
+		return err
+	}
+	if provider != nil {
+		defer provider.Close()
+	}
 	nf, err := p.open(ctx)
 	if err != nil {
 		return err
 	}
-	stopTraces, err := traces(nf, p)
-	if err != nil {
-		return errors.Join(err, discard(ctx, nf))
+	if provider != nil {
+		nf.Trace(provider.Tracer())
 	}
-	defer stopTraces()
-	m := &management{program: p, nf: nf}
+	m := &management{program: p, nf: nf, hangups: hangups, upgrades: upgrades}
 	if p.from == nil {
 		if err := m.open(); err != nil {
 			return errors.Join(err, discard(ctx, nf))
@@ -58,8 +72,10 @@ func (p program) open(ctx context.Context) (*n3iwf.N3IWF, error) {
 // management is the API, what follows the configuration, and what lets other processes take over.
 type management struct {
 	program
-	nf     *n3iwf.N3IWF
-	server *api.Server
+	nf       *n3iwf.N3IWF
+	server   *api.Server
+	hangups  <-chan os.Signal // SIGHUP
+	upgrades <-chan os.Signal // SIGUSR2
 }
 
 func (m *management) open() (err error) {
@@ -84,12 +100,10 @@ func (m *management) serve(ctx context.Context) error {
 	var all errgroup.Group
 	all.Go(func() error { return m.server.Serve(ctx) })
 	all.Go(func() error {
-		(&reloader{file: m.file, nf: m.nf, api: m.server, set: m.set, log: m.log, cfg: m.cfg}).run(ctx)
+		(&reloader{file: m.file, nf: m.nf, api: m.server, set: m.set, log: m.log, cfg: m.cfg}).run(ctx, m.hangups)
 		return nil
 	})
-	if m.server.Addr("socket") != nil {
-		m.offer(ctx, &all)
-	}
+	m.offer(ctx, &all)
 	return all.Wait()
 }
 
@@ -100,16 +114,11 @@ func discard(ctx context.Context, nf *n3iwf.N3IWF) error {
 	return nf.Serve(ended)
 }
 
-// traces lets the network function make spans, if somebody wants them.
-func traces(nf *n3iwf.N3IWF, p program) (stop func(), err error) {
+// traces opens what carries spans away, nil when nobody wants them.
+func traces(p program) (*tracing.Provider, error) {
 	c := p.cfg.Management.Traces
 	if c.Endpoint == "" {
-		return func() {}, nil
+		return nil, nil //nolint:nilnil // there is nothing to open
 	}
-	provider, err := tracing.Open(c, tracing.Options{Name: p.cfg.N3IWF.Name, Version: version(), Log: p.log})
-	if err != nil {
-		return nil, err
-	}
-	nf.Trace(provider.Tracer())
-	return provider.Close, nil
+	return tracing.Open(c, tracing.Options{Name: p.cfg.N3IWF.Name, Version: version(), Log: p.log})
 }

@@ -11,7 +11,9 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -33,13 +35,11 @@ func initRequest(path ikev2.Path) []byte {
 	return session.Done(time.Now(), out.Work[0]).Datagrams[0].Data
 }
 
-// TestServeTraces: management.traces alone makes a running N3IWF send spans, also those of a UE that it ends with.
-func TestServeTraces(t *testing.T) {
-	got := make(chan string, 10)
-	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got <- r.URL.Path }))
-	t.Cleanup(collector.Close)
+// onLoopback is a configuration whose sockets are on free ports of the loopback interface.
+func onLoopback(t *testing.T, management string) (string, *config.Config) {
+	t.Helper()
 	ports := freePorts(t, 3)
-	file := good(t, fmt.Sprintf("n3: {addresses: [127.0.0.1], port: %d}\nmanagement: {socket: \"\", traces: {endpoint: %q}}\n", ports[0], collector.URL))
+	file := good(t, fmt.Sprintf("n3: {addresses: [127.0.0.1], port: %d}\nmanagement: %s\n", ports[0], management))
 	text, err := os.ReadFile(file)
 	require.NoError(t, err)
 	replaced := strings.Replace(string(text), "nwu: {", fmt.Sprintf("nwu: {addresses: [127.0.0.1], ikePort: %d, nattPort: %d, ", ports[1], ports[2]), 1)
@@ -47,14 +47,80 @@ func TestServeTraces(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte(replaced), 0o600))
 	cfg, err := config.Load(file)
 	require.NoError(t, err)
+	return file, cfg
+}
 
+// The signals that ask for a reload or an upgrade do not end a process that offers none: one without management.socket, and one that is about to
+// take over.
+func TestSignalsDoNotEndUs(t *testing.T) {
+	text := &lines{}
+	log := slog.New(slog.NewTextHandler(text, nil))
+	run := func(ctx context.Context, p program) <-chan error {
+		ended := make(chan error, 1)
+		go func() { ended <- serve(ctx, p) }()
+		return ended
+	}
+	raise := func() {
+		for _, s := range []syscall.Signal{syscall.SIGUSR2, syscall.SIGHUP} {
+			require.NoError(t, syscall.Kill(os.Getpid(), s))
+		}
+	}
+
+	file, cfg := onLoopback(t, `{socket: ""}`)
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	ended := run(ctx, program{file: file, cfg: cfg, log: log, set: new(logSettings)})
+	var said strings.Builder
+	wait := func(what string) {
+		t.Helper()
+		require.Eventually(t, func() bool { said.WriteString(text.take()); return strings.Contains(said.String(), what) }, 30*time.Second, time.Millisecond, what)
+	}
+	wait("N3IWF is up")
+	raise()
+	wait("this process cannot be upgraded in place, and goes on")
+	wait("configuration reloaded")
+	stop()
+	require.NoError(t, <-ended)
+
+	socket := filepath.Join(t.TempDir(), "s")
+	file, cfg = onLoopback(t, fmt.Sprintf("{socket: %q}", socket))
+	l, err := net.Listen("unix", upgradeSocket(cfg))
+	require.NoError(t, err)
+	defer l.Close()
+	ctx, stop = context.WithCancel(context.Background())
+	defer stop()
+	ended = run(ctx, program{file: file, cfg: cfg, log: log, set: new(logSettings), from: &takeover{patience: time.Second}})
+	silent, err := l.Accept() // a process that says nothing
+	require.NoError(t, err)
+	defer silent.Close()
+	raise()
+	stop()
+	require.ErrorIs(t, <-ended, context.Canceled)
+}
+
+// What is wrong with the traces shows before another process has given its UEs away.
+func TestTracesBeforeTakeOver(t *testing.T) {
+	dir := t.TempDir()
+	file, cfg := onLoopback(t, fmt.Sprintf("{socket: %q}", filepath.Join(dir, "s")))
+	cfg.Management.Traces.Endpoint, cfg.Management.Traces.CA = "https://127.0.0.1:1", filepath.Join(dir, "nothing.pem")
+	err := serve(t.Context(), program{file: file, cfg: cfg, log: slog.New(slog.DiscardHandler), set: new(logSettings), from: &takeover{}})
+	require.ErrorContains(t, err, "management.traces.ca")
+	require.NotContains(t, err.Error(), "no process to take over from")
+}
+
+// TestServeTraces: management.traces alone makes a running N3IWF send spans, also those of a UE that it ends with.
+func TestServeTraces(t *testing.T) {
+	got := make(chan string, 10)
+	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got <- r.URL.Path }))
+	t.Cleanup(collector.Close)
+	file, cfg := onLoopback(t, fmt.Sprintf("{socket: \"\", traces: {endpoint: %q}}", collector.URL))
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() {
 		ended <- serve(ctx, program{file: file, cfg: cfg, log: slog.New(slog.NewTextHandler(t.Output(), nil)), set: new(logSettings)})
 	}()
 	t.Cleanup(stop)
-	to := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(ports[1].(int)))
+	to := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), cfg.NWu.IKEPort)
 	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(to))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close() })

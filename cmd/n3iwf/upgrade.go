@@ -10,9 +10,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"os/signal"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -51,23 +49,26 @@ func upgradeSocket(c *config.Config) string {
 	return c.Management.Socket + ".upgrade"
 }
 
-var errNoSocket = errors.New("--take-over needs management.socket, beside which the running process is asked")
+var errNoSocket = errors.New("an upgrade in place needs management.socket, beside which the running process is asked")
 
 // offer lets other processes take over until ctx ends, and starts one at SIGUSR2.
 func (m *management) offer(ctx context.Context, all *errgroup.Group) {
-	if err := m.nf.OfferSuccession(upgradeSocket(m.cfg)); err != nil {
-		m.log.Warn("this process cannot be upgraded in place", slog.Any("error", err))
-		return
+	impossible := errNoSocket
+	if m.server.Addr("socket") != nil {
+		if impossible = m.nf.OfferSuccession(upgradeSocket(m.cfg)); impossible != nil {
+			m.log.Warn("this process cannot be upgraded in place", slog.Any("error", impossible))
+		}
 	}
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGUSR2)
 	all.Go(func() error {
-		defer signal.Stop(signals)
 		for {
 			select {
 			case <-ctx.Done():
 				return nil
-			case <-signals:
+			case <-m.upgrades:
+				if impossible != nil {
+					m.log.Error("SIGUSR2: this process cannot be upgraded in place, and goes on", slog.Any("error", impossible))
+					continue
+				}
 				m.startSuccessor(ctx)
 			}
 		}

@@ -58,7 +58,7 @@ func (m *Message) Close() {
 // Link is one end. Send and Receive may be called from one goroutine each at a time.
 type Link struct {
 	conn    *net.UnixConn
-	pid     int
+	peer    *os.Process
 	sending sync.Mutex
 	files   []*os.File // that have come and are not taken
 	buffer  []byte
@@ -79,11 +79,53 @@ func newLink(c *net.UnixConn) (*Link, error) {
 	if err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
-	return &Link{conn: c, pid: pid, buffer: make([]byte, 64<<10)}, nil
+	peer, err := os.FindProcess(pid) // and no other one that has its number later
+	if err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return &Link{conn: c, peer: peer, buffer: make([]byte, 64<<10)}, nil
 }
 
 // PID is the process at the other end.
-func (l *Link) PID() int { return l.pid }
+func (l *Link) PID() int { return l.peer.Pid }
+
+// Outlive waits until the other end has closed the link, or died, and kills its process when that takes longer than ctx does. What still comes is
+// dropped. An error says that the other process may go on.
+func (l *Link) Outlive(ctx context.Context) error {
+	if l.over(ctx) {
+		return nil
+	}
+	if l.PID() == os.Getpid() {
+		return errors.New("the other end is in this process")
+	}
+	if err := l.peer.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("process %d cannot be killed: %w", l.PID(), err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), killed)
+	defer cancel()
+	if !l.over(ctx) {
+		return fmt.Errorf("process %d was killed, and is still there", l.PID())
+	}
+	return nil
+}
+
+// killed is how long it may take until nothing is left of a process.
+const killed = 5 * time.Second
+
+// over waits until the link has ended; false when ctx has before.
+func (l *Link) over(ctx context.Context) bool {
+	for {
+		m, err := l.Receive(ctx)
+		m.Close()
+		switch {
+		case err == nil:
+		case ctx.Err() != nil, errors.Is(err, context.DeadlineExceeded): // the socket's clock may be a little faster
+			return false
+		default:
+			return true
+		}
+	}
+}
 
 // sameUser gives the process at the other end, which must be the same user's.
 func sameUser(c *net.UnixConn) (pid int, err error) {
@@ -145,6 +187,7 @@ func (l *Link) Close() error {
 		_ = f.Close() // of no use
 	}
 	l.files = nil
+	_ = l.peer.Release() // nothing that could go wrong
 	return l.conn.Close()
 }
 

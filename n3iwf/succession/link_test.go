@@ -22,11 +22,18 @@ import (
 	"github.com/open-n3iwf/n3iwf/internal/testenv"
 )
 
-const connectTo = "SUCCESSION_TEST_CONNECT"
+const (
+	connectTo = "SUCCESSION_TEST_CONNECT"
+	hang      = "SUCCESSION_TEST_HANG"
+)
 
 func TestMain(m *testing.M) {
 	if path := os.Getenv(connectTo); path != "" { // the other user of TestOtherUsers
 		l, err := Dial(context.Background(), path)
+		if err == nil && os.Getenv(hang) != "" {
+			_ = l.Say(context.Background(), 1, nil)
+			_, err = l.Receive(context.Background())
+		}
 		if err == nil {
 			err = l.Close()
 		}
@@ -159,6 +166,32 @@ func TestLinkEnds(t *testing.T) {
 	require.NoError(t, err)
 	_, err = a.Receive(t.Context())
 	require.ErrorContains(t, err, "0 files came, of 3")
+}
+
+// Whoever hangs does not keep the other end waiting for ever, and cannot go on one day; whoever ends is waited for.
+func TestOutlive(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := Listen(path)
+	require.NoError(t, err)
+	defer l.Close() //nolint:errcheck // of a test
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), connectTo+"="+path, hang+"=1")
+	require.NoError(t, cmd.Start())
+	link, err := l.Accept()
+	require.NoError(t, err)
+	defer link.Close() //nolint:errcheck // of a test
+	require.Equal(t, cmd.Process.Pid, link.PID())
+	require.NoError(t, cmd.Process.Signal(syscall.SIGSTOP))
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	require.NoError(t, link.Outlive(ctx))
+	require.ErrorContains(t, cmd.Wait(), "killed")
+
+	a, b := pair(t)
+	require.NoError(t, a.Say(t.Context(), 1, 1))
+	require.ErrorContains(t, b.Outlive(ctx), "in this process")
+	require.NoError(t, a.Close())
+	require.NoError(t, b.Outlive(t.Context()))
 }
 
 // A socket that was left is replaced.
