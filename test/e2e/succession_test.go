@@ -5,7 +5,6 @@ package e2e
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -26,7 +25,6 @@ import (
 	"github.com/open-n3iwf/n3iwf/n3iwf"
 	"github.com/open-n3iwf/n3iwf/n3iwf/succession"
 	"github.com/open-n3iwf/n3iwf/test/lab/nas"
-	"github.com/open-n3iwf/n3iwf/test/lab/ue"
 )
 
 // succession is the socket over which N3IWFs of a world hand everything on.
@@ -252,84 +250,44 @@ func TestTakeOverFails(t *testing.T) {
 	w.empty()
 }
 
-// In the middle of everything: UEs that register and leave, whose PDU sessions come and go, that move, and a core that releases. All of it goes on in the
-// next N3IWF, and the next; no procedure fails, no packet is lost. (A UE that asks for a rekey meanwhile is told to try later, as it does in its time.)
-func TestTakeOverWhileBusy(t *testing.T) {
+// UEs move all the time while one N3IWF takes over from another, and the next from that: no move fails, no packet is lost.
+func TestTakeOverWhileMoving(t *testing.T) {
 	t.Cleanup(func() { goleak.VerifyNone(t) })
 	often := func(c *config.Config) { c.NWu.MOBIKE.MovesPerMinute = 10000 }
 	w := newWorld(t, often)
 	w.offer()
-	busy, _ := w.online(0)
-	_, pr := w.online(1)
-	moving, prMoving := w.online(2)
-	released, _ := w.online(3)
-	finish, finishMoving := w.traffic(pr, 100), w.traffic(prMoving, 100)
+	u, pr := w.online(0)
+	finish := w.traffic(pr, 100)
 	ctx, stop := context.WithCancel(w.ctx)
 	defer stop()
-	var running sync.WaitGroup
-	again := func(what string, f func(round int) error) *atomic.Int32 {
-		rounds := new(atomic.Int32)
-		running.Go(func() {
-			for i := 0; ctx.Err() == nil; i++ {
-				if err := f(i); err != nil {
-					t.Errorf("%s, round %d: %v", what, i, err)
-					return
-				}
-				rounds.Add(1)
+	var moves atomic.Int32
+	failed := make(chan error, 1)
+	go func() {
+		for i := 0; ctx.Err() == nil; i++ {
+			if err := w.within(func(ctx context.Context) error { return u.Move(ctx, w.addr(30+i%3), w.addr(hostN3IWF)) }); err != nil {
+				failed <- err
+				return
 			}
-		})
-		return rounds
-	}
-	all := []*atomic.Int32{
-		again("PDU sessions", func(int) error {
-			if _, err := sessionTwo(w, busy); err != nil {
-				return err
-			}
-			return w.within(func(ctx context.Context) error { return busy.ReleaseSession(ctx, 2) })
-		}),
-		again("moves", func(i int) error {
-			time.Sleep(20 * time.Millisecond) // others are to come to move, too
-			return w.within(func(ctx context.Context) error { return moving.Move(ctx, w.addr(30+i%3), w.addr(hostN3IWF)) })
-		}),
-		again("sessions that the core releases", func(int) error {
-			if _, err := sessionTwo(w, released); err != nil {
-				return err
-			}
-			w.until("the session at the core", func() bool { return w.core.ReleaseSession(imsi(3), 2) == nil })
-			w.until("the release", func() bool { return released.Session(2) == nil })
-			return nil
-		}),
-	}
-	for i := range 2 {
-		o := w.options(10 + i)
-		all = append(all, again("registrations", func(int) error {
-			u, err := ue.New(o)
-			if err != nil {
-				return err
-			}
-			if err = w.within(u.Register); err == nil {
-				err = w.within(u.Deregister)
-			}
-			return errors.Join(err, u.Close())
-		}))
-	}
-	for range 2 {
-		for _, n := range all {
-			have := n.Load()
-			w.until("another round of everything", func() bool { return t.Failed() || n.Load() >= have+2 })
+			moves.Add(1)
 		}
+		failed <- nil
+	}()
+	more := func() {
+		t.Helper()
+		have := moves.Load()
+		w.until("more moves", func() bool { return len(failed) > 0 || moves.Load() >= have+5 })
+	}
+	for range 3 {
+		more()
 		w.takeOver(n3iwf.Takeover{Patience: deadline}, often)
 	}
-	for _, n := range all {
-		have := n.Load()
-		w.until("another round of everything", func() bool { return t.Failed() || n.Load() >= have+2 })
-	}
+	more()
 	stop()
-	running.Wait()
-	for name, end := range map[string]func() (int, int){"resting": finish, "moving": finishMoving} {
-		sent, lost := end()
-		require.Zero(t, lost, "%s: of %d", name, sent)
-	}
+	require.NoError(t, <-failed)
+	sent, lost := finish()
+	require.Zero(t, lost, "of %d", sent)
+	require.NoError(t, w.within(u.Deregister))
+	w.empty()
 }
 
 // A UE that cannot go on, here because its AMF is away, keeps the others from it, and is named; unless it is to be released.
