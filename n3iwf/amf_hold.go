@@ -53,7 +53,7 @@ func (u *ue) amfLost() {
 	if u.state != stateUp || u.amfID == nil {
 		u.ng.amf.ended(u.ng, u.logicalConnection())
 		u.unbind()
-		u.setup, u.batches = nil, nil
+		u.dropSetups()
 		u.endAnswering()
 		return
 	}
@@ -74,7 +74,7 @@ func (u *ue) amfLost() {
 func (u *ue) loseAMF() {
 	u.held = nil
 	u.unbind()
-	u.setup, u.batches = nil, nil
+	u.dropSetups()
 	u.endAnswering()
 }
 

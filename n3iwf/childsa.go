@@ -175,13 +175,13 @@ func (u *ue) signallingUp() {
 	if u.setup == nil || u.amfID == nil {
 		return
 	}
-	setup := u.setup
-	u.setup = nil
+	setup, place := u.setup, u.setupPlace
+	u.setup, u.setupPlace = nil, nil
 	requests := make([]sessionRequest, 0, len(setup.PDUSessionResourceSetupListCxtReq))
 	for _, item := range setup.PDUSessionResourceSetupListCxtReq {
 		requests = append(requests, sessionRequest{id: item.PDUSessionID, nas: item.NASPDU, snssai: item.SNSSAI, transfer: item.PDUSessionResourceSetupRequestTransfer})
 	}
-	u.setupSessions(requests, func(b *setupBatch) {
+	u.setupSessions(requests, place, func(b *setupBatch) {
 		response := &ngap.InitialContextSetupResponse{AMFUENGAPID: *u.amfID, RANUENGAPID: ngap.RANUENGAPID(u.ranID)}
 		for _, ok := range b.done {
 			response.PDUSessionResourceSetupListCxtRes = append(response.PDUSessionResourceSetupListCxtRes,

@@ -248,9 +248,11 @@ func (u *ue) initialContextSetup(m *ngap.InitialContextSetupRequest) {
 	u.setupSent = false
 	u.key = append([]byte(nil), m.SecurityKey[:]...)
 	u.clearGuard()
-	if len(m.NASPDU) > 0 {
-		u.waitForNAS(m.NASPDU)
+	if u.setupPlace != nil {
+		u.deliverAt(u.setupPlace) // of a request that this one replaces
 	}
+	u.downlinkNAS(m.NASPDU)
+	u.setupPlace = reserveFor(u, m.PDUSessionResourceSetupListCxtReq, func(i *ngap.PDUSessionResourceSetupItemCxtReq) []byte { return i.NASPDU })
 	u.continueEAP()
 }
 
@@ -261,7 +263,7 @@ func (u *ue) sessionSetupRequest(m *ngap.PDUSessionResourceSetupRequest) {
 	}
 	u.setAggregateRate(m.UEAggregateMaximumBitRate)
 	u.downlinkNAS(m.NASPDU)
-	u.setupSessions(requests, func(b *setupBatch) {
+	u.setupSessions(requests, nil, func(b *setupBatch) {
 		response := &ngap.PDUSessionResourceSetupResponse{AMFUENGAPID: *u.amfID, RANUENGAPID: ngap.RANUENGAPID(u.ranID)}
 		for _, ok := range b.done {
 			response.PDUSessionResourceSetupListSURes = append(response.PDUSessionResourceSetupListSURes,

@@ -16,8 +16,9 @@ import (
 type modification struct {
 	waiting  int // PDU sessions
 	response ngap.PDUSessionResourceModifyResponse
-	nas      []ngap.NASPDU                // for the UE, of the sessions that were modified
+	nas      [][]byte                     // for the UE, of the sessions that were modified
 	wrong    *ngap.CriticalityDiagnostics // of the PDU session that fails next, if the fault is in its transfer
+	place    *nasPlace
 }
 
 // flowChange is what a request asks of the QoS flows of one PDU session. It is checked: no QFI is in it twice, a flow in set that the session does
@@ -29,6 +30,7 @@ type flowChange struct {
 
 func (u *ue) modifySessions(m *ngap.PDUSessionResourceModifyRequest) {
 	mod := &modification{waiting: 1}
+	mod.place = reserveFor(u, m.PDUSessionResourceModifyListModReq, func(i *ngap.PDUSessionResourceModifyItemModReq) []byte { return i.NASPDU })
 	u.modifications++
 	times := map[ngap.PDUSessionID]int{}
 	for _, item := range m.PDUSessionResourceModifyListModReq {
@@ -225,8 +227,6 @@ func (u *ue) modified(mod *modification) {
 	}
 	location := u.location()
 	mod.response.AMFUENGAPID, mod.response.RANUENGAPID, mod.response.UserLocationInformation = *u.amfID, ngap.RANUENGAPID(u.ranID), &location
-	for _, pdu := range mod.nas {
-		u.downlinkNAS(pdu)
-	}
+	u.deliverAt(mod.place, mod.nas...)
 	u.send(&mod.response)
 }

@@ -33,8 +33,8 @@ func (u *ue) uplinkNAS(pdu []byte) {
 	u.send(m)
 }
 
-// downlinkNAS passes a NAS message of the AMF to the UE, now or when there is a way.
-func (u *ue) downlinkNAS(pdu []byte) {
+// passNAS passes a NAS message of the AMF to the UE, now or when there is a way.
+func (u *ue) passNAS(pdu []byte) {
 	if len(pdu) == 0 {
 		return
 	}

@@ -50,7 +50,8 @@ type setupBatch struct {
 	pending []sessionRequest
 	current *sessionSetup
 	done    []sessionResult
-	nas     []ngap.NASPDU // for the UE, after the answer to the AMF: its first packets find the tunnel complete
+	nas     [][]byte // for the UE, after the answer to the AMF: its first packets find the tunnel complete
+	place   *nasPlace
 	failed  []sessionResult
 	wrong   *ngap.CriticalityDiagnostics // of the PDU session that fails next, if the fault is in its transfer
 	finish  func(*setupBatch)
@@ -72,9 +73,13 @@ type sessionSetup struct {
 	security    *ngap.SecurityIndication
 }
 
-// setupSessions sets up PDU sessions one after the other (TS 23.502 4.12.5), behind the batches that are under way.
-func (u *ue) setupSessions(requests []sessionRequest, finish func(*setupBatch)) {
-	u.batches = append(u.batches, &setupBatch{pending: merge(requests), finish: finish})
+// setupSessions sets up PDU sessions one after the other (TS 23.502 4.12.5), behind the batches that are under way. place is
+// where their NAS messages belong, nil here.
+func (u *ue) setupSessions(requests []sessionRequest, place *nasPlace, finish func(*setupBatch)) {
+	if place == nil {
+		place = reserveFor(u, requests, func(r *sessionRequest) []byte { return r.nas })
+	}
+	u.batches = append(u.batches, &setupBatch{pending: merge(requests), place: place, finish: finish})
 	if len(u.batches) == 1 {
 		u.nextSession()
 	}
@@ -97,9 +102,7 @@ func (u *ue) nextSession() {
 		if len(b.pending) == 0 {
 			u.batches = u.batches[1:]
 			b.finish(b)
-			for _, pdu := range b.nas {
-				u.downlinkNAS(pdu)
-			}
+			u.deliverAt(b.place, b.nas...)
 			continue
 		}
 		request := b.pending[0]

@@ -16,7 +16,7 @@ import (
 
 // requestRelease asks the AMF to release the UE context (TS 38.413 8.3.2). The command that answers it, or its absence, ends the context.
 func (u *ue) requestRelease(cause ngap.Cause) {
-	u.setup, u.batches = nil, nil
+	u.dropSetups()
 	if u.released || u.ng == nil {
 		return
 	}
@@ -67,7 +67,7 @@ func (u *ue) releaseCommand(cause ngap.Cause) {
 	u.log.Info("UE released by the AMF", slog.String("cause", cause.String()))
 	u.send(complete)
 	u.unbind()
-	u.setup, u.batches = nil, nil
+	u.dropSetups()
 	u.dropSessions()
 	switch {
 	case u.state == stateEAP && (len(u.nasQueue) > 0 || u.eap != nil && !u.eap.CanSend()):
@@ -200,6 +200,9 @@ func (u *ue) freeNWu() {
 // UE has confirmed that the child SAs are gone.
 func (u *ue) releaseSessions(m *ngap.PDUSessionResourceReleaseCommand) {
 	r := &sessionRelease{nas: m.NASPDU}
+	if len(r.nas) > 0 {
+		r.place = u.reserveNAS()
+	}
 	var children []*childSA
 	for _, item := range m.PDUSessionResourceToReleaseListRelCmd {
 		if slices.Contains(r.ids, item.PDUSessionID) {
@@ -230,6 +233,7 @@ func (u *ue) releaseSessions(m *ngap.PDUSessionResourceReleaseCommand) {
 type sessionRelease struct {
 	ids     []ngap.PDUSessionID
 	nas     ngap.NASPDU
+	place   *nasPlace
 	waiting int
 }
 
@@ -245,7 +249,7 @@ func (u *ue) releaseProgress(c *childSA) {
 }
 
 func (u *ue) finishRelease(r *sessionRelease) {
-	u.downlinkNAS(r.nas)
+	u.deliverAt(r.place, r.nas)
 	if u.released || u.amfID == nil {
 		return
 	}

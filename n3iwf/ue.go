@@ -50,6 +50,7 @@ type ue struct {
 	nasConn          *nas.Conn     // NAS over TCP; nil while there is none
 	nasPatience      bool          // a timer limits what waits for one
 	nasQueue         [][]byte      // downlink NAS that waits for EAP or TCP
+	nasPlaces        []*nasPlace   // downlink NAS that comes after it, from the first that waits for child SAs on
 	moves            uint64
 	movedFrom        ikev2.Path   // before that
 	movedAt          time.Time    // when the IKE SA last took another path
@@ -69,6 +70,7 @@ type ue struct {
 	key        []byte            // K_N3IWF, until the AUTH exchange has used it
 	setup      *ngap.InitialContextSetupRequest
 	setupSent  bool                   // EAP-Success was sent for it
+	setupPlace *nasPlace              // of the NAS messages of its PDU sessions
 	tai        *ngap.TAI              // that it is in; nil until an AMF is selected
 	guami      *ngap.GUAMI            // that the AMF serves the UE with; nil before the context set-up
 	early      *early                 // what waits for the first NG connection after the start
