@@ -6,7 +6,6 @@ package ebpf
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/cilium/ebpf"
@@ -48,8 +47,9 @@ func (f *flowCounts) before(qfi uint8) *relay.FlowTraffic {
 	return f.past[qfi]
 }
 
-// beginFlows makes room for the flows of r, whose session was old before, and notes what old's were counted. The caller holds u.mu.
-func (u *UserPlane) beginFlows(teid uint32, r, old *record, flows []relay.Flow) error {
+// beginFlows makes room for the flows of r, whose session was old before, and notes what old's were counted. A flow without room is forwarded all the same,
+// and counted with its session only. The caller holds u.mu.
+func (u *UserPlane) beginFlows(teid uint32, r, old *record, flows []relay.Flow) {
 	r.flows = flowCounts{qfis: qfisOf(flows), past: map[uint8]*relay.FlowTraffic{}}
 	if old != nil {
 		r.flows.past, r.flows.base = old.flows.past, old.flows.base
@@ -64,21 +64,23 @@ func (u *UserPlane) beginFlows(teid uint32, r, old *record, flows []relay.Flow) 
 		}
 	}
 	if !r.flows.several() {
-		return nil
+		return
 	}
 	n, err := ebpf.PossibleCPU()
-	if err != nil {
-		return err
-	}
 	for _, qfi := range r.flows.qfis {
 		for _, direction := range []uint8{uplink, downlink} {
+			if err != nil {
+				break
+			}
 			key := userplaneFlow{Teid: teid, Qfi: qfi, Direction: direction}
-			if err := u.objects.Flows.Update(key, make([]userplaneFlowCounts, n), ebpf.UpdateNoExist); err != nil && !errors.Is(err, ebpf.ErrKeyExist) {
-				return fmt.Errorf("QoS flow: %w", full(err))
+			if err = u.objects.Flows.Update(key, make([]userplaneFlowCounts, n), ebpf.UpdateNoExist); errors.Is(err, ebpf.ErrKeyExist) {
+				err = nil
 			}
 		}
 	}
-	return nil
+	if err != nil {
+		u.logged("count the QoS flows of a session one by one", full(err))
+	}
 }
 
 // endFlows takes away what r does not need of old, once the programs work by r. The caller holds u.mu.

@@ -94,3 +94,19 @@ func TestKernelFlowCounts(t *testing.T) {
 	w.session.Remove()
 	require.Zero(t, entries())
 }
+
+// A session whose flows find no room to be counted in is forwarded in the kernel all the same, and counted as a whole.
+func TestKernelFlowsWithoutRoom(t *testing.T) {
+	w := newWorldOf(t, setting{room: 2})
+	w.connect(nil)
+	for _, qfi := range []uint8{1, 9} {
+		w.send(greFrom(ue, qfi, numbered(1, 100)))
+		w.gpdu()
+		w.fromUPF(downlinkGPDU(w.session.TEID(), qfi, false, numbered(1, 200)))
+		w.atUE()
+	}
+	forwarded := relay.Traffic{Uplink: relay.Counter{Packets: 2, Bytes: 200}, Downlink: relay.Counter{Packets: 2, Bytes: 400}}
+	require.Equal(t, forwarded, w.inKernel())
+	require.Equal(t, forwarded, w.session.Stats())
+	w.session.Remove()
+}

@@ -8,7 +8,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -221,16 +220,7 @@ func TestKernelMovesOfEveryKind(t *testing.T) {
 	w.connect(nil)
 	before := w.dump()
 	w.ueSink.quiet = true
-	var stop atomic.Bool
-	sent := make(chan int)
-	go func() {
-		n := 0
-		for ; !stop.Load(); n++ {
-			w.fromUPF(downlinkGPDU(w.session.TEID(), 9, false, numbered(n, 100)))
-			time.Sleep(300 * time.Microsecond)
-		}
-		sent <- n
-	}()
+	stop := w.downlinkTraffic()
 	plain := natTPath(gwOuter, ueOuter)
 	plain.NATT = false
 	paths := []ipsec.Path{
@@ -250,8 +240,7 @@ func TestKernelMovesOfEveryKind(t *testing.T) {
 			moves++
 		}
 	}
-	stop.Store(true)
-	n := <-sent
+	n := stop()
 	late := func() int { // what is below the window is taken for one of the next 2^32 numbers, and fails its check (RFC 4303 appendix A2)
 		st, err := w.ue.Stats(7)
 		require.NoError(t, err)

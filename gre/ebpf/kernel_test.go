@@ -7,7 +7,6 @@ package ebpf
 import (
 	"encoding/binary"
 	"net/netip"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -156,16 +155,7 @@ func TestKernelMoves(t *testing.T) {
 	w.connect(nil)
 	before := w.dump()
 	w.ueSink.quiet = true
-	var stop atomic.Bool
-	sent := make(chan int)
-	go func() {
-		n := 0
-		for ; !stop.Load(); n++ {
-			w.fromUPF(downlinkGPDU(w.session.TEID(), 9, false, numbered(n, 100)))
-			time.Sleep(300 * time.Microsecond)
-		}
-		sent <- n
-	}()
+	stop := w.downlinkTraffic()
 	const moves = 10
 	for i := range moves {
 		to := []string{ueOuter2, ueOuter}[i%2]
@@ -175,8 +165,7 @@ func TestKernelMoves(t *testing.T) {
 		require.Equal(t, numbered(i, 64), w.gpdu().Payload)
 		time.Sleep(100 * time.Millisecond)
 	}
-	stop.Store(true)
-	n := <-sent
+	n := stop()
 	w.eventually("all packets", func() bool { return w.ueSink.total() >= n })
 	require.Equal(t, n, w.ueSink.total())
 	require.EqualValues(t, n, w.inKernel().Downlink.Packets)
@@ -193,16 +182,7 @@ func TestKernelOutlivesTheProcess(t *testing.T) {
 	w := newWorld(t)
 	w.connect(nil)
 	w.ueSink.quiet = true
-	var stop atomic.Bool
-	sent := make(chan int)
-	go func() {
-		n := 0
-		for ; !stop.Load(); n++ {
-			w.fromUPF(downlinkGPDU(w.session.TEID(), 9, false, numbered(n, 100)))
-			time.Sleep(300 * time.Microsecond)
-		}
-		sent <- n
-	}()
+	stop := w.downlinkTraffic()
 	// A second session that nobody takes up later.
 	other, err := w.relay.Add(relay.Config{
 		Name: "other", PDUType: gre.PDUIPv4, UPF: netip.AddrPortFrom(addr(upfN3), 0), UplinkTEID: 5, Children: []relay.Child{{ID: 7, UE: ue, UP: up}}, Default: 7,
@@ -244,8 +224,7 @@ func TestKernelOutlivesTheProcess(t *testing.T) {
 	require.Empty(t, w.plane.Adopted())
 	w.send(greFrom(ue, 9, numbered(1, 64)))
 	require.Equal(t, numbered(1, 64), w.gpdu().Payload)
-	stop.Store(true)
-	n := <-sent
+	n := stop()
 	w.eventually("all packets", func() bool { return w.ueSink.total() >= n })
 	require.Equal(t, n, w.ueSink.total())
 	require.Zero(t, w.inRelay().Downlink.Packets)

@@ -94,9 +94,7 @@ func (u *UserPlane) Set(s relay.Offloaded) error {
 	if old != nil {
 		r.past = old.past
 	}
-	if err := u.beginFlows(s.TEID, r, old, s.Flows); err != nil {
-		return err
-	}
+	u.beginFlows(s.TEID, r, old, s.Flows)
 	for mark, c := range children {
 		r.marks = append(r.marks, mark)
 		if u.children[mark] == nil {

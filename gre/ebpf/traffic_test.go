@@ -9,6 +9,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -134,4 +135,19 @@ func (w *world) segmented(payloads []byte, size int) {
 		return true
 	}))
 	require.NoError(w.t, sent)
+}
+
+// downlinkTraffic sends numbered packets through flow 9 until the function that it gives is called, which tells how many.
+func (w *world) downlinkTraffic() (stop func() int) {
+	var stopped atomic.Bool
+	sent := make(chan int)
+	go func() {
+		n := 0
+		for ; !stopped.Load(); n++ {
+			w.fromUPF(downlinkGPDU(w.session.TEID(), 9, false, numbered(n, 100)))
+			time.Sleep(300 * time.Microsecond)
+		}
+		sent <- n
+	}()
+	return func() int { stopped.Store(true); return <-sent }
 }

@@ -92,6 +92,7 @@ func (c *catcher) total() int {
 }
 
 type world struct {
+	room          int
 	t             testing.TB
 	gw, ueNS, upf *namespace
 	dp            *kernel.DataPlane
@@ -114,6 +115,7 @@ type world struct {
 type setting struct {
 	all    bool // plain ESP too, and IPv6 everywhere
 	virtio bool // N3 is two network cards of the virtual machine, joined by a wire
+	room   int  // Options.MaxSessions
 }
 
 func newWorld(t testing.TB) *world { return newWorldOf(t, setting{}) }
@@ -124,7 +126,7 @@ func newWorldOf(t testing.TB, v setting) *world {
 	if v.all {
 		kinds = append(kinds, ipsec.ESP)
 	}
-	w := &world{t: t, events: make(chan relay.Event, 16), gw: newNamespace(t, "gw"), ueNS: newNamespace(t, "ue"), upf: newNamespace(t, "upf")}
+	w := &world{t: t, room: v.room, events: make(chan relay.Event, 16), gw: newNamespace(t, "gw"), ueNS: newNamespace(t, "ue"), upf: newNamespace(t, "upf")}
 	if v.virtio {
 		virtioLinks(t, "gw n0", "upf n1")
 	} else {
@@ -227,8 +229,8 @@ func (w *world) open() (u *UserPlane) {
 	w.gw.do(func() {
 		u, err = Open(Options{
 			XfrmInterface: w.dp.Interface(), ID: 42, N3: []netip.Addr{addr(gwN3)}, Pin: pinFolder, RefreshInterval: 50 * time.Millisecond,
-			Child: w.dp.Marking,
-			Log:   slog.New(slog.NewTextHandler(w.t.Output(), nil)),
+			Child: w.dp.Marking, MaxSessions: w.room,
+			Log: slog.New(slog.NewTextHandler(w.t.Output(), nil)),
 		})
 	})
 	require.NoError(w.t, err)

@@ -43,15 +43,7 @@ func TestUnexpectedDuringFlowChange(t *testing.T) {
 					require.NoError(t, w.core.ChangeFlows(imsi(l.i), puppetSession, []core.Flow{{QFI: 6, FiveQI: 9}}))
 					l.hear()
 					l.Hold(nil)
-					r.run(l)
-					if r.ends == nil {
-						l.liveOn()
-					} else {
-						l.ended(atSession, *r.ends)
-					}
-					require.NoError(t, l.Close())
-					_, err := pr.Ping(w.ctx, 1)
-					require.NoError(t, err)
+					l.play(r, atSession, pr)
 				})
 				if !ok {
 					t.FailNow()

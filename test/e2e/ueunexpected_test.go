@@ -16,6 +16,7 @@ import (
 	"github.com/open-n3iwf/n3iwf/ikev2/message"
 	"github.com/open-n3iwf/n3iwf/ngap"
 	"github.com/open-n3iwf/n3iwf/test/lab/core"
+	"github.com/open-n3iwf/n3iwf/test/lab/probe"
 )
 
 // row is something that a UE does where it is not expected.
@@ -69,15 +70,7 @@ func TestUnexpectedFromUE(t *testing.T) {
 				h.forget()
 				l := w.puppet(1+lives%30, h, neighbour)
 				l.reach(at)
-				r.run(l)
-				if r.ends == nil {
-					l.liveOn()
-				} else {
-					l.ended(at, *r.ends)
-				}
-				require.NoError(t, l.Close())
-				_, err := pr.Ping(w.ctx, 1)
-				require.NoError(t, err)
+				l.play(r, at, pr)
 			})
 			if !ok {
 				t.FailNow() // as something may be left of that life
@@ -86,6 +79,20 @@ func TestUnexpectedFromUE(t *testing.T) {
 	}
 	t.Logf("%d lives", lives)
 	require.Zero(t, w.nf.Counters().Panics.Load())
+}
+
+// play has the UE do what the row says, and leads it to the end of its life. Its neighbour notices nothing.
+func (l *puppetLife) play(r row, at stage, neighbour *probe.Probe) {
+	l.w.t.Helper()
+	r.run(l)
+	if r.ends == nil {
+		l.liveOn()
+	} else {
+		l.ended(at, *r.ends)
+	}
+	require.NoError(l.w.t, l.Close())
+	_, err := neighbour.Ping(l.w.ctx, 1)
+	require.NoError(l.w.t, err)
 }
 
 // liveOn leads the UE to the end of its life.
