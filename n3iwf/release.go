@@ -182,13 +182,11 @@ func (u *ue) freeNWu() {
 	}
 	clear(u.children)
 	u.signallingHandle.Store(nil)
-	if u.nasConn != nil {
-		u.nasConn = nil
-		u.nf.nas.Disconnect(u.nasFrom)
-	}
+	u.nasConn = nil
 	u.nf.byInner.remove(u)
 	for i, pool := range []*addressPool{u.nf.pool4, u.nf.pool6} {
 		if u.inner[i].IsValid() {
+			u.nf.nas.Disconnect(u.inner[i])
 			pool.release(u.inner[i])
 			u.nf.nodes.freed(u.inner[i])
 			u.inner[i] = netip.Addr{}

@@ -23,7 +23,7 @@ type link struct {
 	scratch    sync.Pool
 	held       sync.Map // netip.Addr -> *heldUE of UEs whose new connections are ignored
 	flights    flights
-	latest     sync.Map // netip.Addr -> uint16: the UE's port of its latest attempt to connect
+	latest     sync.Map // netip.Addr -> uint16: the UE's port of its latest attempt to connect, until Disconnect
 
 	packetsIn, packetsOut, rejected atomic.Uint64
 }

@@ -294,6 +294,7 @@ func (t *transport) Connected(ue netip.Addr) bool {
 // Disconnect closes the UE's connection, if it has one, after what was sent; OnClosed follows with ErrClosed.
 func (t *transport) Disconnect(ue netip.Addr) {
 	ue = ue.Unmap()
+	t.link.latest.Delete(ue)
 	w := t.worker(ue)
 	w.mu.Lock()
 	c := w.conns[ue]
