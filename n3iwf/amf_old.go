@@ -8,23 +8,25 @@ import (
 	"github.com/open-n3iwf/n3iwf/ngap"
 )
 
-// A core may give a UE to another of its AMFs without a word to the N3IWF (TS 23.502 4.2.2.2.3). The new AMF then speaks first, and names the old one.
+// A core may give a UE to another of its AMFs without a word to the N3IWF (TS 23.502 4.2.2.2.3). The new AMF then speaks first, and names the old one if that had
+// spoken before.
 
-// oldAMF is the AMF that the sender of a message says the UE comes from (TS 38.413 8.6.2.2, 8.3.1.2); empty: it says nothing.
-func oldAMF(m ngap.Message) ngap.AMFName {
+// redirected tells whether a message of another AMF makes the UE that AMF's: it may be the first one to a UE (TS 38.413 8.6.2.2, 8.3.1.2) and names the UE's
+// present AMF as the old one, or the UE has not been spoken to yet: the id that it came with leads to it from any AMF.
+func (u *ue) redirected(m ngap.Message) bool {
+	var old ngap.AMFName
 	switch m := m.(type) {
 	case *ngap.DownlinkNASTransport:
-		return m.OldAMF
+		old = m.OldAMF
 	case *ngap.InitialContextSetupRequest:
-		return m.OldAMF
+		old = m.OldAMF
+	default:
+		return false
 	}
-	return ""
-}
-
-// redirected tells whether the message makes the UE that of another AMF: it names the present one.
-func (u *ue) redirected(m ngap.Message) bool {
-	old := oldAMF(m)
-	return old != "" && !u.released && u.ng != nil && u.ng.about().name == old
+	if u.released || u.ng == nil {
+		return false
+	}
+	return u.amfID == nil || old != "" && old == u.ng.about().name
 }
 
 // redirectTo makes the UE that of the AMF at the other end of ng, which calls it amfID.

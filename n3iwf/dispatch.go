@@ -90,7 +90,8 @@ func (ng *ngConnection) toUE(ranID uint32, amfID *ngap.AMFUENGAPID, pdu *ngap.PD
 		}
 		if amfID != nil && u.amfID != nil && *amfID != *u.amfID && !isError {
 			ng.unknownUE(amfID, &id, ngap.CauseRadioNetworkInconsistentRemoteUENGAPID, via)
-			o.guarded(u, u.loseAMF) // both ends drop the connection
+			o.guarded(u, u.loseAMF) // both ends drop the connection,
+			ng.dropRemote(amfID)    // and the one that the other id names
 			return
 		}
 		if amfID != nil && u.amfID == nil && !isError {
@@ -227,7 +228,8 @@ func (u *ue) receiveNGAP(pdu *ngap.PDU, via *tnla) {
 }
 
 // initialContextSetup takes the UE's key (TS 38.413 8.3.1). A UE that is up already, as after a Service Request over NAS, only gets its PDU
-// sessions.
+// sessions. An AMF may say it again before it has the answer, as free5GC's does when Registration Complete is late (T3550): the later request takes the place
+// of the first, one answer is for both, and the time for the UE goes on.
 func (u *ue) initialContextSetup(m *ngap.InitialContextSetupRequest) {
 	if len(m.PDUSessionResourceSetupListCxtReq) > 0 && m.UEAggregateMaximumBitRate == nil {
 		u.notSetUp(m, ngap.CauseProtocolSemanticError.Cause()) // conditional IE, TS 38.413 9.2.2.1
@@ -245,9 +247,9 @@ func (u *ue) initialContextSetup(m *ngap.InitialContextSetupRequest) {
 		u.signallingUp()
 		return
 	}
-	u.setupSent = false
-	u.key = append([]byte(nil), m.SecurityKey[:]...)
-	u.clearGuard()
+	if u.state == stateEAP { // otherwise the UE has EAP-Success already, and authenticates with the key of the first request
+		u.key = append([]byte(nil), m.SecurityKey[:]...)
+	}
 	if u.setupPlace != nil {
 		u.deliverAt(u.setupPlace) // of a request that this one replaces
 	}

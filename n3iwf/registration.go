@@ -173,7 +173,7 @@ func guamiOf(g *eap5g.GUAMI) *ngap.GUAMI {
 func (u *ue) continueEAP() {
 	switch {
 	case u.eap == nil || u.state != stateEAP || !u.eap.CanSend():
-	case len(u.nasQueue) > 0 && (u.setup == nil || u.setupSent):
+	case len(u.nasQueue) > 0 && u.setup == nil:
 		pdu := u.nasQueue[0]
 		u.nasQueue = u.nasQueue[1:]
 		packet, err := u.eap.SendNAS(pdu)
@@ -185,7 +185,7 @@ func (u *ue) continueEAP() {
 		u.sendEAP(packet)
 	case u.released:
 		u.failEAP("released by the AMF", nil)
-	case u.setup != nil && !u.setupSent:
+	case u.setup != nil:
 		u.succeedEAP()
 	}
 }
@@ -197,7 +197,6 @@ func (u *ue) succeedEAP() {
 		u.failEAP("EAP-5G cannot end", err)
 		return
 	}
-	u.setupSent = true
 	u.trace.end(spanEAP, "")
 	u.trace.begin(spanSignalling, spanSignalling, spanContextSetup)
 	u.state = stateKeyed

@@ -17,6 +17,9 @@ func (u *ue) reroute(m *ngap.RerouteNASRequest) {
 		u.log.Warn("REROUTE NAS REQUEST for a UE that has gone on; ignored")
 		u.send(&ngap.ErrorIndication{
 			AMFUENGAPID: u.amfID, RANUENGAPID: new(ngap.RANUENGAPID(u.ranID)), Cause: new(ngap.CauseProtocolMessageNotCompatibleWithReceiverState.Cause()),
+			CriticalityDiagnostics: &ngap.CriticalityDiagnostics{ // TS 38.413 10.4
+				ProcedureCode: new(ngap.ProcedureRerouteNASRequest), TriggeringMessage: new(ngap.TriggeringMessageInitiatingMessage),
+			},
 		})
 		return
 	}

@@ -69,7 +69,6 @@ type ue struct {
 	amfID      *ngap.AMFUENGAPID // nil until the AMF's first message
 	key        []byte            // K_N3IWF, until the AUTH exchange has used it
 	setup      *ngap.InitialContextSetupRequest
-	setupSent  bool                   // EAP-Success was sent for it
 	setupPlace *nasPlace              // of the NAS messages of its PDU sessions
 	tai        *ngap.TAI              // that it is in; nil until an AMF is selected
 	guami      *ngap.GUAMI            // that the AMF serves the UE with; nil before the context set-up

@@ -12,79 +12,91 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/open-n3iwf/n3iwf/config"
+	"github.com/open-n3iwf/n3iwf/ikev2/message"
 	"github.com/open-n3iwf/n3iwf/ngap"
 	"github.com/open-n3iwf/n3iwf/test/lab/ue"
 )
 
-// TestUEFallsSilent: a UE that stops in the middle is given up when its time is over, and the AMF is told why: in EAP-5G, before its NAS connection, and when it is
-// asked for a child SA, where only the PDU session fails.
-func TestUEFallsSilent(t *testing.T) {
+// TestChildSetupNotAnswered: a UE that does not say whether it takes a child SA keeps all but the PDU session, which fails when timers.childSetup is over. What
+// it says later is undone. (UEs that say nothing at all any more are those of TestSilentUE.)
+func TestChildSetupNotAnswered(t *testing.T) {
 	t.Cleanup(func() { goleak.VerifyNone(t) })
-	const patience = 300 * time.Millisecond
-	released := func(t *testing.T, w *world, h *heard) {
-		r, _ := next[*ngap.UEContextReleaseRequest](h)
-		require.True(t, r.Cause.Is(ngap.CauseRadioNetworkRadioConnectionWithUeLost), ngap.String(r))
-		w.forgotten("a silent UE")
+	w := newWorld(t, func(c *config.Config) { c.Timers.ChildSetup = 300 * time.Millisecond })
+	h := listen(w)
+	asked, goOn := make(chan struct{}), make(chan struct{})
+	u := w.ue(0, func(o *ue.Options) { o.RefuseChild = phase{}.hold(asked, goOn, 1) })
+	w.register(u)
+	var establishing sync.WaitGroup
+	var err error
+	establishing.Go(func() {
+		err = w.within(func(ctx context.Context) error {
+			_, err := u.EstablishSession(ctx, 1, "internet", nil)
+			return err
+		})
+	})
+	<-asked
+	r, _ := next[*ngap.PDUSessionResourceSetupResponse](h)
+	require.Len(t, r.PDUSessionResourceFailedToSetupListSURes, 1)
+	why, decodeErr := ngap.DecodeTransfer[ngap.PDUSessionResourceSetupUnsuccessfulTransfer](r.PDUSessionResourceFailedToSetupListSURes[0].PDUSessionResourceSetupUnsuccessfulTransfer)
+	require.NoError(t, decodeErr)
+	require.True(t, why.Cause.Is(ngap.CauseRadioNetworkFailureInRadioInterfaceProcedure), why.Cause.String())
+	close(goOn) // too late: the child SA is deleted
+	establishing.Wait()
+	require.ErrorContains(t, err, "rejected")
+	w.sameStory(u)
+	require.NoError(t, w.within(u.Deregister))
+	w.empty()
+}
+
+// TestContextSetupSaidAgain: an AMF that has no answer to INITIAL CONTEXT SETUP REQUEST may say it again, as free5GC's does when NAS is late. The UE goes on with
+// the key of the first one, which its IKE SA has already, and the AMF gets one answer; a UE that says nothing is given up in the time of the first one.
+func TestContextSetupSaidAgain(t *testing.T) {
+	t.Cleanup(func() { goleak.VerifyNone(t) })
+	w := newWorld(t, func(c *config.Config) { c.Timers.ContextSetup, c.Timers.EAPStep = time.Second, time.Second })
+	h := listen(w)
+	again := func(i int, to stage) *puppetLife {
+		l := w.puppet(i, h)
+		l.reach(to)
+		if to == atChallenge {
+			c := w.coreUE(i)
+			require.NoError(t, w.core.SendNode(amfName, unexpected(t, w)["InitialContextSetupRequest"](ngap.AMFUENGAPID(c.AMFID), ngap.RANUENGAPID(c.RANID))))
+			return l
+		}
+		other := *l.withheld
+		other.SecurityKey[0] ^= 1
+		require.NoError(t, w.core.Send(imsi(i), func(ngap.AMFUENGAPID, ngap.RANUENGAPID) ngap.Message { return &other }))
+		w.behind(h, i)
+		return l
 	}
-	t.Run("EAP-5G", func(t *testing.T) {
-		w := newWorld(t, func(c *config.Config) { c.Timers.EAPStep = patience })
-		h := listen(w)
-		ctx, cancel := context.WithCancel(w.ctx)
-		defer cancel()
-		said := 0
-		u := w.ue(0, func(o *ue.Options) {
-			o.TamperEAP = func(packet []byte) []byte {
-				if said++; said == 2 {
-					<-ctx.Done()
-				}
-				return packet
-			}
-		})
-		var registering sync.WaitGroup
-		registering.Go(func() { _ = u.Register(ctx) }) // in vain
-		released(t, w, h)
-		cancel()
-		registering.Wait()
-	})
-	t.Run("NAS connection", func(t *testing.T) {
-		w := newWorld(t, func(c *config.Config) { c.Timers.NASConnection = patience })
-		h := listen(w)
-		ctx, cancel := context.WithCancel(w.ctx)
-		defer cancel()
-		u := w.ue(0, func(o *ue.Options) { o.HoldNAS = make(chan struct{}) })
-		var registering sync.WaitGroup
-		registering.Go(func() { _ = u.Register(ctx) }) // in vain
-		released(t, w, h)
-		cancel()
-		registering.Wait()
-	})
-	t.Run("child SA", func(t *testing.T) {
-		w := newWorld(t, func(c *config.Config) { c.Timers.ChildSetup = patience })
-		h := listen(w)
-		asked, goOn := make(chan struct{}), make(chan struct{})
-		u := w.ue(0, func(o *ue.Options) { o.RefuseChild = phase{}.hold(asked, goOn, 1) })
-		w.register(u)
-		var establishing sync.WaitGroup
-		var err error
-		establishing.Go(func() {
-			err = w.within(func(ctx context.Context) error {
-				_, err := u.EstablishSession(ctx, 1, "internet", nil)
-				return err
-			})
-		})
-		<-asked
-		r, _ := next[*ngap.PDUSessionResourceSetupResponse](h)
-		require.Len(t, r.PDUSessionResourceFailedToSetupListSURes, 1)
-		why, decodeErr := ngap.DecodeTransfer[ngap.PDUSessionResourceSetupUnsuccessfulTransfer](r.PDUSessionResourceFailedToSetupListSURes[0].PDUSessionResourceSetupUnsuccessfulTransfer)
-		require.NoError(t, decodeErr)
-		require.True(t, why.Cause.Is(ngap.CauseRadioNetworkFailureInRadioInterfaceProcedure), why.Cause.String())
-		close(goOn) // too late: the child SA is deleted
-		establishing.Wait()
-		require.ErrorContains(t, err, "rejected")
-		w.sameStory(u)
-		require.NoError(t, w.within(u.Deregister))
-		w.empty()
-	})
+	l := again(0, atSuccess)
+	l.reach(atRegistered)
+	require.Equal(t, 1, count[*ngap.InitialContextSetupResponse](h))
+	l.single = true
+	l.reach(atIdle)
+	require.Zero(t, count[*ngap.InitialContextSetupFailure](h)+count[*ngap.ErrorIndication](h))
+	require.NoError(t, l.Close())
+
+	l = again(1, atSuccess)
+	l.Hold(func(*message.Message) bool { return true })
+	f, _ := next[*ngap.InitialContextSetupFailure](h)
+	require.Equal(t, *lost, f.Cause)
+	require.NoError(t, l.Close())
+	w.forgotten("a UE without AUTH")
+
+	l = again(2, atChallenge) // its answer to the AMF's challenge is awaited
+	r, _ := next[*ngap.UEContextReleaseRequest](h)
+	require.Equal(t, *lost, r.Cause)
+	require.NoError(t, l.Close())
+	w.forgotten("a UE without EAP")
+}
+
+// behind waits until the N3IWF has taken what the core has sent about a UE so far.
+func (w *world) behind(h *heard, i int) {
+	w.t.Helper()
+	require.NoError(w.t, w.core.Send(imsi(i), func(a ngap.AMFUENGAPID, r ngap.RANUENGAPID) ngap.Message {
+		return &ngap.UEContextModificationRequest{AMFUENGAPID: a, RANUENGAPID: r}
+	}))
+	next[*ngap.UEContextModificationResponse](h)
 }
 
 // TestCrossingResets: an NG RESET of the AMF that comes while one of the N3IWF waits for its answer is acknowledged, and so is that of the N3IWF.

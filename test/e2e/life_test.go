@@ -163,6 +163,7 @@ func testRefusedChildren(t *testing.T) {
 	w := newWorld(t, func(c *config.Config) {
 		c.NWu.UserPlane.ChildSAs = "perFlow"
 	})
+	h := listen(w)
 	for i, why := range []message.NotifyType{nwu.NotifyNoResources, message.NO_ADDITIONAL_SAS, message.NO_PROPOSAL_CHOSEN, message.TS_UNACCEPTABLE} {
 		refuse := func(*nwu.QoSInfo) bool { return true }
 		u := w.ue(i, func(o *ue.Options) {
@@ -174,11 +175,17 @@ func testRefusedChildren(t *testing.T) {
 			}
 		})
 		w.register(u)
+		h.forget()
 		err := w.within(func(ctx context.Context) error {
 			_, err := u.Establish(ctx, ue.SessionRequest{ID: 1})
 			return err
 		})
 		require.ErrorContains(t, err, "rejected", why.String())
+		r, _ := next[*ngap.PDUSessionResourceSetupResponse](h)
+		require.Len(t, r.PDUSessionResourceFailedToSetupListSURes, 1)
+		bad, err := ngap.DecodeTransfer[ngap.PDUSessionResourceSetupUnsuccessfulTransfer](r.PDUSessionResourceFailedToSetupListSURes[0].PDUSessionResourceSetupUnsuccessfulTransfer)
+		require.NoError(t, err)
+		require.True(t, bad.Cause.Is(ngap.CauseRadioNetworkRadioResourcesNotAvailable), bad.Cause.String())
 		w.sameStory(u)
 		require.Empty(t, w.core.State().UEs[0].Sessions)
 		// Only a child SA beside the default one is refused: its flow goes through the default one.
