@@ -22,6 +22,7 @@ type childSA struct {
 	key     flowKey
 	dflt    bool // the session's default child SA
 	up      netip.Addr
+	longest int            // inner packet that the relay was told to send
 	current *ikev2.ChildSA // the pair that is sent on; nil until the child SA is up
 	release *sessionRelease
 	remake  bool        // the UE had lost it, and it is being made anew

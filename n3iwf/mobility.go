@@ -52,8 +52,7 @@ func (u *ue) childrenMoved(ev ikev2.ChildrenMoved) {
 			u.nf.keys.childOn(c.current, ev.Path)
 		}
 	}
-	u.movePath(u.targetOf(ev.Path, ev.Unproven))
-	u.refit()
+	u.moveFitting(u.targetOf(ev.Path, ev.Unproven))
 	if u.mayCome() {
 		u.cameTo(ev.Path)
 	}

@@ -47,15 +47,37 @@ func longestInner(mtu int, path ipsec.Path, algorithms ipsec.Algorithms) int {
 	return esp.MaxInner(algorithms, room)
 }
 
-// refit follows a move to a path where more or less fits.
-func (u *ue) refit() {
-	path := ipsec.Path(u.session.ChildPath())
+// moveFitting switches what is sent to the UE to a path where more or less fits: what is too long for the new one is not sent any more before, what is
+// too long for the old one not until after.
+func (u *ue) moveFitting(to ipsec.Target) {
+	shorter, longer := u.refits()
+	if shorter {
+		u.updateRelay()
+	}
+	u.movePath(to)
+	if longer {
+		u.updateRelay()
+	}
+}
+
+// refits tells whether longest inner packets are now shorter or longer than the relay knows.
+func (u *ue) refits() (shorter, longer bool) {
+	const unlimited = 0
 	for _, s := range u.sessions {
-		if u.pathMTU(path, !s.up().Is4()) != 0 {
-			u.updateRelay()
-			return
+		for _, c := range s.children {
+			if c.current == nil {
+				continue
+			}
+			switch now := u.longestInner(c); {
+			case now == c.longest:
+			case c.longest == unlimited || now != unlimited && now < c.longest:
+				shorter = true
+			default:
+				longer = true
+			}
 		}
 	}
+	return shorter, longer
 }
 
 // updateRelay tells the relay what the UE's PDU sessions are now.

@@ -231,8 +231,9 @@ func (s *pduSession) relayConfig() relay.Config {
 		if child.current == nil {
 			continue
 		}
+		child.longest = s.ue.longestInner(child)
 		c.Children = append(c.Children, relay.Child{
-			ID: child.id, UE: s.ue.innerFor(child.up.Is4()), UP: child.up, DSCP: child.key.marking(), MaxPacket: s.ue.longestInner(child),
+			ID: child.id, UE: s.ue.innerFor(child.up.Is4()), UP: child.up, DSCP: child.key.marking(), MaxPacket: child.longest,
 		})
 		if child.dflt {
 			c.Default = child.id

@@ -63,11 +63,22 @@ func TestKernelInnerIPv6(t *testing.T) {
 	require.Equal(t, "ebpf", st.UserPlane.Kind)
 	require.Equal(t, 1, st.UserPlane.Relayed)
 
-	w.wlan.ip(t, "link set nwu mtu 1400")
-	w.gw.ip(t, fmt.Sprintf("route add %s/32 dev nwu mtu 1400", at(netNWu, ueSite+1)))
 	var err error
 	w.wlan.do(func() { err = u.AddAddress(at(netNWu, ueSite+1)) })
 	require.NoError(t, err)
-	require.NoError(t, w.within(func(ctx context.Context) error { return u.Move(ctx, at(netNWu, ueSite+1), at(netNWu, 1)) }))
-	exchange()
+	narrow := fmt.Sprintf("%s/32 dev nwu mtu 1400", at(netNWu, ueSite+1))
+	move := func(site int) {
+		t.Helper()
+		require.NoError(t, w.within(func(ctx context.Context) error { return u.Move(ctx, at(netNWu, site), at(netNWu, 1)) }))
+	}
+	for range 2 {
+		w.wlan.ip(t, "link set nwu mtu 1400")
+		w.gw.ip(t, "route add "+narrow)
+		move(ueSite + 1)
+		exchange()
+		w.wlan.ip(t, "link set nwu mtu 1500")
+		move(ueSite)
+		w.gw.ip(t, "route del "+narrow)
+		exchange()
+	}
 }

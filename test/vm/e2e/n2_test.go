@@ -31,25 +31,28 @@ func (w *world) linksN2(state string, links ...string) {
 	}
 }
 
-// pathsActive waits until the N3IWF's kernel takes all paths of its only association for good.
+// pathsActive waits until the kernels of both ends take all paths of the only association for good. One end may take a path for dead still that the other
+// has heard of already: if the other path goes then, it holds on to that one, and loses the association.
 func (w *world) pathsActive(want int) {
 	w.t.Helper()
 	const active = "2" // SCTP_ACTIVE
-	w.until("good paths", func() bool {
-		var text []byte
-		var err error
-		w.gw.do(func() { text, err = os.ReadFile("/proc/thread-self/net/sctp/remaddr") })
-		require.NoError(w.t, err)
-		lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-		state := slices.Index(strings.Fields(lines[0]), "STATE")
-		good := 0
-		for _, l := range lines[1:] {
-			if f := strings.Fields(l); len(f) > state && f[state] == active {
-				good++
+	for _, end := range []*host{w.gw, w.cn} {
+		w.until("good paths", func() bool {
+			var text []byte
+			var err error
+			end.do(func() { text, err = os.ReadFile("/proc/thread-self/net/sctp/remaddr") })
+			require.NoError(w.t, err)
+			lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+			state := slices.Index(strings.Fields(lines[0]), "STATE")
+			good := 0
+			for _, l := range lines[1:] {
+				if f := strings.Fields(l); len(f) > state && f[state] == active {
+					good++
+				}
 			}
-		}
-		return good == want
-	})
+			return good == want
+		})
+	}
 }
 
 // An N3IWF and an AMF that are joined by two links, with the kernel's SCTP. One link dies, then the other: the association stays, UEs and their NAS go on.
