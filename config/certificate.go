@@ -18,13 +18,6 @@ import (
 	"time"
 )
 
-// certificateError says what is wrong with a key of nwu.
-type certificateError struct{ key, what, do string }
-
-func (e *certificateError) Error() string {
-	return "nwu." + e.key + ": " + e.what + "; " + e.do
-}
-
 // certificatePair is a chain and its key, with the key of the configuration where it stands.
 type certificatePair struct {
 	FurtherCertificate
@@ -33,9 +26,9 @@ type certificatePair struct {
 
 // pairs are the certificate and the further ones.
 func (c Certificate) pairs() []certificatePair {
-	all := []certificatePair{{FurtherCertificate{c.Chain, c.Key, c.Issuers}, "certificate"}}
+	all := []certificatePair{{FurtherCertificate{c.Chain, c.Key, c.Issuers}, "nwu.certificate"}}
 	for i, f := range c.Further {
-		all = append(all, certificatePair{f, fmt.Sprintf("certificate.further[%d]", i)})
+		all = append(all, certificatePair{f, fmt.Sprintf("nwu.certificate.further[%d]", i)})
 	}
 	return all
 }
@@ -71,7 +64,7 @@ func (p certificatePair) load() (OwnCertificate, error) {
 		return OwnCertificate{}, err
 	}
 	if public, ok := key.Public().(interface{ Equal(crypto.PublicKey) bool }); !ok || !public.Equal(chain[0].PublicKey) {
-		return OwnCertificate{}, &certificateError{p.at + ".key", "does not belong to the first certificate of the chain (" + chain[0].Subject.String() + ")",
+		return OwnCertificate{}, &KeyError{p.at + ".key", "does not belong to the first certificate of the chain (" + chain[0].Subject.String() + ")",
 			"put the certificate of this key first, or name its key"}
 	}
 	own := OwnCertificate{Chain: chain, Key: key}
@@ -98,24 +91,24 @@ func (n NWu) LoadCertificates(now time.Time) (all []OwnCertificate, err error) {
 }
 
 // checkLeaf says what is wrong with a certificate as the N3IWF's own.
-func (n NWu) checkLeaf(at string, leaf *x509.Certificate, now time.Time) (wrong []*certificateError) {
-	chain, identity := at+".chain", "identity"
-	if at != "certificate" {
+func (n NWu) checkLeaf(at string, leaf *x509.Certificate, now time.Time) (wrong []*KeyError) {
+	chain, identity := at+".chain", "nwu.identity"
+	if at != "nwu.certificate" {
 		identity = chain // the identity fits the first one
 	}
 	if !now.Before(leaf.NotAfter) {
-		wrong = append(wrong, &certificateError{chain, "expired on " + leaf.NotAfter.UTC().Format(time.RFC3339), "replace the certificate"})
+		wrong = append(wrong, &KeyError{chain, "expired on " + leaf.NotAfter.UTC().Format(time.RFC3339), "replace the certificate"})
 	}
 	if !now.After(leaf.NotBefore) {
-		wrong = append(wrong, &certificateError{chain, "is not valid before " + leaf.NotBefore.UTC().Format(time.RFC3339),
+		wrong = append(wrong, &KeyError{chain, "is not valid before " + leaf.NotBefore.UTC().Format(time.RFC3339),
 			"check this machine's clock, or replace the certificate"})
 	}
 	switch {
 	case n.Identity == "":
-		wrong = append(wrong, &certificateError{chain, "has no DNS name or IP address as subject alternative name",
+		wrong = append(wrong, &KeyError{chain, "has no DNS name or IP address as subject alternative name",
 			"issue it with the FQDN that UEs use, such as n3iwf.5gc.mnc001.mcc001.pub.3gppnetwork.org (TS 23.003 28.3.2.2)"})
 	case !names(leaf, n.Identity):
-		wrong = append(wrong, &certificateError{identity, fmt.Sprintf("%q is no subject alternative name of the certificate", n.Identity),
+		wrong = append(wrong, &KeyError{identity, fmt.Sprintf("%q is no subject alternative name of the certificate", n.Identity),
 			fmt.Sprintf("choose one of %s, or issue the certificate for it", list(leaf.DNSNames, leaf.IPAddresses))})
 	}
 	return wrong
@@ -128,7 +121,7 @@ func (p certificatePair) loadChain() ([]*x509.Certificate, error) {
 	}
 	for i := 1; i < len(chain); i++ {
 		if chain[i-1].CheckSignatureFrom(chain[i]) != nil {
-			return nil, &certificateError{p.at + ".chain", fmt.Sprintf("certificate %d (%s) did not issue certificate %d (%s)", i+1, chain[i].Subject, i, chain[i-1].Subject),
+			return nil, &KeyError{p.at + ".chain", fmt.Sprintf("certificate %d (%s) did not issue certificate %d (%s)", i+1, chain[i].Subject, i, chain[i-1].Subject),
 				"order the file: own certificate, its issuer, that one's issuer"}
 		}
 	}
@@ -140,7 +133,7 @@ func (p certificatePair) certificates(name, from, do string) ([]*x509.Certificat
 	key := p.at + "." + name
 	blocks, err := readPEM(from)
 	if err != nil {
-		return nil, &certificateError{key, err.Error(), do}
+		return nil, &KeyError{key, err.Error(), do}
 	}
 	var all []*x509.Certificate
 	for _, b := range blocks {
@@ -149,7 +142,7 @@ func (p certificatePair) certificates(name, from, do string) ([]*x509.Certificat
 		}
 		cert, err := x509.ParseCertificate(b.Bytes)
 		if err != nil {
-			return nil, &certificateError{key, fmt.Sprintf("certificate %d cannot be read: %v", len(all)+1, err), "replace the file"}
+			return nil, &KeyError{key, fmt.Sprintf("certificate %d cannot be read: %v", len(all)+1, err), "replace the file"}
 		}
 		all = append(all, cert)
 	}
@@ -158,7 +151,7 @@ func (p certificatePair) certificates(name, from, do string) ([]*x509.Certificat
 		if name == "issuers" {
 			do = "give PEM with a CERTIFICATE block for each authority"
 		}
-		return nil, &certificateError{key, "holds no certificate", do}
+		return nil, &KeyError{key, "holds no certificate", do}
 	}
 	return all, nil
 }
@@ -167,22 +160,22 @@ func (p certificatePair) loadKey() (crypto.Signer, error) {
 	at := p.at + ".key"
 	blocks, err := readPEM(string(p.Key))
 	if err != nil {
-		return nil, &certificateError{at, err.Error(), "name a readable PEM file with the private key"}
+		return nil, &KeyError{at, err.Error(), "name a readable PEM file with the private key"}
 	}
 	for _, b := range blocks {
 		if !strings.HasSuffix(b.Type, "PRIVATE KEY") {
 			continue
 		}
 		if strings.HasPrefix(b.Type, "ENCRYPTED") || b.Headers["DEK-Info"] != "" {
-			return nil, &certificateError{at, "is encrypted", "decrypt it with openssl pkey and protect the file instead"}
+			return nil, &KeyError{at, "is encrypted", "decrypt it with openssl pkey and protect the file instead"}
 		}
 		key, err := parseKey(b.Bytes)
 		if err != nil {
-			return nil, &certificateError{at, err.Error(), "use RSA of at least 2048 bits, ECDSA P-256, P-384 or P-521, or Ed25519"}
+			return nil, &KeyError{at, err.Error(), "use RSA of at least 2048 bits, ECDSA P-256, P-384 or P-521, or Ed25519"}
 		}
 		return key, nil
 	}
-	return nil, &certificateError{at, "holds no private key", "give PEM with a PRIVATE KEY block"}
+	return nil, &KeyError{at, "holds no private key", "give PEM with a PRIVATE KEY block"}
 }
 
 func parseKey(der []byte) (crypto.Signer, error) {

@@ -62,14 +62,14 @@ func (c *Certificate) relativeTo(dir string) {
 	}
 }
 
-// Files are those that a reload reads again: of the certificates, of PPKs and of the management API.
+// Files are those that a reload reads again: of the certificates, of PPKs, of quick crash detection, of the management API and of traces.
 func (c *Config) Files() []string {
 	var all []string
 	for _, p := range c.NWu.Certificate.pairs() {
 		all = append(all, p.Chain, string(p.Key), p.Issuers)
 	}
 	t := c.Management.TLS
-	all = append(all, c.NWu.IKE.PPK.File, t.Chain, string(t.Key), t.ClientCA)
+	all = append(all, c.NWu.IKE.PPK.File, c.NWu.IKE.CrashSecret, t.Chain, string(t.Key), t.ClientCA, c.Management.Traces.CA)
 	return slices.DeleteFunc(all, func(s string) bool { return s == "" || isPEM(s) })
 }
 

@@ -26,7 +26,7 @@ func (d *decoder) exposed(c *Config) {
 		}
 	}
 	for _, p := range c.NWu.Certificate.pairs() {
-		check("nwu."+p.at+".key", string(p.Key))
+		check(p.at+".key", string(p.Key))
 	}
 	check("nwu.ike.ppk.file", c.NWu.IKE.PPK.File)
 	check("nwu.ike.crashSecret", c.NWu.IKE.CrashSecret)

@@ -6,21 +6,21 @@ package config
 type Management struct {
 	// Socket is the path of the unix socket of the management API, which the n3iwf commands use. Its file mode lets only the same
 	// user in. Empty: off. At the default path, a folder that cannot be made is only warned about.
-	Socket string `yaml:"socket"`
+	Socket string `yaml:"socket" reload:"now"`
 	// Listen is address:port of the management API on the network. It needs TLS and either Token or TLS.ClientCA; on a loopback address,
 	// Token alone will do. Empty: off.
-	Listen string `yaml:"listen"`
+	Listen string `yaml:"listen" reload:"now"`
 	// Token is what clients of Listen must show as bearer token, at least 16 characters. Environment variable N3IWF_MANAGEMENT_TOKEN.
 	Token Secret `yaml:"token" reload:"now"`
 	// TLS protects Listen.
 	TLS ManagementTLS `yaml:"tls" reload:"now"`
 	// Observe is address:port of /metrics, /healthz and /readyz, for Prometheus and probes: without authentication, and without
 	// anything about single UEs. Empty: off.
-	Observe string `yaml:"observe"`
+	Observe string `yaml:"observe" reload:"now"`
 	// PProf adds Go's profiling endpoints below /debug/pprof to the management API.
 	PProf bool `yaml:"pprof" reload:"now"`
 	// Traces sends OpenTelemetry traces of registrations to a collector.
-	Traces Traces `yaml:"traces"`
+	Traces Traces `yaml:"traces" reload:"new"`
 }
 
 // Traces says where OpenTelemetry traces go. A registration is one trace: its spans tell how long the UE, the AMF and this N3IWF took for each step,

@@ -10,26 +10,29 @@ import (
 // NWu is everything between the UEs and this network function (TS 24.502).
 type NWu struct {
 	// Addresses are the local addresses that UEs reach, IPv4 and IPv6. Default: all of this machine, both families.
-	Addresses []netip.Addr `yaml:"addresses"`
+	// One that a reload takes away is served for 10 s more; UEs with MOBIKE go to another one of mobike.additionalAddresses. A reload is
+	// refused that would leave UEs without address or port, and in a cluster, whose other nodes have been told.
+	Addresses []netip.Addr `yaml:"addresses" reload:"now"`
 	// IKEPort is the UDP port of IKE without NAT traversal (RFC 7296 2). UEs expect 500.
-	IKEPort uint16 `yaml:"ikePort" range:"1,65535"`
+	IKEPort uint16 `yaml:"ikePort" range:"1,65535" reload:"now"`
 	// NATTPort is the UDP port of IKE and UDP-encapsulated ESP (RFC 3948). UEs expect 4500.
-	NATTPort uint16 `yaml:"nattPort" range:"1,65535"`
+	NATTPort uint16 `yaml:"nattPort" range:"1,65535" reload:"now"`
 	// Identity is what the N3IWF calls itself in IDr: an FQDN or an IP address that the certificate names as a subject
 	// alternative name. Default: the certificate's first DNS name, else its first IP address.
-	Identity string `yaml:"identity"`
+	Identity string `yaml:"identity" reload:"new"`
 	// Certificate proves the identity. Required.
 	Certificate Certificate `yaml:"certificate" reload:"now"`
 	// UDPEncapsulation says when ESP travels in UDP: "always" makes every UE believe that a NAT is on the path, so that
 	// moves between networks with and without NAT need no change of form; "auto" tells UEs what NAT detection finds, and
 	// needs the right to open raw sockets for ESP (IP protocol 50). The form of ESP follows the UE's port all the same: UDP
 	// once it is at 4500, where UEs with MOBIKE go at once. A UE that expects plain ESP there gets nothing.
-	UDPEncapsulation string `yaml:"udpEncapsulation" enum:"always,auto"`
+	UDPEncapsulation string `yaml:"udpEncapsulation" enum:"always,auto" reload:"new"`
 	// ForbiddenNetworks are networks that no UE may come from nor move to: IKE_SA_INIT from there gets no answer, a move to there
 	// is answered with UNACCEPTABLE_ADDRESSES. What they are changes for UEs that come or move after a reload.
 	ForbiddenNetworks []netip.Prefix `yaml:"forbiddenNetworks" reload:"now"`
-	// UEPools are the ranges of inner addresses given to UEs. One of them is required.
-	UEPools UEPools `yaml:"uePools"`
+	// UEPools are the ranges of inner addresses given to UEs. One of them is required. A reload that takes the addresses away that UEs have is
+	// refused; nodes of a cluster are given other pools one after the other.
+	UEPools UEPools `yaml:"uePools" reload:"now"`
 	// NAS is the inner TCP endpoint of NAS signalling (TS 24.502 8.2).
 	NAS NAS `yaml:"nas"`
 	// UserPlane is the inner endpoint of GRE user data (TS 24.502 8.3).
@@ -143,7 +146,7 @@ type IKE struct {
 	Window int `yaml:"window" range:"1,8" reload:"new"`
 	// CrashSecret is a file with the secret of quick crash detection (RFC 6290), made when it is not there: UEs that know it find out at once that the
 	// N3IWF has restarted, instead of after minutes. It has to outlive restarts, and no other N3IWF may have the same one. Default: none.
-	CrashSecret string `yaml:"crashSecret"`
+	CrashSecret string `yaml:"crashSecret" reload:"new"`
 	// PPK is the use of post-quantum preshared keys (RFC 8784).
 	PPK PPK `yaml:"ppk" reload:"new"`
 	// RedirectTo is the N3IWF, by address or FQDN, that UEs are sent to while this one stops, if they know RFC 5685. Default: none.
@@ -202,7 +205,7 @@ type Liveness struct {
 type ESP struct {
 	// Plain allows ESP outside UDP (IP protocol 50), for UEs that use it although they see no NAT. It needs the right to
 	// open raw sockets. UDPEncapsulation "auto" implies it.
-	Plain bool `yaml:"plain"`
+	Plain bool `yaml:"plain" reload:"new"`
 	// ESN prefers extended sequence numbers where the UE offers them.
 	ESN bool `yaml:"esn" reload:"new"`
 	// ReplayWindow is the size of the anti-replay window in packets. A multiple of 64.
@@ -262,7 +265,7 @@ type MOBIKE struct {
 	MovesPerMinute int `yaml:"movesPerMinute" range:"0,1000000"`
 	// WatchAddresses follows the addresses of this machine: when one disappears, UEs that use it are told another one at
 	// once (RFC 4555 3.6); when it comes back, that is told too.
-	WatchAddresses bool `yaml:"watchAddresses" reload:"restart"`
+	WatchAddresses bool `yaml:"watchAddresses"`
 	// Switch asks UEs to move to another address of this N3IWF. It is no standard.
 	Switch Switch `yaml:"switch" reload:"new"`
 }

@@ -3,6 +3,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -59,4 +60,58 @@ func (p Problems) Unwrap() []error {
 func (p Problems) sorted() Problems {
 	slices.SortStableFunc(p, func(a, b Problem) int { return a.Line - b.Line })
 	return p
+}
+
+// KeyError says what is wrong with the value of a key, without the file: see Locate.
+type KeyError struct {
+	// Key is the path of the key.
+	Key string
+	// What is wrong, and what to do about it; Do may be empty.
+	What, Do string
+}
+
+// Error returns "key: what; do".
+func (e *KeyError) Error() string {
+	if e.Do == "" {
+		return e.Key + ": " + e.What
+	}
+	return e.Key + ": " + e.What + "; " + e.Do
+}
+
+// Locate gives the problems of a file that was loaded before, and could not be used: the line is added to what says its key.
+func Locate(file string, err error) error {
+	if err == nil {
+		return nil
+	}
+	d := linesOf(file)
+	for _, e := range leaves(err) {
+		if k := (*KeyError)(nil); errors.As(e, &k) {
+			d.problems = append(d.problems, Problem{File: file, Line: d.line(k.Key), Key: k.Key, What: k.What, Do: k.Do})
+		} else {
+			d.problems = append(d.problems, Problem{File: file, Line: 1, What: e.Error()})
+		}
+	}
+	return d.problems.sorted()
+}
+
+// LocateKeys writes file:line: key for each key of a file that was loaded before.
+func LocateKeys(file string, keys []string) []string {
+	d := linesOf(file)
+	out := make([]string, len(keys))
+	for i, k := range keys {
+		out[i] = fmt.Sprintf("%s:%d: %s", file, d.line(k), k)
+	}
+	return out
+}
+
+// leaves are the errors that errors.Join has joined.
+func leaves(err error) (all []error) {
+	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // what is wrapped otherwise is one error
+	if !ok {
+		return []error{err}
+	}
+	for _, e := range joined.Unwrap() {
+		all = append(all, leaves(e)...)
+	}
+	return all
 }

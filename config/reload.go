@@ -2,7 +2,10 @@
 
 package config
 
-import "reflect"
+import (
+	"reflect"
+	"strings"
+)
 
 // What a change of a key takes, as the struct tag reload says of a field and, unless they say it themselves, of all that are below it.
 const (
@@ -10,6 +13,8 @@ const (
 	ReloadNow = "now"
 	// ReloadNew: a reload, and it holds for what begins after it: UEs, PDU sessions, SAs, associations, timers.
 	ReloadNew = "new"
+	// ReloadTakeOver: a process that takes over from the running one, with all UEs (n3iwf run --take-over, SIGUSR2).
+	ReloadTakeOver = "takeover"
 	// ReloadRestart: a restart. It is what fields without the tag mean.
 	ReloadRestart = "restart"
 )
@@ -22,11 +27,43 @@ func ReloadOf(field reflect.StructField, above string) string {
 	return above
 }
 
-// Reloaded is old with the values of next for every key that can change without a restart. It shares memory with both.
+// Reloaded is old with the values of next for every key that can change while the process runs. It shares memory with both.
 func Reloaded(old, next *Config) *Config {
 	c := *old
 	take(reflect.ValueOf(&c).Elem(), reflect.ValueOf(next).Elem(), ReloadRestart)
+	// The addresses of NAS and user plane stay, as UEs have them in their SAs; of a family that no UE has, they come and go with its pools.
+	to, from := &c.NWu, &next.NWu
+	if len(old.NWu.UEPools.IPv4) == 0 || len(from.UEPools.IPv4) == 0 {
+		to.NAS.IPv4, to.UserPlane.IPv4 = from.NAS.IPv4, from.UserPlane.IPv4
+	}
+	if len(old.NWu.UEPools.IPv6) == 0 || len(from.UEPools.IPv6) == 0 {
+		to.NAS.IPv6, to.UserPlane.IPv6 = from.NAS.IPv6, from.UserPlane.IPv6
+	}
 	return &c
+}
+
+// TakenOver tells whether the value of a key, as Diff names it, may be another one in a process that takes over from a running one, although a reload
+// does not change it.
+func TakenOver(key string) bool {
+	t, kind := reflect.TypeFor[Config](), ReloadRestart
+names:
+	for name := range strings.SplitSeq(key, ".") {
+		name, _, _ = strings.Cut(name, "[")
+		if t.Kind() == reflect.Slice {
+			t = t.Elem()
+		}
+		if t.Kind() != reflect.Struct {
+			return false
+		}
+		for i := range t.NumField() {
+			if f := t.Field(i); f.Tag.Get("yaml") == name {
+				t, kind = f.Type, ReloadOf(f, kind)
+				continue names
+			}
+		}
+		return false
+	}
+	return kind == ReloadTakeOver
 }
 
 func take(to, from reflect.Value, above string) {
@@ -39,7 +76,7 @@ func take(to, from reflect.Value, above string) {
 		kind := ReloadOf(field, above)
 		if to.Field(i).Kind() == reflect.Struct && len(keysOf(field.Type)) > 0 {
 			take(to.Field(i), from.Field(i), kind)
-		} else if kind != ReloadRestart {
+		} else if kind == ReloadNow || kind == ReloadNew {
 			to.Field(i).Set(from.Field(i))
 		}
 	}

@@ -101,17 +101,17 @@ func (d *decoder) certificate(n *NWu) {
 	}
 	for _, p := range n.Certificate.pairs() {
 		own, err := p.load()
-		if e := (*certificateError)(nil); errors.As(err, &e) {
-			d.require(false, "nwu."+e.key, e.what, e.do)
-			if e.key == p.at+".chain" { // the key may be wrong as well
+		if e := (*KeyError)(nil); errors.As(err, &e) {
+			d.require(false, e.Key, e.What, e.Do)
+			if e.Key == p.at+".chain" { // the key may be wrong as well
 				if _, err := p.loadKey(); errors.As(err, &e) {
-					d.require(false, "nwu."+e.key, e.what, e.do)
+					d.require(false, e.Key, e.What, e.Do)
 				}
 			}
 			continue
 		}
 		for _, e := range n.checkLeaf(p.at, own.Chain[0], time.Now()) {
-			d.require(false, "nwu."+e.key, e.what, e.do)
+			d.require(false, e.Key, e.What, e.Do)
 		}
 	}
 }

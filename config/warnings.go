@@ -64,7 +64,7 @@ func (d *decoder) certificateWarnings(n *NWu, now time.Time) {
 		if err != nil {
 			continue
 		}
-		key := "nwu." + p.at + ".chain"
+		key := p.at + ".chain"
 		for _, c := range own.Chain {
 			left := c.NotAfter.Sub(now)
 			d.warn(left < soon, key, fmt.Sprintf("the certificate of %s expires in %d days", c.Subject, int(left.Hours()/24)), "renew it; SIGHUP takes the new one over without dropping UEs")

@@ -17,7 +17,8 @@ var errNoAddress = errors.New("no free inner address; enlarge nwu.uePools")
 type addressPool struct {
 	mu       sync.Mutex
 	prefixes []netip.Prefix
-	used     map[netip.Addr]bool // reserved addresses stay in it for ever
+	reserved map[netip.Addr]bool // never given out
+	used     map[netip.Addr]bool
 	lent     map[netip.Addr]bool // of used, those whose UE has gone to another node
 	node     int                 // gives out only its own share of the addresses
 	bits     int
@@ -28,23 +29,70 @@ type addressPool struct {
 // newAddressPool makes a pool that never gives out the reserved addresses, nor the network and broadcast address of an IPv4 prefix.
 func newAddressPool(prefixes []netip.Prefix, node, bits int, reserved ...netip.Addr) *addressPool {
 	p := &addressPool{used: map[netip.Addr]bool{}, lent: map[netip.Addr]bool{}, node: node, bits: bits}
+	p.set(prefixes, reserved)
+	return p
+}
+
+// set gives the pool other prefixes and reserved addresses.
+func (p *addressPool) set(prefixes []netip.Prefix, reserved []netip.Addr) {
+	p.prefixes, p.reserved = nil, map[netip.Addr]bool{}
 	for _, prefix := range prefixes {
 		prefix = prefix.Masked()
 		p.prefixes = append(p.prefixes, prefix)
 		if a := prefix.Addr(); prefix.Bits() < a.BitLen()-1 {
-			p.used[a] = true
+			p.reserved[a] = true
 			if a.Is4() {
-				p.used[lastAddr(prefix)] = true
+				p.reserved[lastAddr(prefix)] = true
 			}
 		}
 	}
 	for _, a := range reserved {
-		p.used[a] = true
+		p.reserved[a] = true
 	}
+	if p.prefix = slices.IndexFunc(p.prefixes, func(prefix netip.Prefix) bool { return p.next.IsValid() && prefix.Contains(p.next) }); p.prefix >= 0 {
+		return // the search goes on where it was
+	}
+	p.prefix, p.next = 0, netip.Addr{}
 	if len(p.prefixes) > 0 {
 		p.next = p.prefixes[0].Addr()
 	}
-	return p
+}
+
+// change is set, unless UEs have addresses that are not to be given out any more. It counts those, and changes nothing then.
+func (p *addressPool) change(prefixes []netip.Prefix, reserved ...netip.Addr) (undo func(), inUse int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	former := addressPool{prefixes: p.prefixes, reserved: p.reserved, prefix: p.prefix, next: p.next}
+	p.set(prefixes, reserved)
+	for a := range p.used {
+		if !p.has(a) {
+			inUse++
+		}
+	}
+	restore := func() {
+		p.prefixes, p.reserved, p.prefix, p.next = former.prefixes, former.reserved, former.prefix, former.next
+	}
+	if inUse > 0 {
+		restore()
+		return nil, inUse
+	}
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		restore()
+	}, 0
+}
+
+// has tells whether the address is one that UEs can have.
+func (p *addressPool) has(a netip.Addr) bool {
+	return !p.reserved[a] && slices.ContainsFunc(p.prefixes, func(prefix netip.Prefix) bool { return prefix.Contains(a) })
+}
+
+// empty tells that there are no prefixes of this family.
+func (p *addressPool) empty() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.prefixes) == 0
 }
 
 // allocate takes a free address. It looks at each address once at most, and at no more than one beyond the used ones of this node's share.
@@ -54,10 +102,10 @@ func (p *addressPool) allocate() (netip.Addr, error) {
 	if len(p.prefixes) == 0 {
 		return netip.Addr{}, errNoAddress
 	}
-	for range (len(p.used) + len(p.prefixes) + 1) << p.bits {
+	for range (len(p.used) + len(p.reserved) + len(p.prefixes) + 1) << p.bits {
 		a := p.next
 		p.advance()
-		if !p.used[a] && nodeOfAddress(a, p.bits) == p.node {
+		if !p.used[a] && !p.reserved[a] && nodeOfAddress(a, p.bits) == p.node {
 			p.used[a] = true
 			return a, nil
 		}
@@ -77,7 +125,7 @@ func (p *addressPool) advance() {
 func (p *addressPool) take(a netip.Addr) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.used[a] && !p.lent[a] || !slices.ContainsFunc(p.prefixes, func(prefix netip.Prefix) bool { return prefix.Contains(a) }) {
+	if p.used[a] && !p.lent[a] || !p.has(a) {
 		return false
 	}
 	delete(p.lent, a)

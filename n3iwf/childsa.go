@@ -90,7 +90,7 @@ func (u *ue) ipsecChild(c *childSA, sa *ikev2.ChildSA) ipsec.ChildSA {
 	}
 	if c.session == nil {
 		out.Context = signallingContext{}
-		for _, nasAddr := range u.nf.nasAddresses() {
+		for _, nasAddr := range nasAddresses(&u.nf.live().NWu) {
 			if a := u.innerFor(nasAddr.Is4()); a.IsValid() {
 				out.Local = append(out.Local, ipsec.HostSelector(nasAddr, protocolTCP))
 				out.Remote = append(out.Remote, ipsec.HostSelector(a, protocolTCP))

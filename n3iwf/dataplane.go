@@ -17,6 +17,8 @@ import (
 type dataPlane interface {
 	ipsec.DataPlane
 	Sockets() []ipsec.Socket
+	AddSocket(ipsec.Socket) (netip.AddrPort, error)
+	RemoveSocket(ipsec.Socket) error
 	Totals() ipsec.Totals
 }
 
@@ -72,7 +74,7 @@ func (nf *N3IWF) openDataPlane(workers int) error {
 	c := nf.live().DataPlane
 	if c.Kind == "kernel" {
 		d, err := kernel.New(kernel.Options{
-			Sink: sink{nf}, Sockets: nf.sockets(), Workers: workers, InterfaceID: c.InterfaceID, Routes: nf.prefixes, Log: nf.log,
+			Sink: sink{nf}, Sockets: sockets(&nf.live().NWu), Workers: workers, InterfaceID: c.InterfaceID, Routes: nf.prefixes(), Log: nf.log,
 			Shared: nf.wantsEBPF(), Estate: nf.heir.esp(),
 		})
 		if err != nil {
@@ -82,7 +84,7 @@ func (nf *N3IWF) openDataPlane(workers int) error {
 		return nil
 	}
 	d, err := user.New(user.Options{
-		Sink: sink{nf}, Sockets: nf.sockets(), Workers: workers, Node: nf.nodes.node, NodeBits: nf.nodes.bits, Log: nf.log,
+		Sink: sink{nf}, Sockets: sockets(&nf.live().NWu), Workers: workers, Node: nf.nodes.node, NodeBits: nf.nodes.bits, Log: nf.log,
 		LogAttrs: func(id ipsec.ChildID) []slog.Attr { return []slog.Attr{slog.Uint64("ue", uint64(id>>32))} },
 		Estate:   nf.heir.esp(),
 	})
@@ -91,18 +93,4 @@ func (nf *N3IWF) openDataPlane(workers int) error {
 	}
 	nf.dataPlane, nf.handover, nf.succession = d, d, d
 	return nil
-}
-
-// sockets are the outer addresses served.
-func (nf *N3IWF) sockets() []ipsec.Socket {
-	var list []ipsec.Socket
-	for _, a := range nf.live().NWu.Addresses {
-		list = append(list,
-			ipsec.Socket{Kind: ipsec.IKE, Local: netip.AddrPortFrom(a, nf.live().NWu.IKEPort)},
-			ipsec.Socket{Kind: ipsec.NATT, Local: netip.AddrPortFrom(a, nf.live().NWu.NATTPort)})
-		if nf.live().NWu.ESP.Plain || nf.live().NWu.UDPEncapsulation == "auto" {
-			list = append(list, ipsec.Socket{Kind: ipsec.ESP, Local: netip.AddrPortFrom(a, 0)})
-		}
-	}
-	return list
 }

@@ -18,43 +18,33 @@ import (
 
 // openProof reads the secrets that the N3IWF proves itself with.
 func (nf *N3IWF) openProof() error {
-	c := nf.live().NWu
-	proof, err := c.LoadCertificates(time.Now())
-	if err != nil {
-		return err
+	c := &nf.live().NWu
+	s, err := readSecrets(c)
+	if err == nil {
+		nf.use(s, c.Identity)
 	}
-	nf.proof.Store(&proof)
-	nf.prover = ikev2.NewReloadableProver(prover(proof))
-	if err := nf.loadPPKs(c.IKE.PPK); err != nil {
-		return err
-	}
-	if file := c.IKE.CrashSecret; file != "" {
-		if nf.crash, err = crashSecret(file); err != nil {
-			return fmt.Errorf("nwu.ike.crashSecret: %w", err)
-		}
-	}
-	return nil
+	return err
 }
 
 // ikeOptions turns the configuration into that of the IKEv2 sessions, as far as all owners share it.
-func (nf *N3IWF) ikeOptions() (ikev2.Options, error) {
-	c := nf.live().NWu
+func (nf *N3IWF) ikeOptions(of *config.Config) (ikev2.Options, error) {
+	c := of.NWu
 	profile, err := suite.ByName(c.IKE.Profile)
 	if err != nil {
-		return ikev2.Options{}, fmt.Errorf("nwu.ike.profile: %w", err)
+		return ikev2.Options{}, keyError("nwu.ike.profile", err)
 	}
 	o := ikev2.Options{
 		IKE: profile.IKE, ESP: espProposals(profile.ESP, c.ESP.ESN), Rand: rand.Reader, FullMODP: profile.FullMODP,
 		CrashSecret: nf.crash,
-		Identity:    ikeIdentity(c.Identity), Prove: nf.prover, EAP: true, PPK: nf.ppkPolicy(), AlwaysSendCertificate: c.Certificate.Send == "always",
+		Identity:    ikeIdentity(c.Identity), Prove: nf.prover, EAP: true, PPK: nf.ppkPolicy(c.IKE.PPK), AlwaysSendCertificate: c.Certificate.Send == "always",
 		NoMOBIKE: !c.MOBIKE.Enabled, AdditionalAddresses: c.MOBIKE.AdditionalAddresses, HonestNAT: c.UDPEncapsulation != "always",
 		Routability:       routability[c.MOBIKE.ReturnRoutability],
 		RoutabilityExempt: c.MOBIKE.VerifiedNetworks, RoutabilityMemory: max(c.MOBIKE.ProvenFor, time.Nanosecond), // 0 would be the default
 		AcceptPath: nf.acceptPath, AcceptChild: acceptChild,
 		Retransmit:   retransmission(c.IKE.Retransmission),
-		HalfOpenTime: nf.live().Timers.Registration, Linger: lingerTime, Liveness: c.IKE.Liveness.Period,
+		HalfOpenTime: of.Timers.Registration, Linger: lingerTime, Liveness: c.IKE.Liveness.Period,
 		Lifetime: ikev2.Lifetimes{IKE: lifetime(c.IKE.Lifetime), Child: lifetime(c.ESP.Lifetime)},
-		Resync:   nf.live().Cluster.Enabled, FragmentSize: c.IKE.FragmentSize - ikeOverhead, Window: c.IKE.Window,
+		Resync:   of.Cluster.Enabled, FragmentSize: c.IKE.FragmentSize - ikeOverhead, Window: c.IKE.Window,
 		Rebind: rebinding[c.MOBIKE.FollowESP], Patience: c.MOBIKE.Patience, MovesPerMinute: c.MOBIKE.MovesPerMinute, Switch: switchExtension(c.MOBIKE.Switch),
 		KeyLog:          &nf.keys,
 		ReleaseChildSPI: func(spi uint32) { nf.dataPlane.ReleaseSPI(spi) },
@@ -170,10 +160,8 @@ func (nf *N3IWF) acceptPath(_ *ikev2.Session, path ikev2.Path) error {
 	if nf.forbidden(path.Remote.Addr()) {
 		return fmt.Errorf("%s is in nwu.forbiddenNetworks", path.Remote.Addr())
 	}
-	for _, p := range nf.prefixes {
-		if p.Contains(path.Remote.Addr()) {
-			return fmt.Errorf("%s is inside nwu.uePools", path.Remote.Addr())
-		}
+	if nf.inPools(path.Remote.Addr()) {
+		return fmt.Errorf("%s is inside nwu.uePools", path.Remote.Addr())
 	}
 	return nil
 }

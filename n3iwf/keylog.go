@@ -4,13 +4,13 @@ package n3iwf
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
 
+	"github.com/open-n3iwf/n3iwf/config"
 	"github.com/open-n3iwf/n3iwf/ikev2"
 	"github.com/open-n3iwf/n3iwf/ikev2/message"
 	"github.com/open-n3iwf/n3iwf/ikev2/suite"
@@ -25,44 +25,74 @@ type keyLog struct {
 
 var _ ikev2.KeyLogger = (*keyLog)(nil)
 
-// use writes to files in dir from now on; "" writes nothing any more. An error leaves everything as it was.
-func (k *keyLog) use(dir string) error {
-	var ike, esp *os.File
-	if dir != "" {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return err
-		}
-		open := func(name string) (*os.File, error) {
-			return os.OpenFile(filepath.Join(dir, name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-		}
-		var err error
-		if ike, err = open("ikev2_decryption_table"); err != nil {
-			return err
-		}
-		if esp, err = open("esp_sa"); err != nil {
-			return errors.Join(err, ike.Close())
-		}
+// keyLogFiles are what a keyLog writes to; nil: nothing.
+type keyLogFiles struct{ ike, esp *os.File }
+
+func openKeyLogFiles(dir string) (f keyLogFiles, err error) {
+	if dir == "" {
+		return f, nil
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.on.Store(dir != "")
-	ike, k.ike = k.ike, ike
-	esp, k.esp = k.esp, esp
-	if ike == nil {
-		return nil
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return f, err
 	}
-	return errors.Join(ike.Close(), esp.Close())
+	open := func(name string) (*os.File, error) {
+		return os.OpenFile(filepath.Join(dir, name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	}
+	if f.ike, err = open("ikev2_decryption_table"); err != nil {
+		return f, err
+	}
+	if f.esp, err = open("esp_sa"); err != nil {
+		return keyLogFiles{}, errors.Join(err, f.ike.Close())
+	}
+	return f, nil
 }
 
-// openKeyLog makes the key log what the configuration says.
+func (f keyLogFiles) close() error {
+	if f.ike == nil {
+		return nil
+	}
+	return errors.Join(f.ike.Close(), f.esp.Close())
+}
+
+// use writes to other files from now on; those of before are closed.
+func (k *keyLog) use(files keyLogFiles) error {
+	k.mu.Lock()
+	k.on.Store(files.ike != nil)
+	former := keyLogFiles{k.ike, k.esp}
+	k.ike, k.esp = files.ike, files.esp
+	k.mu.Unlock()
+	return former.close()
+}
+
+// reloadKeyLog makes the key log what the configuration says.
+func (nf *N3IWF) reloadKeyLog(old, next *config.Config) (Change, error) {
+	if old.Debug.KeyLog == next.Debug.KeyLog {
+		return Change{}, nil
+	}
+	files, err := openKeyLogFiles(next.Debug.KeyLog)
+	if err != nil {
+		return Change{}, keyError("debug.keylog", err)
+	}
+	return Change{Commit: func() { nf.writeKeys(next.Debug.KeyLog, files) }, Undo: func() { _ = files.close() }}, nil // nothing was written
+}
+
+// openKeyLog begins the key log with the start.
 func (nf *N3IWF) openKeyLog(dir string) error {
-	if err := nf.keys.use(dir); err != nil {
-		return fmt.Errorf("debug.keylog: %w", err)
+	files, err := openKeyLogFiles(dir)
+	if err != nil {
+		return keyError("debug.keylog", err)
+	}
+	nf.writeKeys(dir, files)
+	return nil
+}
+
+func (nf *N3IWF) writeKeys(dir string, files keyLogFiles) {
+	if err := nf.keys.use(files); err != nil {
+		nf.log.Error("former files of debug.keylog", slog.Any("error", err))
 	}
 	if dir != "" {
 		nf.log.Warn("keys of all UEs are being written; whoever reads them can decrypt everything", slog.String("directory", dir))
 	}
-	return nil
 }
 
 // IKE writes one IKE SA.

@@ -4,7 +4,6 @@ package n3iwf
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net/netip"
 	"slices"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 
+	"github.com/open-n3iwf/n3iwf/config"
 	"github.com/open-n3iwf/n3iwf/ikev2"
 )
 
@@ -23,6 +23,7 @@ type localAddresses struct {
 	configured []netip.Addr
 	bound      []netip.Addr // of sockets, on NWu and N3
 	gone       map[netip.Addr]bool
+	deaf       bool // nothing is heard of this machine any more
 }
 
 // change notes that an address of this machine came or went. list is what UEs are to be told from now on; changed says
@@ -30,6 +31,9 @@ type localAddresses struct {
 func (l *localAddresses) change(a netip.Addr, present bool) (list []netip.Addr, changed bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.deaf {
+		return l.present(), false
+	}
 	announced := slices.Contains(l.configured, a)
 	if (announced || slices.Contains(l.bound, a)) && l.gone[a] == present {
 		changed = announced
@@ -75,18 +79,78 @@ func (l *localAddresses) allGone(of []netip.Addr) bool {
 	return len(of) > 0 && !slices.ContainsFunc(of, func(a netip.Addr) bool { return !l.gone[a] })
 }
 
+// forget is for the end of watching: all addresses count as present, until hear.
+func (l *localAddresses) forget() (list []netip.Addr, changed bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	before := len(l.present())
+	l.gone, l.deaf = nil, true
+	return l.present(), len(l.configured) > before
+}
+
+func (l *localAddresses) hear() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.deaf = false
+}
+
+// beginWatch follows the addresses of this machine, with the beginning of Serve.
+func (nf *N3IWF) beginWatch(life context.Context) {
+	nf.reloading.Lock()
+	defer nf.reloading.Unlock()
+	nf.life = life
+	nwu, n3 := nf.outerAddresses()
+	nf.local.watch(slices.Concat(nwu, n3))
+	if !nf.live().NWu.MOBIKE.WatchAddresses {
+		nf.local.forget()
+		return
+	}
+	ctx, cancel := context.WithCancel(life)
+	if err := nf.watchAddresses(ctx); err != nil {
+		cancel()
+		nf.log.Warn("addresses of this machine are not followed", slog.Any("error", err))
+		return
+	}
+	nf.unwatch = cancel
+}
+
+// reloadWatch begins or ends that.
+func (nf *N3IWF) reloadWatch(old, next *config.Config) (Change, error) {
+	on := next.NWu.MOBIKE.WatchAddresses
+	if nf.life == nil || on == old.NWu.MOBIKE.WatchAddresses {
+		return Change{}, nil
+	}
+	if !on {
+		return Change{Commit: func() {
+			if nf.unwatch != nil {
+				nf.unwatch()
+				nf.unwatch = nil
+			}
+			if list, changed := nf.local.forget(); changed {
+				nf.eachUE(func(u *ue) { u.apply(u.session.SetAddresses(time.Now(), list)) })
+			}
+		}}, nil
+	}
+	ctx, cancel := context.WithCancel(nf.life)
+	if err := nf.watchAddresses(ctx); err != nil {
+		cancel()
+		return Change{}, keyError("nwu.mobike.watchAddresses", err)
+	}
+	return Change{Commit: func() { nf.unwatch = cancel; nf.local.hear() }, Undo: cancel}, nil
+}
+
 // watchAddresses follows the addresses of this machine until ctx ends.
 func (nf *N3IWF) watchAddresses(ctx context.Context) error {
 	updates := make(chan netlink.AddrUpdate, 64)
 	err := netlink.AddrSubscribeWithOptions(updates, ctx.Done(), netlink.AddrSubscribeOptions{
 		ErrorCallback: func(err error) {
 			if ctx.Err() == nil {
-				nf.log.Error("the addresses of this machine are not followed any more; restart, or set nwu.mobike.watchAddresses to false", slog.Any("error", err))
+				nf.log.Error("the addresses of this machine are not followed any more; reload with nwu.mobike.watchAddresses false, and true again", slog.Any("error", err))
 			}
 		},
 	})
 	if err != nil {
-		return fmt.Errorf("nwu.mobike.watchAddresses: %w", err)
+		return keyError("nwu.mobike.watchAddresses", err)
 	}
 	nf.running.Go(func() {
 		for up := range updates {

@@ -5,7 +5,6 @@ package n3iwf
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/netip"
 
@@ -16,7 +15,7 @@ import (
 // watchLinks follows the interfaces of this machine until ctx ends: the addresses of one that is down, or has lost its carrier, are of no use although
 // they are still there.
 func (nf *N3IWF) watchLinks(ctx context.Context) error {
-	fail := func(err error) error { return fmt.Errorf("nwu.mobike.watchAddresses: %w", err) }
+	fail := func(err error) error { return keyError("nwu.mobike.watchAddresses", err) }
 	handle, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 	if err != nil {
 		return fail(err)
@@ -25,7 +24,7 @@ func (nf *N3IWF) watchLinks(ctx context.Context) error {
 	err = netlink.LinkSubscribeWithOptions(updates, ctx.Done(), netlink.LinkSubscribeOptions{
 		ErrorCallback: func(err error) {
 			if ctx.Err() == nil {
-				nf.log.Error("the interfaces of this machine are not followed any more; restart, or set nwu.mobike.watchAddresses to false", slog.Any("error", err))
+				nf.log.Error("the interfaces of this machine are not followed any more; reload with nwu.mobike.watchAddresses false, and true again", slog.Any("error", err))
 			}
 		},
 	})

@@ -64,10 +64,13 @@ func change(t *testing.T, nf *n3iwf.N3IWF, server *api.Server, with func(*config
 	t.Helper()
 	next := *nf.Config()
 	with(&next)
-	_, later, err := nf.Reload(&next)
-	require.NoError(t, err)
+	_, later, err := nf.Reload(&next, server)
+	if err != nil {
+		server.Refused(err)
+		return err
+	}
 	require.Empty(t, later)
-	return server.Reload(nil)
+	return nil
 }
 
 // Whoever comes over the network shows the token: the one that is in force, and for changes in a header that other sites cannot set.

@@ -10,9 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/netip"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,8 +29,11 @@ import (
 
 // N3IWF is one network function.
 type N3IWF struct {
-	cfg       *config.Config // of the start; live has what is in force
-	reloading sync.Mutex
+	cfg       *config.Config     // of the start; live has what is in force
+	reloading sync.Mutex         // of what follows, too
+	life      context.Context    // of Serve; nil before and after
+	unwatch   context.CancelFunc // nil: addresses of this machine are not followed
+	leaving   leavingSockets
 	reloaded  atomic.Pointer[config.Config] // nil until Reload
 	log       *slog.Logger
 	logRate   *lograte.Handler
@@ -54,8 +55,7 @@ type N3IWF struct {
 	workers    chan job
 	admitted   atomic.Int64 // UEs that have come as far as an AMF; bounded by limits.maxUEs
 
-	pool4, pool6 *addressPool
-	prefixes     []netip.Prefix
+	pool4, pool6 *addressPool // without prefixes: UEs get none of that family
 	nodes        *nodes
 	ended        atomic.Bool
 	stopping     atomic.Bool
@@ -70,6 +70,7 @@ type N3IWF struct {
 	keys   keyLog
 	tracer trace.Tracer // nil: no traces
 	prover *ikev2.ReloadableProver
+	proven string                                   // the identity that prover proves
 	proof  atomic.Pointer[[]config.OwnCertificate]  // what prover proves with
 	ppks   atomic.Pointer[map[string]config.Secret] // nil: none
 	crash  []byte                                   // the secret of nwu.ike.crashSecret; nil: none
@@ -133,7 +134,7 @@ func (nf *N3IWF) open() error {
 	if err := nf.openProof(); err != nil {
 		return err
 	}
-	options, err := nf.ikeOptions()
+	options, err := nf.ikeOptions(nf.live())
 	if err != nil {
 		return err
 	}
@@ -150,7 +151,7 @@ func (nf *N3IWF) open() error {
 		return fmt.Errorf("n3.addresses %v: %w", n3, err)
 	}
 	nf.nas, err = nas.NewServer(nas.Options{
-		Addresses: nf.nasAddresses(), Port: nf.live().NWu.NAS.Port, Out: nf.nasOut(), Events: nasEvents{nf}, Logger: nf.log, LogAttrs: nf.logAttrsOf,
+		Addresses: nasAddresses(&nf.live().NWu), Port: nf.live().NWu.NAS.Port, Out: nf.nasOut(), Events: nasEvents{nf}, Logger: nf.log, LogAttrs: nf.logAttrsOf,
 	})
 	if err != nil {
 		return fmt.Errorf("nwu.nas: %w", err)
@@ -184,13 +185,7 @@ func (nf *N3IWF) Serve(ctx context.Context) error {
 	for range runtime.GOMAXPROCS(0) {
 		nf.running.Go(func() { nf.runJobs(inner) })
 	}
-	if nf.live().NWu.MOBIKE.WatchAddresses {
-		nwu, n3 := nf.outerAddresses()
-		nf.local.watch(slices.Concat(nwu, n3))
-		if err := nf.watchAddresses(inner); err != nil {
-			nf.log.Warn("addresses of this machine are not followed", slog.Any("error", err))
-		}
-	}
+	nf.beginWatch(inner)
 	nf.serveAMFs(inner)
 	if nf.heir != nil {
 		nf.heir.begin(inner, nf)
@@ -205,6 +200,9 @@ func (nf *N3IWF) Serve(ctx context.Context) error {
 	case <-nf.old.gone: // and the UEs are another process's
 		close(nf.quit)
 	}
+	nf.reloading.Lock()
+	nf.life = nil // nothing begins any more
+	nf.reloading.Unlock()
 	cancel()
 	nf.running.Wait()
 	return nf.close()
@@ -215,7 +213,9 @@ func (nf *N3IWF) close() error {
 	err := nf.nodes.close()
 	select {
 	case l := <-nf.old.offered: // and nobody has listened
-		err = errors.Join(err, l.Close())
+		if l != nil {
+			err = errors.Join(err, l.Close())
+		}
 	default:
 	}
 	leave := nf.old.heir.Load() != nil || nf.heir != nil && !nf.heir.begun
@@ -233,40 +233,7 @@ func (nf *N3IWF) close() error {
 	if nf.nas != nil {
 		err = errors.Join(err, nf.nas.Close())
 	}
-	return errors.Join(err, nf.keys.use(""))
-}
-
-func (nf *N3IWF) makePools() {
-	c := nf.live().NWu
-	if len(c.UEPools.IPv4) > 0 {
-		nf.pool4 = newAddressPool(c.UEPools.IPv4, nf.nodes.node, nf.nodes.bits, c.NAS.IPv4, c.UserPlane.IPv4)
-	}
-	if len(c.UEPools.IPv6) > 0 {
-		nf.pool6 = newAddressPool(c.UEPools.IPv6, nf.nodes.node, nf.nodes.bits, c.NAS.IPv6, c.UserPlane.IPv6)
-	}
-	nf.prefixes = slices.Concat(c.UEPools.IPv4, c.UEPools.IPv6)
-}
-
-// prefixOf gives the pool prefix of an inner address.
-func (nf *N3IWF) prefixOf(a netip.Addr) netip.Prefix {
-	for _, p := range nf.prefixes {
-		if p.Contains(a) {
-			return p
-		}
-	}
-	return netip.PrefixFrom(a, a.BitLen())
-}
-
-// nasAddresses are the inner NAS addresses of the families that have a pool.
-func (nf *N3IWF) nasAddresses() []netip.Addr {
-	var list []netip.Addr
-	if nf.pool4 != nil {
-		list = append(list, nf.live().NWu.NAS.IPv4)
-	}
-	if nf.pool6 != nil {
-		list = append(list, nf.live().NWu.NAS.IPv6)
-	}
-	return list
+	return errors.Join(err, nf.keys.use(keyLogFiles{}))
 }
 
 var _ ipsec.Sink = sink{}

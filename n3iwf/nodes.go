@@ -97,8 +97,8 @@ func (n *nodes) alone() bool { return n.link == nil }
 
 func (n *nodes) describe() nodeHello {
 	c := n.nf.live()
-	shape := sha256.Sum256([]byte(fmt.Sprint(n.nf.handover.Layout(), len(n.nf.owners), n.bits, n.nf.nasAddresses(), c.NWu.NAS.Port, c.NWu.UserPlane.IPv4,
-		c.NWu.UserPlane.IPv6, n.nf.prefixes, c.N3IWF.GlobalN3IWFID, c.NWu.IKE.Profile, c.NWu.MOBIKE.Enabled, c.Cluster.Downlink)))
+	shape := sha256.Sum256([]byte(fmt.Sprint(n.nf.handover.Layout(), len(n.nf.owners), n.bits, nasAddresses(&c.NWu), c.NWu.NAS.Port, c.NWu.UserPlane.IPv4,
+		c.NWu.UserPlane.IPv6, n.nf.prefixes(), c.N3IWF.GlobalN3IWFID, c.NWu.IKE.Profile, c.NWu.MOBIKE.Enabled, c.Cluster.Downlink)))
 	return nodeHello{
 		Version: nodeVersion, Shape: fmt.Sprintf("%x", shape[:8]), NWu: c.NWu.Addresses, IKEPort: c.NWu.IKEPort, NATT: c.NWu.NATTPort, N3: n.nf.relay.LocalAddr(),
 	}

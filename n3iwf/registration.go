@@ -286,7 +286,7 @@ func (u *ue) assign(ev *ikev2.AuthRequest, reply *message.Configuration, auth *i
 		{message.INTERNAL_IP6_ADDRESS, u.nf.pool6, u.nf.live().NWu.NAS.IPv6, nwu.NotifyNASIP6Address},
 	}
 	for i, f := range families {
-		if _, asked := ev.Config.Get(f.ask); !asked || f.pool == nil {
+		if _, asked := ev.Config.Get(f.ask); !asked || f.pool.empty() {
 			continue
 		}
 		a, err := f.pool.allocate()

@@ -51,14 +51,27 @@ const (
 	namedUEs = 10
 )
 
-// OfferSuccession lets another process of the same user go on in the place of this one, over a socket at that path, while Serve runs. It is called once.
+// OfferSuccession lets another process of the same user go on in the place of this one, over a socket at that path, while Serve runs. Called again, it
+// is at the latest path only.
 func (nf *N3IWF) OfferSuccession(path string) error {
 	l, err := succession.Listen(path)
 	if err != nil {
 		return err
 	}
-	nf.old.offered <- l
-	return nil
+	select {
+	case nf.old.offered <- l:
+		return nil
+	case <-nf.quit: // Serve is ending
+		return l.Close()
+	}
+}
+
+// WithdrawSuccession ends that.
+func (nf *N3IWF) WithdrawSuccession() {
+	select {
+	case nf.old.offered <- nil:
+	case <-nf.quit:
+	}
 }
 
 // Successor is the process that has gone on in the place of this one when Serve has returned; 0: none.
@@ -75,20 +88,32 @@ func (nf *N3IWF) Depart() error {
 // awaitSuccessor serves the socket of OfferSuccession until inner ends. A succession that is under way when ctx ends comes to nothing.
 func (nf *N3IWF) awaitSuccessor(ctx, inner context.Context) {
 	nf.running.Go(func() {
-		select {
-		case <-inner.Done():
-			return
-		case l := <-nf.old.offered:
-			context.AfterFunc(inner, func() { _ = l.Close() }) // then Accept returns
-			for {
-				link, err := l.Accept()
-				if err != nil {
-					return
+		end := func() {}
+		for {
+			select {
+			case <-inner.Done():
+				end()
+				return
+			case l := <-nf.old.offered:
+				end()
+				end = func() {}
+				if l != nil {
+					end = func() { _ = l.Close() } // then Accept returns
+					nf.running.Go(func() { nf.acceptSuccessors(ctx, l) })
 				}
-				nf.running.Go(func() { nf.meetSuccessor(ctx, link) })
 			}
 		}
 	})
+}
+
+func (nf *N3IWF) acceptSuccessors(ctx context.Context, l *succession.Listener) {
+	for {
+		link, err := l.Accept()
+		if err != nil {
+			return
+		}
+		nf.running.Go(func() { nf.meetSuccessor(ctx, link) })
+	}
 }
 
 // meetSuccessor hands everything on, or nothing.

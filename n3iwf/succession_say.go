@@ -113,7 +113,7 @@ func (nf *N3IWF) shape() map[string]string {
 		"n3iwf.name, n3iwf.supportedTAs":                fmt.Sprintf("%s %+v", c.N3IWF.Name, c.N3IWF.SupportedTAs),
 		"nwu.addresses, nwu.ikePort, nwu.nattPort":      fmt.Sprint(c.NWu.Addresses, c.NWu.IKEPort, c.NWu.NATTPort),
 		"nwu.uePools":                                   fmt.Sprint(c.NWu.UEPools),
-		"nwu.nas":                                       fmt.Sprint(nf.nasAddresses(), c.NWu.NAS.Port),
+		"nwu.nas":                                       fmt.Sprint(nasAddresses(&c.NWu), c.NWu.NAS.Port),
 		"nwu.userPlane.ipv4, nwu.userPlane.ipv6":        fmt.Sprint(c.NWu.UserPlane.IPv4, c.NWu.UserPlane.IPv6),
 		"nwu.ike.profile":                               c.NWu.IKE.Profile,
 		"nwu.mobike.enabled":                            fmt.Sprint(c.NWu.MOBIKE.Enabled),

@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"log/slog"
 	"os"
 	"strings"
@@ -18,12 +17,13 @@ import (
 
 // reloader reads the configuration again, at SIGHUP and when one of its files has changed.
 type reloader struct {
-	file string
-	nf   *n3iwf.N3IWF
-	api  *api.Server
-	set  *logSettings // of log
-	log  *slog.Logger
-	cfg  *config.Config
+	file  string
+	nf    *n3iwf.N3IWF
+	api   *api.Server
+	parts []n3iwf.Part // that change with the network function and api
+	set   *logSettings // of log
+	log   *slog.Logger
+	cfg   *config.Config
 }
 
 // lookEvery is how often the files are looked at. Their content counts and not events of the file system: Kubernetes replaces
@@ -70,26 +70,38 @@ func (r *reloader) content() [sha256.Size]byte {
 	return [sha256.Size]byte(h.Sum(nil))
 }
 
-// reload takes over what it can, and says what it cannot.
+// reload takes all that can change over, or nothing, and says what it cannot.
 func (r *reloader) reload() {
 	c, err := config.Load(r.file)
+	var changed, later []string
+	if err == nil {
+		changed, later, err = r.nf.Reload(c, append([]n3iwf.Part{r.api}, r.parts...)...)
+		err = config.Locate(r.file, err)
+	}
 	if err != nil {
 		for line := range strings.SplitSeq(err.Error(), "\n") {
 			r.log.Error("the configuration was not reloaded, the former one stays in use: " + line)
 		}
-		r.api.ReloadFailed(err)
+		r.api.Refused(err)
 		return
-	}
-	changed, later, failed := r.nf.Reload(c) // what is wrong with the certificate is logged there
-	if err := r.api.Reload(failed); err != nil {
-		failed = errors.Join(failed, err)
 	}
 	r.cfg = c
 	if r.set.set(c.Log) {
 		r.log.Warn("log level changed", slog.String("level", c.Log.Level))
 	}
-	r.log.Info("configuration reloaded", slog.Any("changed", changed), slog.Bool("complete", failed == nil))
-	if len(later) > 0 {
-		r.log.Warn("these keys change with the next start only", slog.Any("keys", later))
+	r.log.Info("configuration reloaded", slog.Any("changed", changed))
+	var taken, restart []string
+	for i, where := range config.LocateKeys(r.file, later) {
+		if config.TakenOver(later[i]) {
+			taken = append(taken, where)
+		} else {
+			restart = append(restart, where)
+		}
+	}
+	if len(taken) > 0 {
+		r.log.Warn("these keys change when another process takes over (SIGUSR2)", slog.Any("keys", taken))
+	}
+	if len(restart) > 0 {
+		r.log.Warn("these keys change with the next start only", slog.Any("keys", restart))
 	}
 }

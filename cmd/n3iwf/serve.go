@@ -26,21 +26,18 @@ func serve(ctx context.Context, p program) error {
 	defer signal.Stop(hangups)
 	signal.Notify(upgrades, syscall.SIGUSR2)
 	defer signal.Stop(upgrades)
-	provider, err := traces(p) // what is wrong with it must show before the UEs of another process are here
+	// What is wrong with traces must show before the UEs of another process are here.
+	provider, err := tracing.Open(p.cfg.Management.Traces, tracing.Options{Name: p.cfg.N3IWF.Name, Version: version(), Log: p.log})
 	if err != nil {
 		return err
 	}
-	if provider != nil {
-		defer provider.Close()
-	}
+	defer provider.Close()
 	nf, err := p.open(ctx)
 	if err != nil {
 		return err
 	}
-	if provider != nil {
-		nf.Trace(provider.Tracer())
-	}
-	m := &management{program: p, nf: nf, hangups: hangups, upgrades: upgrades}
+	nf.Trace(provider.Tracer())
+	m := &management{program: p, nf: nf, traces: provider, hangups: hangups, upgrades: upgrades}
 	if p.from == nil {
 		if err := m.open(); err != nil {
 			return errors.Join(err, discard(ctx, nf))
@@ -73,6 +70,7 @@ func (p program) open(ctx context.Context) (*n3iwf.N3IWF, error) {
 type management struct {
 	program
 	nf       *n3iwf.N3IWF
+	traces   *tracing.Provider
 	server   *api.Server
 	hangups  <-chan os.Signal // SIGHUP
 	upgrades <-chan os.Signal // SIGUSR2
@@ -99,11 +97,11 @@ func (m *management) serve(ctx context.Context) error {
 	}
 	var all errgroup.Group
 	all.Go(func() error { return m.server.Serve(ctx) })
+	o := m.offer(ctx, &all)
 	all.Go(func() error {
-		(&reloader{file: m.file, nf: m.nf, api: m.server, set: m.set, log: m.log, cfg: m.cfg}).run(ctx, m.hangups)
+		(&reloader{file: m.file, nf: m.nf, api: m.server, parts: []n3iwf.Part{m.traces, o}, set: m.set, log: m.log, cfg: m.cfg}).run(ctx, m.hangups)
 		return nil
 	})
-	m.offer(ctx, &all)
 	return all.Wait()
 }
 
@@ -112,13 +110,4 @@ func discard(ctx context.Context, nf *n3iwf.N3IWF) error {
 	ended, end := context.WithCancel(ctx)
 	end()
 	return nf.Serve(ended)
-}
-
-// traces opens what carries spans away, nil when nobody wants them.
-func traces(p program) (*tracing.Provider, error) {
-	c := p.cfg.Management.Traces
-	if c.Endpoint == "" {
-		return nil, nil //nolint:nilnil // there is nothing to open
-	}
-	return tracing.Open(c, tracing.Options{Name: p.cfg.N3IWF.Name, Version: version(), Log: p.log})
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -51,28 +52,64 @@ func upgradeSocket(c *config.Config) string {
 
 var errNoSocket = errors.New("an upgrade in place needs management.socket, beside which the running process is asked")
 
-// offer lets other processes take over until ctx ends, and starts one at SIGUSR2.
-func (m *management) offer(ctx context.Context, all *errgroup.Group) {
-	impossible := errNoSocket
-	if m.server.Addr("socket") != nil {
-		if impossible = m.nf.OfferSuccession(upgradeSocket(m.cfg)); impossible != nil {
-			m.log.Warn("this process cannot be upgraded in place", slog.Any("error", impossible))
+// offering is what lets other processes take over. It follows management.socket.
+type offering struct {
+	m  *management
+	mu sync.Mutex
+	// impossible is why nobody can; nil: it is offered.
+	impossible error
+}
+
+// begin offers it beside the socket of c.
+func (o *offering) begin(c *config.Config) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	offered := o.impossible == nil
+	o.impossible = errNoSocket
+	if o.m.server.Addr("socket") != nil {
+		if o.impossible = o.m.nf.OfferSuccession(upgradeSocket(c)); o.impossible == nil {
+			return
 		}
+		o.m.log.Warn("this process cannot be upgraded in place", slog.Any("error", o.impossible))
 	}
+	if offered {
+		o.m.nf.WithdrawSuccession()
+	}
+}
+
+func (o *offering) why() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.impossible
+}
+
+// Prepare implements n3iwf.Part.
+func (o *offering) Prepare(old, next *config.Config) (n3iwf.Change, error) {
+	if old.Management.Socket == next.Management.Socket {
+		return n3iwf.Change{}, nil
+	}
+	return n3iwf.Change{Commit: func() { o.begin(next) }}, nil
+}
+
+// offer lets other processes take over until ctx ends, and starts one at SIGUSR2.
+func (m *management) offer(ctx context.Context, all *errgroup.Group) *offering {
+	o := &offering{m: m, impossible: errNoSocket}
+	o.begin(m.cfg)
 	all.Go(func() error {
 		for {
 			select {
 			case <-ctx.Done():
 				return nil
 			case <-m.upgrades:
-				if impossible != nil {
-					m.log.Error("SIGUSR2: this process cannot be upgraded in place, and goes on", slog.Any("error", impossible))
+				if why := o.why(); why != nil {
+					m.log.Error("SIGUSR2: this process cannot be upgraded in place, and goes on", slog.Any("error", why))
 					continue
 				}
 				m.startSuccessor(ctx)
 			}
 		}
 	})
+	return o
 }
 
 // startSuccessor runs the program file, which may be another one by now, so that it takes over. It returns when that has failed, or ctx has ended.

@@ -24,7 +24,14 @@ What a change of a key takes stands under *change*. A reload is a SIGHUP, or a c
 
 - **reload**: it holds at once, also for UEs that are connected.
 - **reload, new**: it holds for what begins after the reload: UEs, PDU sessions, SAs, associations with AMFs, timers. What is there keeps what it has.
-- **restart**: it holds with the next start. A reload names the keys that wait for it in the log.
+- **take-over**: it holds in a process that [takes over](upgrade.md#one-n3iwf-in-place) from the running one (SIGUSR2), with all UEs.
+- **restart**: it holds with the next start, as UEs, AMFs or UPFs have been told the value and could not go on with another one: UEs register anew, unless
+  another node of a [cluster](upgrade.md#a-cluster-without-losing-a-ue) has them meanwhile.
+
+A reload is taken as a whole or refused as a whole. What cannot be used (an address that is somebody else's, a certificate that has expired, a pool without
+the addresses that UEs have) is in the log with file, line and key, and then nothing has changed; ` + "`n3iwf status`" + ` shows it, and the metrics
+` + "`n3iwf_config_last_reload_successful` and `n3iwf_config_reloads_total{result=\"refused\"}`" + ` tell it. Keys that take more than a reload keep their former value and are named
+in the log with file and line; they do not keep the others from changing.
 `
 
 // Page is the reference as Markdown: a section for each group of keys.
@@ -58,7 +65,7 @@ func rows(b *strings.Builder, keys []Key) {
 }
 
 // change is what the page says of config.ReloadOf.
-var change = map[string]string{config.ReloadNow: "reload", config.ReloadNew: "reload, new", config.ReloadRestart: "restart"}
+var change = map[string]string{config.ReloadNow: "reload", config.ReloadNew: "reload, new", config.ReloadTakeOver: "take-over", config.ReloadRestart: "restart"}
 
 func value(k Key) string {
 	switch {

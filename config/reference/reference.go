@@ -33,7 +33,7 @@ type Key struct {
 	Low, High string
 	// Default is the value without the key; nil when there is none or when it depends on other keys.
 	Default any
-	// Reload is what a change takes: config.ReloadNow, ReloadNew or ReloadRestart; empty for a key that has others below it.
+	// Reload is what a change takes: config.ReloadNow, ReloadNew, ReloadTakeOver or ReloadRestart; empty for a key that has others below it.
 	Reload string
 	// Keys are those below it, of a mapping or of each entry of a list of mappings.
 	Keys []Key

@@ -20,7 +20,7 @@ func Reloadable(keys []Key) []byte {
 func reloadable(b *strings.Builder, keys []Key) {
 	for _, k := range keys {
 		switch {
-		case len(k.Keys) == 0 && k.Reload != config.ReloadRestart, k.List && len(k.Keys) > 0 && !takesRestart(k.Keys):
+		case len(k.Keys) == 0 && reloads(k.Reload), k.List && len(k.Keys) > 0 && !takesRestart(k.Keys):
 			b.WriteString(k.Path + "\n")
 		case !k.List:
 			reloadable(b, k.Keys)
@@ -28,12 +28,14 @@ func reloadable(b *strings.Builder, keys []Key) {
 	}
 }
 
-// takesRestart tells whether one of the keys, or of those below, takes a restart.
+// takesRestart tells whether one of the keys, or of those below, takes more than a reload.
 func takesRestart(keys []Key) bool {
 	for _, k := range keys {
-		if k.Reload == config.ReloadRestart || takesRestart(k.Keys) {
+		if k.Reload != "" && !reloads(k.Reload) || takesRestart(k.Keys) {
 			return true
 		}
 	}
 	return false
 }
+
+func reloads(kind string) bool { return kind == config.ReloadNow || kind == config.ReloadNew }

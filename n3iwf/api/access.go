@@ -8,7 +8,6 @@ import (
 	"crypto/subtle"
 	"crypto/tls"
 	"crypto/x509"
-	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -35,7 +34,7 @@ func newAccess(m config.Management) (*access, error) {
 	}
 	pair, err := tls.LoadX509KeyPair(m.TLS.Chain, string(m.TLS.Key))
 	if err != nil {
-		return nil, fmt.Errorf("management.tls: %w", err)
+		return nil, &config.KeyError{Key: "management.tls", What: err.Error()}
 	}
 	a.expires = pair.Leaf.NotAfter
 	a.tls = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS13, NextProtos: []string{"h2", "http/1.1"}}
@@ -44,16 +43,24 @@ func newAccess(m config.Management) (*access, error) {
 	}
 	text, err := os.ReadFile(m.TLS.ClientCA)
 	if err != nil {
-		return nil, fmt.Errorf("management.tls.clientCA: %w", err)
+		return nil, &config.KeyError{Key: "management.tls.clientCA", What: err.Error()}
 	}
 	a.tls.ClientCAs = x509.NewCertPool()
 	if !a.tls.ClientCAs.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("management.tls.clientCA: %s has no certificate", m.TLS.ClientCA)
+		return nil, &config.KeyError{Key: "management.tls.clientCA", What: m.TLS.ClientCA + " has no certificate"}
 	}
 	a.tls.ClientAuth = tls.RequireAndVerifyClientCert
 	// A session that is resumed would let in whoever an earlier CA has let in.
 	a.tls.SessionTicketsDisabled = true
 	return a, nil
+}
+
+// onNetwork is the access in force, nil when the API is not on the network.
+func (s *Server) onNetwork() *access {
+	if s.nf.Config().Management.Listen == "" {
+		return nil
+	}
+	return s.access.Load()
 }
 
 // door is the network's listener: each connection begins with the access of that moment.

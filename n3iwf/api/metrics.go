@@ -93,7 +93,7 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	m.gauge("n3iwf_start_time_seconds", "When the network function started.", float64(c.s.started.Unix()))
 	m.gauge("n3iwf_certificate_expiry_seconds", "When the first of the certificates in use expires, those of nwu.certificate.further included, as Unix time.",
 		float64(c.s.nf.CertificateExpires().Unix()))
-	if a := c.s.access.Load(); a != nil && a.tls != nil {
+	if a := c.s.onNetwork(); a != nil && a.tls != nil {
 		m.gauge("n3iwf_management_certificate_expiry_seconds", "When the certificate of the management API expires, as Unix time.", float64(a.expires.Unix()))
 	}
 	if r := c.s.reload.Load(); r != nil {
@@ -101,8 +101,11 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 		if r.err != nil {
 			good = 0
 		}
-		m.gauge("n3iwf_config_last_reload_successful", "Whether the last reload took all that it could take.", good)
+		m.gauge("n3iwf_config_last_reload_successful", "Whether the last reload was taken; one that is not changes nothing.", good)
 		m.gauge("n3iwf_config_last_reload_seconds", "When the last reload was, as Unix time.", float64(r.at.Unix()))
+	}
+	for result, n := range map[string]uint64{"taken": c.s.reloads.taken.Load(), "refused": c.s.reloads.refused.Load()} {
+		m.labelled(prometheus.CounterValue, "n3iwf_config_reloads_total", "Reloads of the configuration: taken as a whole, or refused as a whole.", float64(n), "result", result)
 	}
 	c.userPlane(m, st)
 }

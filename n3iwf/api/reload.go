@@ -5,7 +5,11 @@ package api
 import (
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"time"
+
+	"github.com/open-n3iwf/n3iwf/config"
+	"github.com/open-n3iwf/n3iwf/n3iwf"
 )
 
 // reload is how the last attempt to reload the configuration ended.
@@ -14,22 +18,58 @@ type reload struct {
 	err error
 }
 
-// Reload takes over what the network function's configuration in force says of management: the token, certificates and CAs of TLS, whether there are
-// profiles. If they cannot be used, all of it stays as it was. The listeners keep their addresses. failed is why the network function did not take
-// all of the configuration, nil if it did: the status tells that.
-func (s *Server) Reload(failed error) error {
+// reloads counts them.
+type reloads struct{ taken, refused atomic.Uint64 }
+
+// Prepare implements n3iwf.Part: the listeners, and who is let in by them. Listeners whose address has changed are opened beside those that they replace,
+// which end when the change is made: requests come to their end, and streams of events end.
+func (s *Server) Prepare(_, next *config.Config) (n3iwf.Change, error) {
+	m := &next.Management
+	var a *access // nil: the former one stays, for the last requests
 	var err error
-	if former := s.access.Load(); former != nil {
-		var next *access
-		if next, err = newAccess(s.nf.Config().Management); err == nil {
-			s.access.Store(next)
-		} else {
-			s.log.Error("management.tls and management.token were not reloaded, the former ones stay in use", slog.Any("error", err))
-		}
+	if m.Listen != "" {
+		a, err = newAccess(*m)
 	}
-	s.reload.Store(&reload{time.Now(), errors.Join(failed, err)})
-	return err
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	opened, err2 := s.listen(m, s.listeners)
+	if err = errors.Join(err, err2); err != nil {
+		closeAll(opened)
+		return n3iwf.Change{}, err
+	}
+	return n3iwf.Change{Undo: func() { closeAll(opened) }, Commit: func() {
+		s.change(m, a, opened)
+		s.reload.Store(&reload{at: time.Now()})
+		s.reloads.taken.Add(1)
+	}}, nil
 }
 
-// ReloadFailed notes that a configuration could not be read: the former one stays in use.
-func (s *Server) ReloadFailed(err error) { s.reload.Store(&reload{time.Now(), err}) }
+func (s *Server) change(m *config.Management, a *access, opened []*listener) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if a != nil {
+		s.access.Store(a)
+	}
+	wanted := addresses(m)
+	stay := opened
+	for _, l := range s.listeners {
+		if wanted[l.name] == l.at {
+			stay = append(stay, l)
+		} else {
+			s.log.Info("management ends", slog.String("what", l.name), slog.String("address", l.Addr().String()))
+			s.stop(l)
+		}
+	}
+	s.listeners = stay
+	if s.ctx != nil {
+		for _, l := range opened {
+			s.start(s.ctx, l)
+		}
+	}
+}
+
+// Refused notes why a configuration was not taken: the former one stays in use.
+func (s *Server) Refused(err error) {
+	s.reload.Store(&reload{time.Now(), err})
+	s.reloads.refused.Add(1)
+}

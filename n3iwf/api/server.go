@@ -4,23 +4,16 @@ package api
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/gin-gonic/gin"
-	"golang.org/x/sync/errgroup"
 
-	"github.com/open-n3iwf/n3iwf/config"
 	"github.com/open-n3iwf/n3iwf/n3iwf"
 )
 
@@ -36,23 +29,20 @@ type Options struct {
 type Server struct {
 	nf      *n3iwf.N3IWF
 	options Options
-	access  atomic.Pointer[access] // nil: the API is not on the network
+	access  atomic.Pointer[access] // nil: the API was never on the network
 	reload  atomic.Pointer[reload] // the last one; nil: none
+	reloads reloads
 	log     *slog.Logger
 	started time.Time
 	metrics http.Handler
 
-	listeners []listener
+	serving sync.WaitGroup
 
-	mu   sync.Mutex
-	job  *job // the latest
-	jobs sync.WaitGroup
-}
-
-type listener struct {
-	net.Listener
-	handler http.Handler
-	name    string
+	mu        sync.Mutex
+	listeners []*listener
+	ctx       context.Context // of Serve; nil before and after
+	job       *job            // the latest
+	jobs      sync.WaitGroup
 }
 
 // New opens the listeners that the configuration of the network function asks for. A unix socket that cannot be made at the default path is only
@@ -60,17 +50,20 @@ type listener struct {
 func New(nf *n3iwf.N3IWF, o Options) (*Server, error) {
 	s := &Server{nf: nf, options: o, log: o.Log, started: time.Now()}
 	s.metrics = s.metricsHandler()
-	m := nf.Config().Management
-	err := errors.Join(s.listenUnix(m.Socket), s.listenNetwork(m), s.listenObserve(m.Observe))
+	change, err := s.Prepare(nil, nf.Config())
 	if err != nil {
-		s.closeListeners()
 		return nil, err
 	}
+	change.Commit()
+	s.reload.Store(nil) // it was none
+	s.reloads.taken.Store(0)
 	return s, nil
 }
 
 // Addr is where a listener of the given kind (socket, listen, observe) is, for tests and logs; nil when there is none.
 func (s *Server) Addr(kind string) net.Addr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, l := range s.listeners {
 		if l.name == kind {
 			return l.Addr()
@@ -79,106 +72,25 @@ func (s *Server) Addr(kind string) net.Addr {
 	return nil
 }
 
-func (s *Server) listenUnix(path string) error {
-	if path == "" {
-		return nil
-	}
-	l, err := listenSocket(path)
-	if err != nil {
-		if path == config.DefaultSocket {
-			s.log.Warn("no management API: the n3iwf commands cannot reach this process; set management.socket to a path that it may use", slog.Any("error", err))
-			return nil
-		}
-		return fmt.Errorf("management.socket: %w", err)
-	}
-	s.listeners = append(s.listeners, listener{l, s.apiHandler(false), "socket"})
-	return nil
-}
-
-// listenSocket makes a unix socket that only this user can use. A socket that nobody serves any more is replaced.
-func listenSocket(path string) (net.Listener, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, err
-	}
-	if info, err := os.Stat(path); err == nil {
-		if info.Mode()&fs.ModeSocket == 0 {
-			return nil, fmt.Errorf("%s exists and is no socket; remove it or choose another path", path)
-		}
-		if conn, err := net.Dial("unix", path); err == nil {
-			_ = conn.Close()
-			return nil, fmt.Errorf("%s is served by another process; give each N3IWF its own management.socket", path)
-		}
-		if err := os.Remove(path); err != nil {
-			return nil, err
-		}
-	}
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		return nil, err
-	}
-	return l, os.Chmod(path, 0o600)
-}
-
-func (s *Server) listenNetwork(m config.Management) error {
-	if m.Listen == "" {
-		return nil
-	}
-	a, err := newAccess(m)
-	if err != nil {
-		return err
-	}
-	s.access.Store(a)
-	l, err := net.Listen("tcp", m.Listen)
-	if err != nil {
-		return fmt.Errorf("management.listen: %w", err)
-	}
-	s.listeners = append(s.listeners, listener{&door{l, s.access.Load}, s.apiHandler(true), "listen"})
-	return nil
-}
-
-func (s *Server) listenObserve(addr string) error {
-	if addr == "" {
-		return nil
-	}
-	l, err := net.Listen("tcp", addr)
-	if err != nil {
-		return fmt.Errorf("management.observe: %w", err)
-	}
-	e := s.engine()
-	s.observe(e)
-	s.listeners = append(s.listeners, listener{l, e, "observe"})
-	return nil
-}
-
-func (s *Server) closeListeners() {
-	for _, l := range s.listeners {
-		_ = l.Close()
-	}
-}
-
 // Serve works until ctx ends.
 func (s *Server) Serve(ctx context.Context) error {
-	var all errgroup.Group
+	s.mu.Lock()
+	s.ctx = ctx
 	for _, l := range s.listeners {
-		server := &http.Server{
-			Handler: l.handler, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
-			ErrorLog:    slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
-			BaseContext: func(net.Listener) context.Context { return ctx },
-			ConnContext: remember,
-		}
-		stop := context.AfterFunc(ctx, func() { _ = server.Close() })
-		s.log.Info("management", slog.String("what", l.name), slog.String("address", l.Addr().String()))
-		all.Go(func() error {
-			defer stop()
-			if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-				return err
-			}
-			return nil
-		})
+		s.start(ctx, l)
 	}
-	err := all.Wait()
+	s.mu.Unlock()
+	<-ctx.Done()
+	s.mu.Lock()
+	s.ctx = nil // no listener begins any more
+	for _, l := range s.listeners {
+		s.stop(l)
+	}
+	s.listeners = nil
+	s.mu.Unlock()
+	s.serving.Wait()
 	s.endJobs()
-	return err
+	return nil
 }
 
 func (s *Server) engine() *gin.Engine {

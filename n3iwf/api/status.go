@@ -105,7 +105,7 @@ func (s *Server) status(ctx context.Context) Status {
 		Downlink: Traffic{st.N3.Downlink.Packets, st.N3.Downlink.Bytes},
 	}
 	out.CertificateExpires = s.nf.CertificateExpires()
-	if a := s.access.Load(); a != nil {
+	if a := s.onNetwork(); a != nil {
 		out.ManagementCertificateExpires = a.expires
 	}
 	out.Alarms = alarms(&out, st, s.nf.AMFs(ctx), time.Now(), cfg.Limits.MaxUEs)

@@ -6,23 +6,18 @@ package tracing
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
-	"fmt"
 	"log/slog"
-	"net/http"
-	"net/url"
-	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdk "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/open-n3iwf/n3iwf/config"
+	"github.com/open-n3iwf/n3iwf/n3iwf"
 )
 
 const (
@@ -35,6 +30,9 @@ const (
 	// patience bounds how long one batch is tried, and how long the last one may hold up the end.
 	patience = 10 * time.Second
 	farewell = 2 * time.Second
+	// firstRetry and lastRetry bound the pauses between attempts.
+	firstRetry = 500 * time.Millisecond
+	lastRetry  = 5 * time.Second
 	// silence is how long one complaint about the collector lasts.
 	silence = time.Minute
 )
@@ -48,68 +46,58 @@ type Options struct {
 
 // A Provider gives the tracer and carries its spans away.
 type Provider struct {
-	sdk       *sdk.TracerProvider
-	transport *http.Transport
+	options Options
+	sdk     *sdk.TracerProvider
+	now     atomic.Pointer[carrier] // nil: nowhere
+	leaving sync.WaitGroup          // carriers that send what they have
 }
 
-// Open begins to carry spans to the collector that c names. Whether it is there shows later, in the log; only a file that cannot be used is an error.
+// Open begins to carry spans to the collector that c names, if any. Whether it is there shows later, in the log; only a file that cannot be used is
+// an error.
 func Open(c config.Traces, o Options) (*Provider, error) {
-	endpoint, err := url.Parse(c.Endpoint)
+	p := &Provider{options: o}
+	first, err := p.carrier(c)
 	if err != nil {
-		return nil, fmt.Errorf("management.traces.endpoint: %w", err)
+		return nil, err
 	}
-	if endpoint.Path == "" || endpoint.Path == "/" {
-		endpoint.Path = "/v1/traces"
-	}
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	if c.CA != "" {
-		text, err := os.ReadFile(c.CA)
-		if err != nil {
-			return nil, fmt.Errorf("management.traces.ca: %w", err)
-		}
-		roots := x509.NewCertPool()
-		if !roots.AppendCertsFromPEM(text) {
-			return nil, fmt.Errorf("management.traces.ca: %s has no certificate that can be read", c.CA)
-		}
-		transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
-	}
-	options := []otlptracehttp.Option{
-		otlptracehttp.WithEndpointURL(endpoint.String()),
-		otlptracehttp.WithHTTPClient(&http.Client{Transport: transport, Timeout: patience}),
-		otlptracehttp.WithCompression(otlptracehttp.GzipCompression),
-		otlptracehttp.WithRetry(otlptracehttp.RetryConfig{
-			Enabled: true, InitialInterval: 500 * time.Millisecond, MaxInterval: 5 * time.Second, MaxElapsedTime: patience,
-		}),
-	}
-	if c.Token != "" {
-		options = append(options, otlptracehttp.WithHeaders(map[string]string{"Authorization": "Bearer " + string(c.Token)}))
-	}
-	exporter, err := otlptracehttp.New(context.Background(), options...)
-	if err != nil {
-		return nil, fmt.Errorf("management.traces: %w", err)
-	}
+	p.now.Store(first)
 	about := resource.NewSchemaless(
 		attribute.String("service.name", "n3iwf"), attribute.String("service.instance.id", o.Name), attribute.String("service.version", o.Version))
-	return &Provider{
-		transport: transport,
-		sdk: sdk.NewTracerProvider(
-			sdk.WithResource(about),
-			sdk.WithSampler(sdk.ParentBased(sdk.TraceIDRatioBased(c.Ratio))),
-			sdk.WithBatcher(&patient{SpanExporter: exporter, log: o.Log, collector: endpoint.Redacted()},
-				sdk.WithMaxQueueSize(queue), sdk.WithMaxExportBatchSize(batch), sdk.WithBatchTimeout(Every)),
-		),
-	}, nil
+	p.sdk = sdk.NewTracerProvider(sdk.WithResource(about), sdk.WithSampler(sdk.ParentBased(sampler{p})), sdk.WithSpanProcessor(processor{p}))
+	return p, nil
 }
 
 // Tracer is what the network function makes spans with.
 func (p *Provider) Tracer() trace.Tracer { return p.sdk.Tracer(scope) }
 
+// Prepare implements n3iwf.Part: spans that end from then on go to the collector that next names. Those that have ended go to the former one still.
+func (p *Provider) Prepare(old, next *config.Config) (n3iwf.Change, error) {
+	c := next.Management.Traces
+	if c == old.Management.Traces && c.CA == "" { // a file is read again
+		return n3iwf.Change{}, nil
+	}
+	other, err := p.carrier(c)
+	if err != nil {
+		return n3iwf.Change{}, err
+	}
+	return n3iwf.Change{
+		Commit: func() { p.leave(p.now.Swap(other)) },
+		Undo:   func() { p.leave(other) },
+	}, nil
+}
+
+// leave lets a carrier send what it has, beside.
+func (p *Provider) leave(c *carrier) {
+	if c != nil {
+		p.leaving.Go(c.close)
+	}
+}
+
 // Close sends what waits, if the collector takes it soon.
 func (p *Provider) Close() {
-	ctx, cancel := context.WithTimeout(context.Background(), farewell)
-	defer cancel()
-	_ = p.sdk.Shutdown(ctx) // what is lost is in the log
-	p.transport.CloseIdleConnections()
+	p.leave(p.now.Swap(nil))
+	p.leaving.Wait()
+	_ = p.sdk.Shutdown(context.Background()) // nothing is there any more
 }
 
 // patient says in the log, once in a while, what the collector did not take.

@@ -28,6 +28,9 @@ func NewServer(o Options) (*Server, error) {
 	return s, nil
 }
 
+// Listen accepts connections at a further address from now on; one where it does already is left as it is.
+func (s *Server) Listen(a netip.Addr) error { return s.listen(a) }
+
 // Leave ends the UE's connection without losing anything: what was sent is delivered, what the UE has sent until it closes its side is received, and
 // OnClosed follows then. New connections of the UE are ignored, until Stay, so that its attempts reach the node where it goes on. Without a connection
 // it tells false, and OnClosed does not follow.

@@ -43,7 +43,8 @@ type transport struct {
 	closed    atomic.Bool
 	closeOnce sync.Once
 
-	listeners []*listener
+	listening sync.Mutex // of listeners
+	listeners map[netip.Addr]*listener
 
 	count struct {
 		open, connected, nasIn, nasOut, protocol, replaced, overflow, panics atomic.Uint64
@@ -88,7 +89,7 @@ func newTransport(o Options, ueSide bool) (*transport, error) {
 	if err := o.defaults(); err != nil {
 		return nil, err
 	}
-	t := &transport{options: o, log: o.Logger, seed: maphash.MakeSeed(), link: newLink(o.MTU, ueSide, o.Out)}
+	t := &transport{options: o, log: o.Logger, seed: maphash.MakeSeed(), listeners: map[netip.Addr]*listener{}, link: newLink(o.MTU, ueSide, o.Out)}
 	t.stack = stack.New(stack.Options{
 		NetworkProtocols:   []stack.NetworkProtocolFactory{ipv4.NewProtocol, ipv6.NewProtocol},
 		TransportProtocols: []stack.TransportProtocolFactory{tcp.NewProtocol},
@@ -167,7 +168,15 @@ type listener struct {
 }
 
 func (t *transport) listen(a netip.Addr) error {
-	full, protocol, err := t.addAddress(a.Unmap())
+	t.listening.Lock()
+	defer t.listening.Unlock()
+	if a = a.Unmap(); t.closed.Load() {
+		return ErrClosed
+	}
+	if t.listeners[a] != nil {
+		return nil
+	}
+	full, protocol, err := t.addAddress(a)
 	if err != nil {
 		return err
 	}
@@ -192,7 +201,7 @@ func (t *transport) listen(a netip.Addr) error {
 		ep.Close()
 		return fmt.Errorf("nas: listen on %s port %d: %s", a, t.options.Port, terr)
 	}
-	t.listeners = append(t.listeners, l)
+	t.listeners[a] = l
 	return nil
 }
 
@@ -319,10 +328,12 @@ func (t *transport) Stats() Stats {
 // not be called from within Events or Out.
 func (t *transport) Close() error {
 	t.closeOnce.Do(func() {
+		t.listening.Lock()
 		t.closed.Store(true)
 		for _, l := range t.listeners {
 			l.ep.Close()
 		}
+		t.listening.Unlock()
 		for _, w := range t.workers {
 			w.stop()
 		}

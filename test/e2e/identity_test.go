@@ -52,7 +52,8 @@ func TestPPK(t *testing.T) {
 			w.online(4, ppkOf("second", second, false)) // goes on without
 		}
 		keep("second", second)
-		require.NoError(t, w.nf.ReloadCertificates())
+		_, _, err := w.nf.Reload(w.cfg) // as SIGHUP does
+		require.NoError(t, err)
 		w.online(5, ppkOf("second", second, true))
 		require.Error(t, w.within(w.ue(6, ppkOf("first", first, true)).Register), "no longer")
 	}

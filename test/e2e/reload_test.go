@@ -33,11 +33,11 @@ func TestReloadAMFs(t *testing.T) {
 	second.Addresses = []netip.Addr{w.addr(hostOtherAMF)}
 	next.N2.AMFs = []config.AMF{second}
 	next.Limits.MaxUEs = 7
-	next.NWu.IKEPort++
+	next.NWu.NAS.Port++
 	changed, later, err := w.nf.Reload(&next)
 	require.NoError(t, err)
 	require.True(t, slices.Contains(changed, "limits.maxUEs") && slices.Contains(changed, "n2.amfs[0].addresses"), "%v", changed)
-	require.Equal(t, []string{"nwu.ikePort"}, later)
+	require.Equal(t, []string{"nwu.nas.port"}, later)
 	w.until("the second AMF", func() bool { return w.nf.Status().AMFs == 2 })
 	v, _ := w.online(1)
 	names := map[string]int{}

@@ -22,7 +22,7 @@ type link struct {
 	id     uint32
 	index  int
 	made   netlink.Link
-	drops  []netlink.Route
+	drops  map[netip.Prefix]netlink.Route
 	claim  net.Listener
 }
 
@@ -38,7 +38,7 @@ const (
 
 // newLink claims the interface id, clears what a crash has left under it, and makes the interface.
 func newLink(x *xfrm.Conn, o *Options) (l *link, err error) {
-	l = &link{xfrm: x, id: o.InterfaceID}
+	l = &link{xfrm: x, id: o.InterfaceID, drops: map[netip.Prefix]netlink.Route{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, l.close(o.Estate != nil))
@@ -62,11 +62,9 @@ func newLink(x *xfrm.Conn, o *Options) (l *link, err error) {
 	}
 	// Routes of last resort come first: from here on nothing for a peer's inner address can leave in clear.
 	for _, p := range o.Routes {
-		r := netlink.Route{Dst: ipNet(p), Type: unix.RTN_BLACKHOLE, Priority: lastResort}
-		if err := l.handle.RouteReplace(&r); err != nil {
-			return l, fmt.Errorf("route for %s: %w", p, err)
+		if err := l.drop(p); err != nil {
+			return l, err
 		}
-		l.drops = append(l.drops, r)
 	}
 	if o.Estate != nil {
 		return l, l.adopt(o)
@@ -195,7 +193,7 @@ func (l *link) make(o *Options) error {
 		return fmt.Errorf("%s: %w", o.Interface, err)
 	}
 	for _, p := range o.Routes {
-		if err := l.handle.RouteReplace(&netlink.Route{Dst: ipNet(p), LinkIndex: l.index, Scope: netlink.SCOPE_LINK, AdvMSS: advertisedMSS}); err != nil {
+		if err := l.handle.RouteReplace(l.routeTo(p)); err != nil {
 			return fmt.Errorf("route for %s to %s: %w", p, o.Interface, err)
 		}
 	}
@@ -241,8 +239,8 @@ func (l *link) close(borrowed bool) error {
 			_, err := l.clearStale(l.made.Attrs().Name)
 			errs = append(errs, err)
 		}
-		for i := range l.drops {
-			errs = append(errs, l.handle.RouteDel(&l.drops[i]))
+		for _, r := range l.drops {
+			errs = append(errs, l.handle.RouteDel(&r))
 		}
 		l.handle.Close()
 	}
