@@ -357,3 +357,31 @@ func TestRoomForDownlinkNAS(t *testing.T) {
 		}
 	}
 }
+
+// TestNASBehindAPDUSession: NAS that comes while a PDU session's message waits for its child SAs comes to the UE behind that one, or behind nothing when the session
+// fails.
+func TestNASBehindAPDUSession(t *testing.T) {
+	for _, comes := range []bool{true, false} {
+		l, ues := newLine(t, 1, 1)
+		u := ues[0]
+		amf, ran := idsOf(u)
+		say := func(b byte) {
+			l.hear(0, &ngap.DownlinkNASTransport{AMFUENGAPID: amf, RANUENGAPID: ran, NASPDU: []byte{b}})
+		}
+		say(1)
+		place := u.reserveNAS()
+		say(3)
+		say(4)
+		require.Equal(t, [][]byte{{1}}, u.nasQueue)
+		want := [][]byte{{1}, {2}, {3}, {4}, {5}}
+		if comes {
+			u.deliverAt(place, []byte{2})
+		} else {
+			u.deliverAt(place)
+			want = append(want[:1:1], want[2:]...)
+		}
+		say(5)
+		require.Equal(t, want, u.nasQueue)
+		require.Empty(t, l.said(l.ng, 0))
+	}
+}

@@ -203,6 +203,23 @@ func TestFlowChanges(t *testing.T) {
 	}
 }
 
+// TestChildSALimit: a UE has no more child SAs than limits.childSAsPerUE: flows for which there is none share the default one, also those that come later.
+func TestChildSALimit(t *testing.T) {
+	t.Cleanup(func() { goleak.VerifyNone(t) })
+	w := newWorld(t, func(c *config.Config) { c.NWu.UserPlane.ChildSAs, c.Limits.ChildSAsPerUE = "perFlow", 3 })
+	u, _ := w.online(0)
+	require.Len(t, u.State().Children, 3, "signalling, default and one more, for three flows")
+	require.NoError(t, w.core.ChangeFlows(imsi(0), 1, []core.Flow{{QFI: 6, FiveQI: 9}}))
+	w.until("one more flow", func() bool { return w.core.State().UEs[0].Sessions[0].QFIs == "1,2,3,6" })
+	require.Len(t, u.State().Children, 3)
+	w.sameStory(u)
+	for _, qfi := range []uint8{1, 2, 3, 6} {
+		require.NoError(t, probe.EchoOnFlow(u.Session(1), dn, qfi))
+	}
+	require.NoError(t, w.within(u.Deregister))
+	w.empty()
+}
+
 // TestRatesOfUEAndFlow: the UE-AMBR holds for all sessions together, and a GBR flow has its own limit.
 func TestRatesOfUEAndFlow(t *testing.T) {
 	t.Cleanup(func() { goleak.VerifyNone(t) })

@@ -90,6 +90,19 @@ func TestContextSetupSaidAgain(t *testing.T) {
 	w.forgotten("a UE without EAP")
 }
 
+// TestRegistrationTakesTooLong: timers.registration bounds all of a registration, whatever the single steps may take.
+func TestRegistrationTakesTooLong(t *testing.T) {
+	t.Cleanup(func() { goleak.VerifyNone(t) })
+	w := newWorld(t, func(c *config.Config) { c.Timers.Registration, c.Timers.EAPStep = time.Second, time.Hour })
+	h := listen(w)
+	l := w.puppet(0, h)
+	l.reach(atChallenge)
+	r, _ := next[*ngap.UEContextReleaseRequest](h)
+	require.Equal(t, *lost, r.Cause)
+	require.NoError(t, l.Close())
+	w.forgotten("a UE that takes its time")
+}
+
 // behind waits until the N3IWF has taken what the core has sent about a UE so far.
 func (w *world) behind(h *heard, i int) {
 	w.t.Helper()

@@ -100,6 +100,13 @@ func (w *world) interrupt(h *heard, p phase, i int, name string, m func(ngap.AMF
 		answers = count[*ngap.PDUSessionResourceModifyResponse]
 	}
 	w.until("an answer to the core's request, or the end of the UE: "+what, func() bool { return answers(h) > 0 || w.coreUE(i).RANID != id })
+	if name == "PDUSessionResourceReleaseCommand" && answers(h) > 0 && p.refuses == 0 && p.child != 0 && p.child != 4 {
+		r, _ := next[*ngap.PDUSessionResourceSetupResponse](h)
+		require.Len(w.t, r.PDUSessionResourceFailedToSetupListSURes, 1, what)
+		why, err := ngap.DecodeTransfer[ngap.PDUSessionResourceSetupUnsuccessfulTransfer](r.PDUSessionResourceFailedToSetupListSURes[0].PDUSessionResourceSetupUnsuccessfulTransfer)
+		require.NoError(w.t, err)
+		require.True(w.t, why.Cause.Is(ngap.CauseRadioNetworkInteractionWithOtherProcedure), "%s: %s", what, why.Cause)
+	}
 	if name == "PDUSessionResourceReleaseCommand" && p.child != 1 && p.child != 2 {
 		// It brings no NAS, so that the UE keeps the session without user plane.
 		w.until("the end of its child SAs: "+what, func() bool {

@@ -3,14 +3,55 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
 	"github.com/open-n3iwf/n3iwf/ngap"
+	"github.com/open-n3iwf/n3iwf/test/lab/ue"
 )
+
+// numberedNAS is the first octet of messages that no UE understands; the second one is their number.
+const numberedNAS = 0x7f
+
+// numbers are those of the messages that a UE has got.
+type numbers struct {
+	mu  sync.Mutex
+	got []byte
+}
+
+func (n *numbers) listen(o *ue.Options) {
+	o.HearNAS = func(pdu []byte) {
+		if pdu[0] == numberedNAS {
+			n.mu.Lock()
+			defer n.mu.Unlock()
+			n.got = append(n.got, pdu[1])
+		}
+	}
+}
+
+// until gives what a UE has got before a message that is sent to it now.
+func (n *numbers) until(w *world, i int) (before []byte) {
+	w.t.Helper()
+	const last = 255
+	require.NoError(w.t, w.core.Send(imsi(i), func(amf ngap.AMFUENGAPID, ran ngap.RANUENGAPID) ngap.Message {
+		return &ngap.DownlinkNASTransport{AMFUENGAPID: amf, RANUENGAPID: ran, NASPDU: []byte{numberedNAS, last}}
+	}))
+	w.until("the last message", func() bool {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		at := bytes.IndexByte(n.got, last)
+		if at >= 0 {
+			before = n.got[:at]
+		}
+		return at >= 0
+	})
+	return before
+}
 
 // TestNASKeepsItsOrder: the accept of a PDU session is for the UE when its child SAs are there. What the AMF sends meanwhile, here the command to release
 // another PDU session, comes behind it: the UE would take an accept that has been overtaken for a replay.

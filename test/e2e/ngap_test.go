@@ -161,8 +161,8 @@ func (w *world) newCoreWorld(change func(*core.Config)) *world {
 func TestSessionModify(t *testing.T) {
 	t.Cleanup(func() { goleak.VerifyNone(t) })
 	w := newWorld(t, nil)
-	h := listen(w)
-	u, _ := w.online(0)
+	h, heard := listen(w), &numbers{}
+	u, _ := w.online(0, heard.listen)
 	flows := func() (list []int) {
 		d, ok := w.nf.UE(w.ctx, w.core.State().UEs[0].RANID)
 		require.True(t, ok)
@@ -179,6 +179,7 @@ func TestSessionModify(t *testing.T) {
 		t.Helper()
 		require.NoError(t, w.core.ModifySession(imsi(0), psi, m))
 		r, _ := next[*ngap.PDUSessionResourceModifyResponse](h)
+		require.NotNil(t, r.UserLocationInformation)
 		failed = map[int]string{}
 		for _, item := range r.PDUSessionResourceModifyListModRes {
 			tr, err := ngap.DecodeTransfer[ngap.PDUSessionResourceModifyResponseTransfer](item.PDUSessionResourceModifyResponseTransfer)
@@ -199,13 +200,13 @@ func TestSessionModify(t *testing.T) {
 	}
 	none := map[int]string{}
 
-	set, failed, all := modify(1, core.Modification{Set: []core.Flow{{QFI: 7, FiveQI: 2, Guaranteed: 1, Maximum: 2}}, Keep: []uint8{1}, Release: []uint8{3, 9}})
+	set, failed, all := modify(1, core.Modification{Set: []core.Flow{{QFI: 7, FiveQI: 2, Guaranteed: 1, Maximum: 2}}, Keep: []uint8{1}, Release: []uint8{3, 9}, NAS: []byte{numberedNAS, 1}})
 	require.Equal(t, []int{7, 1}, set)
 	require.Equal(t, none, failed)
 	require.Empty(t, all)
 	require.Equal(t, []int{1, 2, 7}, flows())
 
-	set, failed, all = modify(1, core.Modification{Set: []core.Flow{{QFI: 8, FiveQI: 9}, {QFI: 2, FiveQI: 9}}, Keep: []uint8{10}, Release: []uint8{2}})
+	set, failed, all = modify(1, core.Modification{Set: []core.Flow{{QFI: 8, FiveQI: 9}, {QFI: 2, FiveQI: 9}}, Keep: []uint8{10}, Release: []uint8{2}, NAS: []byte{numberedNAS, 2}})
 	require.Equal(t, []int{8}, set)
 	require.Equal(t, map[int]string{
 		2: ngap.CauseRadioNetworkMultipleQosFlowIDInstances.Cause().String(), 10: ngap.CauseRadioNetworkUnkownQosFlowID.Cause().String(),
@@ -213,13 +214,14 @@ func TestSessionModify(t *testing.T) {
 	require.Empty(t, all)
 	require.Equal(t, []int{1, 2, 7, 8}, flows())
 
-	_, _, all = modify(9, core.Modification{Keep: []uint8{1}})
+	_, _, all = modify(9, core.Modification{Keep: []uint8{1}, NAS: []byte{numberedNAS, 3}})
 	require.Equal(t, ngap.CauseRadioNetworkUnknownPDUSessionID.Cause().String(), all)
-	_, _, all = modify(1, core.Modification{Release: []uint8{1, 2, 7, 8}})
+	_, _, all = modify(1, core.Modification{Release: []uint8{1, 2, 7, 8}, NAS: []byte{numberedNAS, 4}})
 	require.Equal(t, ngap.CauseRadioNetworkInvalidQosCombination.Cause().String(), all, "a PDU session without a flow")
-	_, _, all = modify(1, core.Modification{Keep: []uint8{11}})
+	_, _, all = modify(1, core.Modification{Keep: []uint8{11}, NAS: []byte{numberedNAS, 5}})
 	require.Equal(t, ngap.CauseRadioNetworkUnkownQosFlowID.Cause().String(), all, "nothing of it is possible")
 	require.Equal(t, []int{1, 2, 7, 8}, flows())
+	require.Equal(t, []byte{1, 2}, heard.until(w, 0), "NAS goes to the UE with what was modified, and not with what was not")
 	w.agree(u, 0)
 	require.NoError(t, w.within(u.Deregister))
 	w.empty()
@@ -304,6 +306,21 @@ func TestNGResetByTheN3IWF(t *testing.T) {
 	r, _ = next[*ngap.NGReset](h)
 	require.Len(t, *r.ResetType.PartOfNGInterface, 1)
 	w.noUEs()
+
+	acknowledged := 0 // by the core; the N3IWF does not hear it the first time
+	w.core.Alter(func(pdu []byte) [][]byte {
+		if p, err := ngap.Decode(pdu); err == nil && p.ProcedureCode == ngap.ProcedureNGReset {
+			if acknowledged++; acknowledged == 1 {
+				return nil
+			}
+		}
+		return [][]byte{pdu}
+	})
+	require.True(t, w.nf.ResetAMF(amfName))
+	next[*ngap.NGReset](h)
+	r, _ = next[*ngap.NGReset](h) // it is said once more
+	require.NotNil(t, r.ResetType.NGInterface)
+	w.core.Alter(nil)
 }
 
 // TestOverload: causes and slices are refused as the AMF asks, with back-off; what is not concerned comes in; OVERLOAD STOP ends it.
@@ -330,6 +347,9 @@ func TestOverload(t *testing.T) {
 	start(&ngap.OverloadStart{OverloadStartNSSAIList: ngap.OverloadStartNSSAIList{{SliceOverloadList: ngap.SliceOverloadList{{SNSSAI: ngap.NewSNSSAI(9, nil)}}}}})
 	w.logged("n3iwf", "the AMF is overloaded", "OverloadStartNSSAIList")
 	w.register(w.ue(2)) // another slice
+	start(&ngap.OverloadStart{AMFOverloadResponse: &ngap.OverloadResponse{OverloadAction: new(ngap.OverloadActionPermitEmergencySessionsAndMobileTerminatedServicesOnly)}})
+	w.logged("n3iwf", "the AMF is overloaded", "permit-emergency-sessions")
+	refused(4)
 	require.NoError(t, w.core.SendNode(amfName, &ngap.OverloadStop{}))
 	w.logged("n3iwf", "not overloaded any more")
 	w.register(w.ue(3))

@@ -47,6 +47,34 @@ func TestNGSetupResponseWithout(t *testing.T) {
 	w.online(0)
 }
 
+// TestNGSetupWithoutCommonPLMN: an AMF that answers NG Setup and serves none of the N3IWF's PLMNs is of no use; the operator is told, and it is asked again.
+func TestNGSetupWithoutCommonPLMN(t *testing.T) {
+	t.Cleanup(func() { goleak.VerifyNone(t) })
+	w := prepareWorld(t, func(c *config.Config) {
+		c.N2.BackOff.Initial, c.N2.BackOff.Max = 10*time.Millisecond, 20*time.Millisecond
+	})
+	w.startCoreWith(func(*core.Config) {})
+	h := listen(w)
+	foreign, err := ngap.NewPLMNIdentity("999", "99")
+	require.NoError(t, err)
+	said := false
+	w.core.Alter(func(pdu []byte) [][]byte {
+		if p, err := ngap.Decode(pdu); err == nil && !said {
+			if m, ok := p.Message.(*ngap.NGSetupResponse); ok {
+				said, m.PLMNSupportList[0].PLMNIdentity = true, foreign
+				if pdu, err = ngap.Encode(m); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		return [][]byte{pdu}
+	})
+	w.startN3IWF()
+	w.until("NG Setup", func() bool { return w.nf.Status().AMFs == 1 })
+	require.Equal(t, 2, count[*ngap.NGSetupRequest](h))
+	w.logged("no NG connection with this AMF", "serves none of the PLMNs of n3iwf.supportedTAs")
+}
+
 // TestMissingElsewhere takes each IE in turn out of the messages of an AMF that a UE's life does not have (that is TestMissingElements). One that must be
 // there and whose criticality is reject is answered, by the failure of the procedure where there is one; others are passed over. A UE that is there goes on.
 func TestMissingElsewhere(t *testing.T) {

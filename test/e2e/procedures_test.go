@@ -216,9 +216,13 @@ func testMaxUEs(t *testing.T) {
 	first := w.ue(0)
 	w.register(first)
 	w.register(w.ue(1))
-	err := w.within(w.ue(2).Register)
-	var away *ue.BackoffError
-	require.ErrorAs(t, err, &away, "CONGESTION")
+	waits := map[time.Duration]bool{}
+	for i := range 8 {
+		var away *ue.BackoffError
+		require.ErrorAs(t, w.within(w.ue(10+i).Register), &away, "CONGESTION")
+		waits[away.Wait] = true
+	}
+	require.Greater(t, len(waits), 1, "they shall not all come back at once")
 	require.NoError(t, w.within(first.Deregister))
 	w.until("room", func() bool { return w.nf.Status().UEs == 1 })
 	w.register(w.ue(3))

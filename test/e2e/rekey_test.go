@@ -169,6 +169,9 @@ func TestLifetimeRekeys(t *testing.T) {
 		c.NWu.IKE.Lifetime = config.Lifetime{Soft: 300 * time.Millisecond, Hard: time.Minute, Jitter: 0.2}
 		c.NWu.ESP.Lifetime = config.Lifetime{Soft: 200 * time.Millisecond, Hard: time.Minute, Jitter: 0.2}
 	})
+	v, _ := w.online(1) // which has no lifetimes of its own
+	w.until("rekeys of the N3IWF", func() bool { return w.nf.Counters().ChildRekeys.Load() >= 4 && w.nf.Counters().IKERekeys.Load() >= 2 })
+	require.NoError(t, w.within(v.Deregister))
 	u, pr := w.online(0, func(o *ue.Options) {
 		o.Lifetime.IKE.Soft, o.Lifetime.Child.Soft = 310*time.Millisecond, 210*time.Millisecond
 	})

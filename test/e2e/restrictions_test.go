@@ -70,6 +70,8 @@ func TestMobilityRestrictions(t *testing.T) {
 	defer w.core.Watch(nil)
 	r := w.relay(0, false, "internet")
 	u, p := w.online(0, r.behind)
+	require.Equal(t, r.session.Address(), w.remote(0).Addr())
+	require.Equal(t, w.remote(0).String(), w.coreUE(0).Location, "User Location Information has the relay's address")
 	behind := located.Load()
 	require.Positive(t, behind)
 	require.NoError(t, w.within(func(ctx context.Context) error { return u.Move(ctx, w.addr(10), w.addr(hostN3IWF)) }))
@@ -77,6 +79,8 @@ func TestMobilityRestrictions(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, w.within(func(ctx context.Context) error { return u.ReleaseSession(ctx, 1) }))
 	w.until("NAS from the other place", func() bool { return located.Load() > behind })
+	require.Equal(t, w.addr(10), w.remote(0).Addr())
+	w.until("the UE's other place at the AMF", func() bool { return w.coreUE(0).Location == w.remote(0).String() })
 	require.GreaterOrEqual(t, restricted.Load(), int64(3))
 	require.ErrorContains(t, w.within(w.ue(3, r.behind).Register), "registration rejected")
 }

@@ -33,7 +33,9 @@ func TestCoreVariants(t *testing.T) {
 				r, _ := next[*ngap.PDUSessionResourceSetupResponse](h)
 				tr, err := ngap.DecodeTransfer[ngap.PDUSessionResourceSetupResponseTransfer](r.PDUSessionResourceSetupListSURes[0].PDUSessionResourceSetupResponseTransfer)
 				require.NoError(t, err)
-				require.NotNil(t, tr.SecurityResult, "it was asked for")
+				require.Equal(t, &ngap.SecurityResult{
+					IntegrityProtectionResult: ngap.IntegrityProtectionResultPerformed, ConfidentialityProtectionResult: ngap.ConfidentialityProtectionResultPerformed,
+				}, tr.SecurityResult, "it was asked for")
 			}
 			require.NoError(t, w.core.ModifySession(imsi(0), 1, core.Modification{Set: []core.Flow{{QFI: 9, FiveQI: 7}}}))
 			next[*ngap.PDUSessionResourceModifyResponse](h)
@@ -69,7 +71,8 @@ func TestSeveralSessionsInOneRequest(t *testing.T) {
 	t.Cleanup(func() { goleak.VerifyNone(t) })
 	w := newWorld(t, nil)
 	h := listen(w)
-	u := w.ue(0)
+	heard := &numbers{}
+	u := w.ue(0, heard.listen)
 	w.register(u)
 	good := setupItem(t, w, 5)
 	broken, other, twice := setupItem(t, w, 7), setupItem(t, w, 8), withFlows(t, w, 9, true, 9, 9, 8)
@@ -80,12 +83,15 @@ func TestSeveralSessionsInOneRequest(t *testing.T) {
 	transfer.QosFlowSetupRequestList[1].QosFlowIdentifier = 1
 	twice.PDUSessionResourceSetupRequestTransfer, err = ngap.EncodeTransfer(transfer)
 	require.NoError(t, err)
+	list := ngap.PDUSessionResourceSetupListSUReq{good, setupItem(t, w, 6), broken, good, other, twice}
+	for i := range list {
+		list[i].PDUSessionNASPDU = []byte{numberedNAS, byte(list[i].PDUSessionID)}
+	}
 	require.NoError(t, w.core.Send(imsi(0), func(amf ngap.AMFUENGAPID, ran ngap.RANUENGAPID) ngap.Message {
-		return &ngap.PDUSessionResourceSetupRequest{AMFUENGAPID: amf, RANUENGAPID: ran, PDUSessionResourceSetupListSUReq: ngap.PDUSessionResourceSetupListSUReq{
-			good, setupItem(t, w, 6), broken, good, other, twice,
-		}}
+		return &ngap.PDUSessionResourceSetupRequest{AMFUENGAPID: amf, RANUENGAPID: ran, NASPDU: []byte{numberedNAS, 1}, PDUSessionResourceSetupListSUReq: list}
 	}))
 	r, _ := next[*ngap.PDUSessionResourceSetupResponse](h)
+	require.Equal(t, []byte{1, 6, 9}, heard.until(w, 0), "the message's own NAS and that of the two that came up, not that of the failed ones")
 	ids := []ngap.PDUSessionID{}
 	for _, item := range r.PDUSessionResourceSetupListSURes {
 		ids = append(ids, item.PDUSessionID)
