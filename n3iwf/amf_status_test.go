@@ -17,7 +17,7 @@ func TestNamedBackup(t *testing.T) {
 	for _, c := range []struct {
 		name, indicated, before, to string
 	}{
-		{"in the indication", "four", "three", "four"}, {"in NG Setup", "", "three", "three"}, {"of no AMF that is there", "nobody", "", "two, three or four"},
+		{"in the indication", "four", "three", "four"}, {"in NG Setup", "", "two", "two"}, {"in NG Setup, another one", "", "four", "four"}, {"of no AMF that is there", "nobody", "", "two, three or four"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for range 10 {

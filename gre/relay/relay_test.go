@@ -372,7 +372,7 @@ func TestProtocolZero(t *testing.T) {
 }
 
 func TestSignalling(t *testing.T) {
-	r := newRig(t, func(o *Options) { o.ErrorIndications = 3 })
+	r := newRig(t, func(o *Options) { o.ErrorIndications = 4 })
 	s := r.add(t, twoChildren(r.upf.addr))
 	t.Run("echo", func(t *testing.T) {
 		r.upf.send(gtpu.AppendEchoRequest(nil, 77))
@@ -389,18 +389,28 @@ func TestSignalling(t *testing.T) {
 		r.upf.send([]byte{0x34, 0xff, 0, 8, 0, 0, 0, 1, 0, 0, 0, 0xc0, 1, 0, 0, 0})
 		require.Equal(t, gtpu.AppendSupportedExtensions(nil), r.upf.read())
 	})
+	t.Run("from another port", func(t *testing.T) { // an answer goes back there, a report to the registered port
+		conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(r.upf.addr.Addr(), 0)))
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = conn.Close() })
+		other := &upf{t: t, conn: conn, addr: conn.LocalAddr().(*net.UDPAddr).AddrPort(), n3: r.upf.n3}
+		other.send(gtpu.AppendEchoRequest(nil, 90))
+		require.Equal(t, gtpu.AppendEchoResponse(nil, 90), other.read())
+		other.send(downlinkPDU(s.TEID()^2, 1, false, []byte{0x45}))
+		require.Equal(t, gtpu.AppendErrorIndication(nil, s.TEID()^2, netip.MustParseAddr("127.0.0.1"), other.addr.Port()), r.upf.read())
+	})
 	t.Run("unknown TEID", func(t *testing.T) {
 		for range 10 {
 			r.upf.send(downlinkPDU(s.TEID()^1, 1, false, []byte{0x45}))
 		}
 		want := gtpu.AppendErrorIndication(nil, s.TEID()^1, netip.MustParseAddr("127.0.0.1"), gtpu.Port)
-		for range 2 { // one of three is used up
+		for range 2 { // two of four are used up
 			require.Equal(t, want, r.upf.read())
 		}
 		r.upf.send(gtpu.AppendEchoRequest(nil, 79))
 		require.Equal(t, gtpu.AppendEchoResponse(nil, 79), r.upf.read(), "more than the limit")
-		require.Equal(t, uint64(10), r.Stats().Drops[UnknownTEID])
-		require.Equal(t, uint64(2), r.Stats().ErrorIndicationsOut)
+		require.Equal(t, uint64(11), r.Stats().Drops[UnknownTEID])
+		require.Equal(t, uint64(3), r.Stats().ErrorIndicationsOut)
 	})
 	t.Run("error indication", func(t *testing.T) {
 		for range 3 {
@@ -717,6 +727,23 @@ func TestTable(t *testing.T) {
 	now = now.Add(time.Minute)
 	_, err = add()
 	require.NoError(t, err)
+}
+
+// TestTEIDIsHardToGuess: beside its place a TEID has bits that are drawn at random, and that are never all zero, so that no TEID is.
+func TestTEIDIsHardToGuess(t *testing.T) {
+	random := rand.NewChaCha8([32]byte{2})
+	tails := map[uint32]bool{}
+	for range 1000 {
+		tab, s := table{room: MaxSessions}, &Session{}
+		require.NoError(t, tab.add(s, 0, random, time.Unix(0, 0), time.Minute))
+		tails[s.teid&(1<<randomBits-1)] = true
+	}
+	require.Greater(t, len(tails), 500, "of 1023")
+	for b := range 2 << randomBits {
+		tab, s := table{room: MaxSessions}, &Session{}
+		require.NoError(t, tab.add(s, 0, bytes.NewReader([]byte{byte(b >> 8), byte(b)}), time.Unix(0, 0), time.Minute))
+		require.NotZero(t, s.teid, "random %#04x", b)
+	}
 }
 
 func TestReasonsHaveNames(t *testing.T) {

@@ -153,6 +153,13 @@ func TestLimits(t *testing.T) {
 	long[2], long[3] = byte(len(long)>>8), byte(len(long))
 	_, err = Decode(long)
 	require.ErrorIs(t, err, ErrTooLong)
+	for n, want := range map[int]error{MaxNAS: nil, MaxNAS + 1: ErrTooLong} {
+		pdu := append(unhex(t, "02020000 "+prefix+"0200 0000"), byte(n>>8), byte(n))
+		pdu = append(pdu, make([]byte, n)...)
+		pdu[2], pdu[3] = byte(len(pdu)>>8), byte(len(pdu))
+		_, err = Decode(pdu)
+		require.ErrorIs(t, err, want, "%d octets of NAS", n)
+	}
 }
 
 func TestExtensionsAreSkipped(t *testing.T) {
@@ -162,6 +169,9 @@ func TestExtensionsAreSkipped(t *testing.T) {
 	p, err = Decode(unhex(t, "02020018 "+prefix+"0200 0000 0001 7e 0000 aabbcc"))
 	require.NoError(t, err)
 	require.Equal(t, []byte{0x7e}, p.Message.(NASResponse).PDU)
+	p, err = Decode(unhex(t, "01010014 "+prefix+"0200 0001 7e aabbcc"))
+	require.NoError(t, err)
+	require.Equal(t, NASRequest{PDU: []byte{0x7e}}, p.Message)
 	// The spare octet is ignored.
 	p, err = Decode(unhex(t, "0101000e "+prefix+"01ff"))
 	require.NoError(t, err)

@@ -236,3 +236,24 @@ func TestFlightEndsWithFIN(t *testing.T) {
 	f.confirmed(13)
 	require.Len(t, f.land(0, true).Unsure, 1, "no FIN has left")
 }
+
+// TestWhatMayStillLeave: a connection that ends in good order goes on sending what TCP has taken, so that nobody knows whether that arrives; what TCP has not taken
+// stays here.
+func TestWhatMayStillLeave(t *testing.T) {
+	for _, c := range []struct {
+		name           string
+		mayStillLeave  bool
+		unsure, unsent int // of the messages
+	}{{"in good order", true, 2, 1}, {"broken", false, 1, 2}} {
+		t.Run(c.name, func(t *testing.T) {
+			f := &flight{}
+			for i := range 3 {
+				f.give(make([]byte, 10+i))
+			}
+			f.left(1000, 12+5, false) // the first message, and some of the second
+			lost := f.land(14, c.mayStillLeave)
+			require.Len(t, lost.Unsure, c.unsure)
+			require.Len(t, lost.Unsent, c.unsent)
+		})
+	}
+}

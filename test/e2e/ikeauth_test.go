@@ -213,6 +213,7 @@ func TestIKEAuthForms(t *testing.T) {
 		require.Equal(t, []uint32{peer}, d.SPIs, "the other one of the pair")
 		n, _ := next[*ngap.PDUSessionResourceNotify](h)
 		require.Len(t, n.PDUSessionResourceReleasedListNot, 1)
+		require.NotNil(t, n.UserLocationInformation)
 		require.Empty(t, ask(message.INFORMATIONAL, &message.Delete{Protocol: message.ProtocolESP, SPIs: []uint32{0x09090909}}))
 		require.Empty(t, ask(message.INFORMATIONAL, &message.Delete{Protocol: message.ProtocolIKE}))
 		w.logged("core", "N3IWF asks for release")

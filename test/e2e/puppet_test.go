@@ -292,19 +292,23 @@ func (l *puppetLife) alone() string {
 func (l *puppetLife) echoes() {
 	l.w.t.Helper()
 	for _, dflt := range []bool{true, false} {
-		c := l.Child(puppetSession, dflt)
-		if c == nil {
-			continue
+		if c := l.Child(puppetSession, dflt); c != nil {
+			l.echo(c, c.QFIs[0])
 		}
-		pdu := udpip.Append(nil, udpip.Packet{Source: netip.AddrPortFrom(l.Address(puppetSession), 4000), Destination: netip.AddrPortFrom(dn, 7), Payload: []byte("puppet")}, 1)
-		l.do(func(ctx context.Context) error {
-			back, err := l.Exchange(ctx, c, pdu)
-			if err == nil {
-				require.Contains(l.w.t, string(back), "puppet")
-			}
-			return err
-		})
 	}
+}
+
+// echo: user data of a flow goes through a child SA, in both directions.
+func (l *puppetLife) echo(c *ue.PuppetChild, qfi uint8) {
+	l.w.t.Helper()
+	pdu := udpip.Append(nil, udpip.Packet{Source: netip.AddrPortFrom(l.Address(puppetSession), 4000), Destination: netip.AddrPortFrom(dn, 7), Payload: []byte("puppet")}, 1)
+	l.do(func(ctx context.Context) error {
+		back, err := l.Exchange(ctx, c, qfi, pdu)
+		if err == nil {
+			require.Contains(l.w.t, string(back), "puppet")
+		}
+		return err
+	})
 }
 
 // ask sends a request and gives the answer.

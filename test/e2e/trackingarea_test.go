@@ -164,6 +164,15 @@ func TestTrackingArea(t *testing.T) {
 			require.Zero(t, count[ngap.Message](nothing), "the AMF hears nothing of them")
 			why := map[string]uint64{}
 			w.nf.Counters().RefusedFor.All(func(word string, n uint64) { why[word] = n })
+			caller := w.ue(6, func(o *ue.Options) { // an emergency is for the AMF to judge, from an area of a network that it serves
+				o.Subscriber.MNC, o.Emergency = "04", true
+				o.Subscriber.IMSI = strings.Replace(o.Subscriber.IMSI, "00101", "00104", 1)
+			})
+			require.ErrorContains(t, w.within(caller.Register), "registration rejected", "the core knows no such subscriber")
+			m, _ := next[*ngap.InitialUEMessage](nothing)
+			require.Equal(t, ngap.RRCEstablishmentCauseEmergency, m.RRCEstablishmentCause)
+			require.Contains(t, []string{"001/02-000002", "001/02-000003"}, m.UserLocationInformation.UserLocationInformationN3IWF.TAI.PLMNIdentity.String()+"-"+m.UserLocationInformation.UserLocationInformationN3IWF.TAI.TAC.String())
+			w.empty()
 			require.Equal(t, map[string]uint64{
 				"no AMF is connected that serves this UE":                                1,
 				"the PLMN or SNPN that the UE has selected is not in n3iwf.supportedTAs": 2,

@@ -161,7 +161,11 @@ func deleteRows() []row {
 			require.Empty(l.w.t, says(l.ask(message.INFORMATIONAL, &message.Delete{Protocol: message.ProtocolESP, SPIs: []uint32{own}})))
 			l.DropChildren(own)
 		}, nil},
-		{"Delete of an additional child SA", []stage{atSession}, paired(additionalOf), nil},
+		{"Delete of an additional child SA", []stage{atSession}, func(l *puppetLife) {
+			flow := additionalOf(l).QFIs[0]
+			paired(additionalOf)(l)
+			l.echo(defaultOf(l), flow)
+		}, nil},
 		{"Delete of all child SAs of the PDU session", []stage{atSession}, func(l *puppetLife) {
 			paired(additionalOf, defaultOf)(l)
 			sessionLost(l)

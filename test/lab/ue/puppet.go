@@ -263,8 +263,8 @@ func (p *Puppet) Address(session uint8) netip.Addr {
 	return p.address[session]
 }
 
-// Exchange sends a user packet on the first QoS flow of a child SA until something comes back on it.
-func (p *Puppet) Exchange(ctx context.Context, c *PuppetChild, pdu []byte) ([]byte, error) {
+// Exchange sends a user packet of a QoS flow through a child SA until something comes back through it.
+func (p *Puppet) Exchange(ctx context.Context, c *PuppetChild, qfi uint8, pdu []byte) ([]byte, error) {
 	p.mu.Lock()
 	carrier, err := gre.NewCarrier(p.inner, c.up, 0)
 	back := make(chan []byte, 1)
@@ -274,7 +274,7 @@ func (p *Puppet) Exchange(ctx context.Context, c *PuppetChild, pdu []byte) ([]by
 		return nil, err
 	}
 	packet := make([]byte, carrier.Len(), carrier.Len()+len(pdu))
-	carrier.Put(packet, gre.Header{QFI: c.QFIs[0]}, len(pdu), 1)
+	carrier.Put(packet, gre.Header{QFI: qfi}, len(pdu), 1)
 	packet = append(packet, pdu...)
 	for {
 		if err := p.sendESP(c, packet); err != nil {
