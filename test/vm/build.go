@@ -101,8 +101,8 @@ func compile(ctx context.Context, out, verb, tags, pkg string) error {
 // addKernel adds the modules with their indexes.
 func (v *vm) addKernel(a *archive, k *kernel, j *job.Job) error {
 	files, absent := k.files(append(append([]string{}, loadFirst...), modules...))
-	if v.verbose && len(absent) > 0 {
-		fmt.Println("vm: built in, or not in this kernel:", strings.Join(absent, " "))
+	if len(absent) > 0 {
+		fmt.Printf("vm: not in Linux %s: %s\n", k.version, strings.Join(absent, " "))
 	}
 	root := path.Join("/lib/modules", k.version)
 	for _, name := range []string{"modules.dep", "modules.alias", "modules.symbols", "modules.builtin", "modules.order", "modules.softdep"} {

@@ -17,42 +17,38 @@ type kernel struct {
 	version string // as uname -r gives it
 	modules string // lib/modules/<version>
 	deps    map[string][]string
+	builtin map[string]bool // modules that are part of the image
 }
 
 // kernelPackage is a meta package: it depends on the current kernel, whose name has a version.
 const kernelPackage = "linux-image-cloud-amd64"
 
-// getKernel downloads and unpacks the kernel once; later calls find it in the cache folder.
-func getKernel(cache string) (*kernel, error) {
-	root := filepath.Join(cache, "kernel")
+// getKernel downloads and unpacks the kernel of a Debian release once; later calls find it in the cache folder. No release is the one that apt of this
+// machine has.
+func getKernel(cache, release string) (*kernel, error) {
+	root, apt := filepath.Join(cache, "kernel"), &apt{}
+	if release != "" {
+		root += "-" + release
+	}
 	if k, err := openKernel(root); err == nil {
 		return k, nil
 	}
-	fmt.Println("vm: getting Debian's cloud kernel (once)")
-	depends, err := output("", "apt-cache", "depends", kernelPackage)
-	if err != nil && os.Geteuid() == 0 { // no lists of packages yet
-		if _, err := output("", "apt-get", "update"); err != nil {
-			return nil, err
-		}
-		depends, err = output("", "apt-cache", "depends", kernelPackage)
-	}
-	if err != nil {
-		return nil, err
-	}
-	name := ""
-	for line := range strings.Lines(depends) {
-		if dep, ok := strings.CutPrefix(strings.TrimSpace(line), "Depends: linux-image-"); ok {
-			name = "linux-image-" + dep
-		}
-	}
-	if name == "" {
-		return nil, fmt.Errorf("apt does not know %s: run apt-get update", kernelPackage)
-	}
+	fmt.Println(strings.TrimSpace("vm: getting Debian's cloud kernel (once) " + release))
 	tmp := root + ".tmp"
 	if err := errors.Join(os.RemoveAll(tmp), os.MkdirAll(tmp, 0o755)); err != nil {
 		return nil, err
 	}
-	if _, err := output(tmp, "apt-get", "download", name); err != nil {
+	if release != "" {
+		var err error
+		if apt, err = foreignApt(filepath.Join(tmp, "apt"), release); err != nil {
+			return nil, err
+		}
+	}
+	name, err := apt.currentKernel()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := apt.run(tmp, "apt-get", "download", name); err != nil {
 		return nil, err
 	}
 	debs, err := filepath.Glob(filepath.Join(tmp, "*.deb"))
@@ -70,7 +66,7 @@ func getKernel(cache string) (*kernel, error) {
 	if _, err := output(tmp, "/sbin/depmod", "-b", tmp, versions[0].Name()); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(os.Remove(debs[0]), os.RemoveAll(root), os.Rename(tmp, root)); err != nil {
+	if err := errors.Join(os.Remove(debs[0]), os.RemoveAll(filepath.Join(tmp, "apt")), os.RemoveAll(root), os.Rename(tmp, root)); err != nil {
 		return nil, err
 	}
 	return openKernel(root)
@@ -81,7 +77,7 @@ func openKernel(root string) (*kernel, error) {
 	if err != nil || len(images) != 1 {
 		return nil, fmt.Errorf("no kernel in %s", root)
 	}
-	k := &kernel{image: images[0], deps: map[string][]string{}}
+	k := &kernel{image: images[0], deps: map[string][]string{}, builtin: map[string]bool{}}
 	k.version = strings.TrimPrefix(filepath.Base(k.image), "vmlinuz-")
 	k.modules = filepath.Join(root, "lib", "modules", k.version)
 	index, err := os.ReadFile(filepath.Join(k.modules, "modules.dep"))
@@ -92,6 +88,12 @@ func openKernel(root string) (*kernel, error) {
 		file, needs, _ := strings.Cut(strings.TrimSpace(line), ":")
 		k.deps[moduleName(file)] = append([]string{file}, strings.Fields(needs)...)
 	}
+	if index, err = os.ReadFile(filepath.Join(k.modules, "modules.builtin")); err != nil {
+		return nil, err
+	}
+	for line := range strings.Lines(string(index)) {
+		k.builtin[moduleName(strings.TrimSpace(line))] = true
+	}
 	return k, nil
 }
 
@@ -101,13 +103,12 @@ func moduleName(file string) string {
 	return strings.ReplaceAll(name, "-", "_")
 }
 
-// files gives the files of the modules and of all that they need, relative to k.modules. Names that this kernel has built in, or does not have,
-// come back as absent.
+// files gives the files of the modules and of all that they need, relative to k.modules. Those that this kernel does not have at all come back as absent.
 func (k *kernel) files(names []string) (files, absent []string) {
 	have := map[string]bool{}
 	for _, n := range names {
 		list, ok := k.deps[moduleName(n+".ko")]
-		if !ok {
+		if !ok && !k.builtin[moduleName(n+".ko")] {
 			absent = append(absent, n)
 		}
 		for _, f := range list {

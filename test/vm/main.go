@@ -33,6 +33,7 @@ func main() {
 	flag.IntVar(&v.memory, "memory", 2048, "of the guest, in MiB")
 	flag.BoolVar(&v.verbose, "v", false, "show the names of passing tests, and kernel messages")
 	flag.DurationVar(&v.limit, "timeout", 12*time.Minute, "for the whole")
+	flag.StringVar(&v.kernel, "kernel", "", "Debian release whose kernel to boot (bullseye has Linux 5.10, trixie 6.12), in place of this machine's own release")
 	list := flag.Bool("list", false, "name the suites and stop")
 	flag.Parse()
 	if *list {
@@ -76,6 +77,7 @@ func choose(names []string, run string) ([]suite, error) {
 // vm is a machine that boots, runs suites and goes.
 type vm struct {
 	cache, artefacts string
+	kernel           string // Debian release; empty is this machine's own
 	memory, seconds  int
 	verbose          bool
 	limit            time.Duration
@@ -100,7 +102,7 @@ func (v *vm) run(ctx context.Context, chosen []suite) error {
 		return err
 	}
 	defer os.RemoveAll(work) //nolint:errcheck // its content is of no use later
-	k, err := getKernel(v.cache)
+	k, err := getKernel(v.cache, v.kernel)
 	if err != nil {
 		return err
 	}

@@ -83,10 +83,11 @@ func TestModulesComeWithTheirNeeds(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(root, "boot", "vmlinuz-6.1.0-test"), nil, 0o644))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "modules.dep"),
 		[]byte("kernel/a-b.ko: kernel/c.ko.xz kernel/d.ko\nkernel/c.ko.xz:\nkernel/d.ko: kernel/c.ko.xz\n"), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "modules.builtin"), []byte("kernel/f-g.ko\n"), 0o644))
 	k, err := openKernel(root)
 	require.NoError(t, err)
 	require.Equal(t, "6.1.0-test", k.version)
-	files, absent := k.files([]string{"a_b", "d", "e", "a-b"})
+	files, absent := k.files([]string{"a_b", "d", "e", "a-b", "f_g"})
 	require.Equal(t, []string{"kernel/a-b.ko", "kernel/c.ko.xz", "kernel/d.ko"}, files)
 	require.Equal(t, []string{"e"}, absent)
 }
