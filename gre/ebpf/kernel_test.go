@@ -15,6 +15,7 @@ import (
 	"github.com/open-n3iwf/n3iwf/gre"
 	"github.com/open-n3iwf/n3iwf/gre/gtpu"
 	"github.com/open-n3iwf/n3iwf/gre/relay"
+	"github.com/open-n3iwf/n3iwf/internal/testenv"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
 )
 
@@ -111,14 +112,19 @@ func TestKernelLeavesToRelay(t *testing.T) {
 	for i, p := range got {
 		require.Equal(t, numbered(3+i, 600), p[28:])
 	}
+	// Older kernels cut it before it leaves the other end of a veth, and there is nothing to leave.
+	joined := w.plane.Status().HandedUp["downlink"]["joined by GSO"]
+	if testenv.KernelAtLeast(t, 6, 1) {
+		require.EqualValues(t, 1, joined)
+	}
 	// N3 in IP fragments.
 	run(t, "ip", "-n", "upf", "link", "set", "n1", "mtu", "600")
 	w.fromUPF(downlinkGPDU(w.session.TEID(), 9, false, numbered(6, 1000)))
 	_, pdu := w.atUE()
 	require.Equal(t, numbered(6, 1000), pdu)
 	run(t, "ip", "-n", "upf", "link", "set", "n1", "mtu", "1500")
-	require.EqualValues(t, 4, w.inRelay().Downlink.Packets)
-	require.Zero(t, w.inKernel().Downlink.Packets)
+	require.Equal(t, 1+3*joined, w.inRelay().Downlink.Packets)
+	require.Equal(t, 3-3*joined, w.inKernel().Downlink.Packets)
 	// Signalling.
 	w.fromUPF(gtpu.AppendEchoRequest(nil, 99))
 	m := w.gpdu()
@@ -135,7 +141,6 @@ func TestKernelLeavesToRelay(t *testing.T) {
 	up, down := w.plane.Status().HandedUp["uplink"], w.plane.Status().HandedUp["downlink"]
 	require.EqualValues(t, 2, up["fragment"])
 	require.EqualValues(t, 1, up["too long"])
-	require.EqualValues(t, 1, down["joined by GSO"])
 	require.NotZero(t, down["fragment"])
 	require.NotZero(t, down["GTP-U message"])
 	require.EqualValues(t, 1, down["unknown tunnel or child SA"])

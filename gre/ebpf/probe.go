@@ -35,7 +35,7 @@ func Probe() error {
 		}
 	}
 	if lock != nil {
-		return fmt.Errorf("locked memory cannot be raised (CAP_SYS_RESOURCE): %w", lock)
+		return fmt.Errorf("locked memory is limited, and cannot be raised (LimitMEMLOCK=infinity of systemd, ulimit -l unlimited, or CAP_SYS_RESOURCE): %w", lock)
 	}
 	return nil
 }

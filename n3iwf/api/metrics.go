@@ -120,7 +120,7 @@ func (c *collector) userPlane(m sender, st n3iwf.Status) {
 	}
 	for reason, n := range map[string]uint64{
 		"malformed": st.ESP.Drops.Malformed, "old": st.ESP.Drops.Old, "duplicate": st.ESP.Drops.Duplicate, "auth": st.ESP.Drops.Auth,
-		"selector": st.ESP.Drops.Selector, "unknown_spi": st.ESP.UnknownSPI, "runt": st.ESP.Runts,
+		"selector": st.ESP.Drops.Selector, "unknown_spi": st.ESP.UnknownSPI, "runt": st.ESP.Runts, "overrun": st.ESP.Overruns,
 	} {
 		m.labelled(prometheus.CounterValue, "n3iwf_esp_drops_total", "Inbound ESP packets dropped.", float64(n), "reason", reason)
 	}

@@ -15,6 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/open-n3iwf/n3iwf/internal/testenv"
 )
 
 // isolate gives the test's goroutine a network namespace of its own with a
@@ -58,6 +60,7 @@ func meeting(t *testing.T, l Listener, o Options, dial func(context.Context, Opt
 // TestKernelMeetsUserSpace is the independent judge of user-space SCTP: the
 // kernel's, over UDP encapsulation, once as server and once as client.
 func TestKernelMeetsUserSpace(t *testing.T) {
+	testenv.Need(t, testenv.KernelAtLeast(t, 5, 11), "Linux 5.11 or newer, whose SCTP goes over UDP")
 	require.NoError(t, ProbeKernel())
 	sysctl := func(t *testing.T, name, value string) {
 		require.NoError(t, os.WriteFile("/proc/sys/net/sctp/"+name, []byte(value), 0o600))

@@ -11,6 +11,7 @@ type Totals struct {
 	UnknownSPI               uint64 // ESP packets for no SA, dropped
 	Drops                    InboundDrops
 	Refused                  uint64 // outbound packets that the system did not take
+	Overruns                 uint64 // inbound packets that found the queues of the workers full, dropped; of the kernel maker
 	ReceiveErrors            uint64
 	LostReports              uint64 // times that the kernel had more to tell than could be kept
 	Panics                   uint64

@@ -70,7 +70,8 @@ type DataPlane struct {
 	xfrm      *xfrm.Conn
 	reports   *reports
 	link      *link
-	inner     []*packetConn // one for each worker
+	inner     packetConns
+	logRules  *logRules // nil where packet sockets tell marks
 	unknown   *unknown
 	slots     []atomic.Pointer[child] // by the number in marks
 	endpoints endpoint.Table
@@ -131,12 +132,7 @@ func New(o Options) (d *DataPlane, err error) {
 	if d.reports, err = newReports(d); err != nil {
 		return d, err
 	}
-	if o.Estate != nil {
-		d.inner, err = inheritPackets(o.Estate.Files[1:], d.link.index, o.Batch)
-	} else {
-		d.inner, err = openPackets(d.link.index, o.Workers, o.Batch)
-	}
-	if err != nil {
+	if err = d.openInner(&o, will.Groups); err != nil {
 		return d, err
 	}
 	if d.unknown, err = newUnknown(d); err != nil {
@@ -148,13 +144,50 @@ func New(o Options) (d *DataPlane, err error) {
 		}
 	}
 	d.opts.Estate = nil // its files are closed some time
-	for _, c := range d.inner {
+	for _, c := range d.inner.in {
 		r := newReceiver(d, c)
 		d.wg.Go(r.run)
+	}
+	if d.logRules != nil {
+		d.wg.Go(func() { d.logRules.watch(d) })
 	}
 	d.wg.Go(d.reports.run)
 	d.wg.Go(d.unknown.run)
 	return d, nil
+}
+
+// openInner opens the sockets of inner packets, or goes on with those of a predecessor and its groups of the log.
+func (d *DataPlane) openInner(o *Options, groups logGroups) (err error) {
+	if o.Estate != nil {
+		d.inner, err = inheritPackets(o.Estate.Files[1:], d.link.index, o.Batch)
+		switch {
+		case err != nil:
+			return err
+		case len(d.inner.out) == 0 || groups.count() > 0 && groups.count() != len(d.inner.in):
+			return fmt.Errorf("%w: the predecessor's packet sockets: %d to send, %d to receive from %d groups", ipsec.ErrInvalid, len(d.inner.out), len(d.inner.in), groups.count())
+		case groups.count() == 0:
+			return nil
+		}
+		d.logRules, err = newLogRules(o.Interface, groups)
+		return err
+	}
+	list, err := openPackets(d.link.index, o.Workers, o.Batch)
+	if !errors.Is(err, errNoMarks) {
+		d.inner = packetConns{list, list}
+		return err
+	}
+	if d.inner.out, err = openSenders(d.link.index, o.Workers); err != nil {
+		return err
+	}
+	if d.inner.in, groups, err = openLogs(d.link.index, o.Workers, o.Batch); err != nil {
+		return fmt.Errorf("%w (a kernel before Linux 5.19 needs it)", err)
+	}
+	if d.logRules, err = newLogRules(o.Interface, groups); err != nil {
+		return err
+	}
+	o.Log.Info("this kernel is older than Linux 5.19, whose packet sockets tell marks; inner packets come from nftables and the packet log, which takes longer",
+		"table", "netdev "+d.logRules.table().Name, "groups", groups[:groups.count()])
+	return d.logRules.install()
 }
 
 // Working tells what keeps packets from going through, nil when nothing is known: without its interface no SA carries anything.
@@ -249,8 +282,11 @@ func (d *DataPlane) end(leave bool) error {
 		d.sweeper.Stop()
 	}
 	errs := []error{d.endpoints.Close()}
-	for _, c := range d.inner {
+	for _, c := range d.inner.all() {
 		errs = append(errs, c.close())
+	}
+	if d.logRules != nil {
+		errs = append(errs, d.logRules.close(!d.borrowed))
 	}
 	if d.unknown != nil {
 		errs = append(errs, d.unknown.close())

@@ -36,6 +36,10 @@ func crash(t *testing.T, d *DataPlane) {
 		c.policies = nil
 		c.out.Store(nil)
 	}
+	if d.logRules != nil {
+		require.NoError(t, d.logRules.close(false))
+		d.logRules = nil
+	}
 	d.mu.Unlock()
 	require.NoError(t, d.Close())
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"syscall"
 	"unsafe"
 
@@ -16,14 +17,32 @@ import (
 	"github.com/open-n3iwf/n3iwf/internal/mmsg"
 )
 
-// packetConn is a packet socket on the xfrm interface: decrypted packets come from it, packets to encrypt go to it, both as whole IP packets with a
-// mark. The socket sees what the interface carries before any policy of the kernel is asked.
+// packetConn is a socket of inner packets, as whole IP packets with a mark. A packet socket on the xfrm interface gives decrypted packets and takes those
+// to encrypt; it sees what the interface carries before any policy of the kernel is asked. Where such sockets do not tell marks, they only take packets,
+// and others give them; see nflog.go.
 type packetConn struct {
 	f     *os.File
 	rc    syscall.RawConn
 	gate  *halt.Gate
 	batch int
 	link  int
+	log   bool // a netlink socket that packets come from as from a log
+}
+
+// packetConns are the sockets of a data plane.
+type packetConns struct {
+	in, out []*packetConn // for receivers and for writers; the same ones where packet sockets tell marks
+}
+
+// all are the sockets, each once, first those that packets come from.
+func (p *packetConns) all() []*packetConn {
+	list := slices.Clone(p.in)
+	for _, c := range p.out {
+		if !slices.Contains(list, c) {
+			list = append(list, c)
+		}
+	}
+	return list
 }
 
 const (
@@ -32,19 +51,41 @@ const (
 	packetQueue = 8 << 20
 )
 
+// receiveMark is SO_RCVMARK. Tests of what goes on without it take a number that no kernel knows.
+var receiveMark = unix.SO_RCVMARK
+
+// errNoMarks is of kernels before Linux 5.19.
+var errNoMarks = errors.New("packet sockets do not tell marks")
+
 // openPackets opens a socket for each worker and address family; child SAs of slot s come to worker s mod n. Sockets of one protocol, and not of all,
-// get what the interface's filters at the ingress of tc have left: see gre/ebpf.
+// get what the interface's filters at the ingress of tc have left: see gre/ebpf. A kernel without marks on them is errNoMarks.
 func openPackets(link, n, batch int) (list []*packetConn, err error) {
 	for _, protocol := range []uint16{unix.ETH_P_IP, unix.ETH_P_IPV6} {
 		more, err := openFamily(link, n, batch, protocol)
 		if list = append(list, more...); err != nil {
-			for _, c := range list {
-				err = errors.Join(err, c.close())
-			}
-			return nil, err
+			return nil, closeAll(list, err)
 		}
 	}
 	return list, nil
+}
+
+// openSenders opens packet sockets that nothing comes from.
+func openSenders(link, n int) (list []*packetConn, err error) {
+	for range n {
+		c, err := openPacket(link, 0, 0)
+		if err != nil {
+			return nil, closeAll(list, err)
+		}
+		list = append(list, c)
+	}
+	return list, nil
+}
+
+func closeAll(list []*packetConn, err error) error {
+	for _, c := range list {
+		err = errors.Join(err, c.close())
+	}
+	return err
 }
 
 func openFamily(link, n, batch int, protocol uint16) (list []*packetConn, err error) {
@@ -106,6 +147,7 @@ func attach(fd, level, option int, program []bpf.Instruction, first *unix.SockFi
 
 func networkOrder(v uint16) uint16 { return v<<8 | v>>8 }
 
+// openPacket opens a packet socket; without a protocol nothing comes from it.
 func openPacket(link, batch int, protocol uint16) (*packetConn, error) {
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -114,8 +156,13 @@ func openPacket(link, batch int, protocol uint16) (*packetConn, error) {
 	fail := func(what string, err error) (*packetConn, error) {
 		return nil, errors.Join(fmt.Errorf("packet socket: %s: %w", what, err), unix.Close(fd))
 	}
-	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVMARK, 1); err != nil {
-		return fail("the kernel does not tell marks (it needs to be Linux 5.19 or newer)", err)
+	if protocol != 0 {
+		switch err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, receiveMark, 1); {
+		case errors.Is(err, unix.ENOPROTOOPT):
+			return fail("SO_RCVMARK", errNoMarks)
+		case err != nil:
+			return fail("SO_RCVMARK", err)
+		}
 	}
 	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, packetQueue)
 	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, packetQueue)
@@ -129,6 +176,9 @@ func newPacketConn(fd, batch, link int, shut bool) (*packetConn, error) {
 	c := &packetConn{f: os.NewFile(uintptr(fd), "packets"), batch: batch, link: link}
 	c.gate = halt.New(c.f.SetReadDeadline, shut)
 	var err error
+	if c.log, err = isLog(c.f); err != nil {
+		return nil, errors.Join(err, c.f.Close())
+	}
 	if c.rc, err = c.f.SyscallConn(); err != nil {
 		return nil, errors.Join(err, c.f.Close())
 	}
@@ -146,6 +196,20 @@ func (c *packetConn) control(f func(fd int) error) error {
 	return errors.Join(c.rc.Control(func(fd uintptr) { err = f(int(fd)) }), err)
 }
 
+// overruns is how many packets found no room in the queue of the socket.
+func (c *packetConn) overruns() uint64 {
+	const drops = 8 // SK_MEMINFO_DROPS
+	var info [drops + 1]uint32
+	size := uint32(unsafe.Sizeof(info))
+	err := c.rc.Control(func(fd uintptr) {
+		_, _, _ = unix.Syscall6(unix.SYS_GETSOCKOPT, fd, unix.SOL_SOCKET, unix.SO_MEMINFO, uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
+	})
+	if err != nil {
+		return 0 // closed
+	}
+	return uint64(info[drops])
+}
+
 // marked is a packet and its mark.
 type marked struct {
 	data []byte
@@ -155,6 +219,9 @@ type marked struct {
 // packetReceiver takes packets from a packetConn in batches. It belongs to one goroutine.
 type packetReceiver struct {
 	gate  *halt.Gate
+	log   bool
+	link  int
+	room  int // octets for each packet, with what comes before it in a log
 	call  *mmsg.Call
 	msgs  []mmsg.Header
 	iovs  []unix.Iovec
@@ -165,17 +232,24 @@ type packetReceiver struct {
 
 func (c *packetConn) newReceiver() *packetReceiver {
 	c.gate.Enter()
+	room := maxPacket
+	if c.log {
+		room += logHeader
+	}
 	r := &packetReceiver{
-		gate: c.gate, call: mmsg.Receive(c.rc), msgs: make([]mmsg.Header, c.batch), iovs: make([]unix.Iovec, c.batch), ctrls: make([][markSpace]byte, c.batch),
-		bufs: make([]byte, c.batch*maxPacket), out: make([]marked, 0, c.batch),
+		gate: c.gate, log: c.log, link: c.link, room: room,
+		call: mmsg.Receive(c.rc), msgs: make([]mmsg.Header, c.batch), iovs: make([]unix.Iovec, c.batch), ctrls: make([][markSpace]byte, c.batch),
+		bufs: make([]byte, c.batch*room), out: make([]marked, 0, c.batch),
 	}
 	for i := range r.msgs {
-		r.iovs[i].Base = &r.bufs[i*maxPacket]
-		r.iovs[i].SetLen(maxPacket)
+		r.iovs[i].Base = &r.bufs[i*room]
+		r.iovs[i].SetLen(room)
 		h := &r.msgs[i].Hdr
 		h.Iov = &r.iovs[i]
 		h.SetIovlen(1)
-		h.Control = &r.ctrls[i][0]
+		if !c.log {
+			h.Control = &r.ctrls[i][0]
+		}
 	}
 	return r
 }
@@ -183,7 +257,9 @@ func (c *packetConn) newReceiver() *packetReceiver {
 // receive waits for packets. They are good until the next call. After close it returns os.ErrClosed.
 func (r *packetReceiver) receive() ([]marked, error) {
 	for i := range r.msgs {
-		r.msgs[i].Hdr.SetControllen(markSpace)
+		if !r.log {
+			r.msgs[i].Hdr.SetControllen(markSpace)
+		}
 	}
 	n, refused, gone := r.call.Do(r.msgs)
 	for gone != nil && !r.gate.Passed(gone) {
@@ -201,13 +277,20 @@ func (r *packetReceiver) receive() ([]marked, error) {
 		if h.Hdr.Flags&unix.MSG_TRUNC != 0 {
 			continue
 		}
+		b := r.bufs[i*r.room : i*r.room+int(h.Len)]
+		if r.log {
+			// A rule of another program, or one that a crash has left, may log into our group.
+			if packet, mark, link, ok := parseLogged(b); ok && link == r.link {
+				r.out = append(r.out, marked{packet, mark})
+			}
+			continue
+		}
 		ctrl := &r.ctrls[i]
 		c := (*unix.Cmsghdr)(unsafe.Pointer(ctrl))
 		if h.Hdr.Controllen < unix.SizeofCmsghdr+4 || c.Level != unix.SOL_SOCKET || c.Type != unix.SO_MARK {
 			continue // not through one of our states
 		}
-		mark := *(*uint32)(unsafe.Pointer(&ctrl[unix.SizeofCmsghdr]))
-		r.out = append(r.out, marked{r.bufs[i*maxPacket : i*maxPacket+int(h.Len)], mark})
+		r.out = append(r.out, marked{b, *(*uint32)(unsafe.Pointer(&ctrl[unix.SizeofCmsghdr]))})
 	}
 	return r.out, nil
 }

@@ -26,6 +26,9 @@ func (d *DataPlane) Totals() ipsec.Totals {
 	t.Sockets = d.endpoints.Stats()
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	for _, c := range d.inner.in {
+		t.Overruns += c.overruns()
+	}
 	for _, g := range d.spis {
 		if g != nil {
 			t.SAs++

@@ -33,6 +33,7 @@ type will struct {
 	MaxChildren int
 	Shared, TCP bool
 	NextSlot    int
+	Groups      logGroups // of the packet log, where packet sockets do not tell marks
 }
 
 // readWill compares the estate with the options.
@@ -64,24 +65,25 @@ func (d *DataPlane) firstSockets() []ipsec.Socket {
 	return list
 }
 
-// inheritPackets goes on with packet sockets, paused.
-func inheritPackets(files []*os.File, link, batch int) (list []*packetConn, err error) {
+// inheritPackets goes on with the sockets of inner packets, paused.
+func inheritPackets(files []*os.File, link, batch int) (p packetConns, err error) {
 	for _, f := range files {
 		fd, err := duplicate(f)
+		var c *packetConn
 		if err == nil {
-			var c *packetConn
-			if c, err = newPacketConn(fd, batch, link, true); err == nil {
-				list = append(list, c)
-			}
+			c, err = newPacketConn(fd, batch, link, true)
 		}
 		if err != nil {
-			for _, c := range list {
-				err = errors.Join(err, c.close())
-			}
-			return nil, fmt.Errorf("packet socket of the predecessor: %w", err)
+			return packetConns{}, closeAll(p.all(), fmt.Errorf("packet socket of the predecessor: %w", err))
+		}
+		if p.in = append(p.in, c); !c.log {
+			p.out = append(p.out, c)
 		}
 	}
-	return list, nil
+	if len(p.out) < len(p.in) { // there are logs: nothing comes from the others
+		p.in = slices.DeleteFunc(p.in, func(c *packetConn) bool { return !c.log })
+	}
+	return p, nil
 }
 
 // duplicate gives another descriptor of f.
@@ -98,7 +100,7 @@ func duplicate(f *os.File) (int, error) {
 // Pause implements ipsec.Succession.
 func (d *DataPlane) Pause(ctx context.Context) error {
 	d.mu.Lock()
-	inner, endpoints := d.inner, d.endpoints.All()
+	inner, endpoints := d.inner.in, d.endpoints.All()
 	d.mu.Unlock()
 	for _, e := range endpoints {
 		for _, c := range e.Conns {
@@ -130,13 +132,14 @@ func (d *DataPlane) Resume() {
 	if d.borrowed {
 		d.borrowed = false
 		d.sweeper = time.AfterFunc(sweepAfter, d.sweep)
+		d.keepLogRules()
 	}
 	for _, e := range d.endpoints.All() {
 		for _, c := range e.Conns {
 			c.Resume()
 		}
 	}
-	for _, c := range d.inner {
+	for _, c := range d.inner.in {
 		c.gate.Open()
 	}
 }
@@ -153,7 +156,11 @@ func (d *DataPlane) Bequeath() (estate *ipsec.Estate, err error) {
 		}
 	}()
 	o := &d.opts
-	if estate.State, err = json.Marshal(will{o.InterfaceID, o.Workers, o.MaxChildren, o.Shared, o.TCP, d.nextSlot}); err != nil {
+	var groups logGroups
+	if d.logRules != nil {
+		groups = d.logRules.groups
+	}
+	if estate.State, err = json.Marshal(will{o.InterfaceID, o.Workers, o.MaxChildren, o.Shared, o.TCP, d.nextSlot, groups}); err != nil {
 		return estate, err
 	}
 	claim, err := d.link.claim.(*net.UnixListener).File()
@@ -161,7 +168,7 @@ func (d *DataPlane) Bequeath() (estate *ipsec.Estate, err error) {
 		return estate, fmt.Errorf("claim: %w", err)
 	}
 	estate.Files = append(estate.Files, claim)
-	for _, c := range d.inner {
+	for _, c := range d.inner.all() {
 		fd, err := duplicate(c.f)
 		if err != nil {
 			return estate, err

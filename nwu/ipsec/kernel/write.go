@@ -26,7 +26,7 @@ type writer struct {
 func (d *DataPlane) NewWriter() ipsec.Writer {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	w := &writer{d: d, s: d.inner[len(d.writers)%len(d.inner)].newSender()}
+	w := &writer{d: d, s: d.inner.out[len(d.writers)%len(d.inner.out)].newSender()}
 	d.writers = append(d.writers, w)
 	return w
 }
