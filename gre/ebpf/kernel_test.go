@@ -63,6 +63,23 @@ func forwards(t *testing.T, v setting) {
 	require.Empty(t, w.dump())
 }
 
+// Packets that come in a batch, as segments of one that the peer's kernel has cut, have most of themselves in pages. They are forwarded as any other.
+func TestKernelForwardsBatches(t *testing.T) {
+	w := newWorld(t)
+	w.connect(nil)
+	const n = 32
+	for i := range n {
+		require.NoError(t, w.writer.Write(w.handle, nil, greFrom(ue, 9, numbered(i, 1200))))
+	}
+	require.NoError(t, w.writer.Flush())
+	for i := range n {
+		require.Equal(t, numbered(i, 1200), w.gpdu().Payload)
+	}
+	require.Equal(t, relay.Counter{Packets: n, Bytes: n * 1200}, w.inKernel().Uplink)
+	require.Equal(t, relay.Traffic{}, w.inRelay())
+	require.Zero(t, w.plane.Status().HandedUp["uplink"]["not a plain user packet"])
+}
+
 // A packet that the program drops does not come to user space either, and is counted there where those of user space are.
 func TestKernelDropsForgeries(t *testing.T) {
 	w := newWorld(t)

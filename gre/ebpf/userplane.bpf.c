@@ -313,23 +313,24 @@ int n3iwf_uplink(struct __sk_buff *skb) {
 	struct child *c = mark ? bpf_map_lookup_elem(&children, &mark) : NULL;
 	if (!c)
 		return up(UP_OTHER);
-	struct carrier in;
-	if (skb->protocol != bpf_htons(ETH_P_IP) || bpf_skb_load_bytes_relative(skb, 0, &in, sizeof(in), BPF_HDR_START_NET))
+	// Only this much of the inner packet is sure to lie in one piece with what comes before it; the rest can be in pages, where it came in a batch.
+	struct ip4 ip;
+	if (skb->protocol != bpf_htons(ETH_P_IP) || bpf_skb_load_bytes_relative(skb, 0, &ip, sizeof(ip), BPF_HDR_START_NET))
 		return up(UP_FORM);
-	if (in.ip.version_ihl != 0x45 || in.ip.protocol != IPPROTO_GRE)
+	if (ip.version_ihl != 0x45 || ip.protocol != IPPROTO_GRE)
 		return up(UP_FORM);
-	if (in.ip.fragment & IP_FRAGMENT)
+	if (ip.fragment & IP_FRAGMENT)
 		return up(UP_FRAGMENT);
 	if (skb->gso_size)
 		return up(UP_GSO);
-	__u32 total = bpf_ntohs(in.ip.total);
+	__u32 total = bpf_ntohs(ip.total);
 	// An Ethernet header of the outer packet may still be in front, although the device has none.
 	__u32 front = skb->len - total;
 	if (total < CARRIER_LEN || (front != 0 && front != ETH_HLEN))
 		return up(UP_FORM);
 	// A packet that is shorter than it says could make one look like the other.
-	struct ip4 there;
-	if (bpf_skb_load_bytes(skb, front, &there, sizeof(there)) || !same_header(&there, &in.ip))
+	struct carrier in;
+	if (bpf_skb_load_bytes(skb, front, &in, sizeof(in)) || !same_header(&in.ip, &ip))
 		return up(UP_FORM);
 	struct counts *counts = bpf_map_lookup_elem(&uplink_counts, &mark);
 	if (in.ip.source != c->ue)
@@ -385,7 +386,7 @@ struct n3_packet {
 SEC("tc/downlink")
 int n3iwf_downlink(struct __sk_buff *skb) {
 	struct n3_packet in;
-	if (skb->protocol != bpf_htons(ETH_P_IP) || bpf_skb_load_bytes_relative(skb, 0, &in, sizeof(in), BPF_HDR_START_NET))
+	if (skb->protocol != bpf_htons(ETH_P_IP) || bpf_skb_load_bytes(skb, ETH_HLEN, &in, sizeof(in)))
 		return TC_ACT_UNSPEC;
 	if (in.ip.protocol != IPPROTO_UDP || in.ip.version_ihl != 0x45)
 		return TC_ACT_UNSPEC;
@@ -413,14 +414,14 @@ int n3iwf_downlink(struct __sk_buff *skb) {
 	if (in.gtp.flags & GTP_OPTIONAL) {
 		__u8 next = 0;
 		header = 12;
-		if (in.gtp.flags & GTP_EXTENSION && bpf_skb_load_bytes_relative(skb, IP_LEN + UDP_LEN + 11, &next, 1, BPF_HDR_START_NET))
+		if (in.gtp.flags & GTP_EXTENSION && bpf_skb_load_bytes(skb, ETH_HLEN + IP_LEN + UDP_LEN + 11, &next, 1))
 			return DOWN(UP_FORM);
 #pragma unroll
 		for (int i = 0; i < MAX_EXTENSIONS; i++) {
 			__u8 ext[4], units;
 			if (next == 0)
 				break;
-			if (bpf_skb_load_bytes_relative(skb, IP_LEN + UDP_LEN + header, ext, sizeof(ext), BPF_HDR_START_NET))
+			if (bpf_skb_load_bytes(skb, ETH_HLEN + IP_LEN + UDP_LEN + header, ext, sizeof(ext)))
 				return DOWN(UP_FORM);
 			units = ext[0];
 			if (units == 0)
@@ -436,7 +437,7 @@ int n3iwf_downlink(struct __sk_buff *skb) {
 				return DOWN(UP_EXTENSION);
 			}
 			header += units * 4;
-			if (header > 8 + length || bpf_skb_load_bytes_relative(skb, IP_LEN + UDP_LEN + header - 1, &next, 1, BPF_HDR_START_NET))
+			if (header > 8 + length || bpf_skb_load_bytes(skb, ETH_HLEN + IP_LEN + UDP_LEN + header - 1, &next, 1))
 				return DOWN(UP_FORM);
 		}
 		if (next != 0)
@@ -468,7 +469,7 @@ int n3iwf_downlink(struct __sk_buff *skb) {
 		out.key[3] = 0x80;
 	if (s->type == TYPE_BY_VERSION) {
 		__u8 version = 0;
-		if (bpf_skb_load_bytes_relative(skb, IP_LEN + UDP_LEN + header, &version, 1, BPF_HDR_START_NET))
+		if (bpf_skb_load_bytes(skb, ETH_HLEN + IP_LEN + UDP_LEN + header, &version, 1))
 			return DOWN(UP_FORM);
 		out.type = version >> 4 == 6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
 	}
@@ -494,7 +495,7 @@ int n3iwf_guard(struct __sk_buff *skb) {
 		struct ip4 ip;
 		__be16 source, destination;
 	} in;
-	if (skb->protocol != bpf_htons(ETH_P_IP) || bpf_skb_load_bytes_relative(skb, 0, &in, sizeof(in), BPF_HDR_START_NET) ||
+	if (skb->protocol != bpf_htons(ETH_P_IP) || bpf_skb_load_bytes(skb, ETH_HLEN, &in, sizeof(in)) ||
 	    in.ip.protocol != IPPROTO_UDP)
 		return TC_ACT_UNSPEC;
 	__u32 reason = UP_FRAGMENT;

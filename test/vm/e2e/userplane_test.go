@@ -166,7 +166,9 @@ func (w *world) polices(i int, s *ue.Session) {
 			second := w.counts(i)
 			return first.Dropped == second.Dropped && through(first) == through(second)
 		})
-		require.LessOrEqual(w.t, float64(n), burst+1+rate*took, "%s: after %.2f s", what, took)
+		var st api.Status
+		w.ask(i, "/status", &st)
+		require.LessOrEqual(w.t, float64(n), burst+1+rate*took, "%s: after %.2f s; in the process: %+v", what, took, st.UserPlane)
 		require.GreaterOrEqual(w.t, n, uint64(burst)/2, what)
 	}
 	uplink := func(v n3iwf.SessionView) uint64 { return v.UplinkPackets }
