@@ -8,4 +8,7 @@
 //
 // Programs and pinned maps stay when the process goes without Close, and user packets flow on; the next Open takes the maps over and
 // replaces the programs in one step each.
+//
+// The kernel must be 5.10 or newer (bpf_redirect_neigh), and before 5.11 the process needs leave to lock memory, as which maps are counted there. Before
+// 5.11 the programs take the time from the exact clock, which can be a slow device in virtual machines.
 package ebpf

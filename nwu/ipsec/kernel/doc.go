@@ -21,5 +21,14 @@
 // states for the other addresses that are served; see spare.go. Served by a wildcard socket, or in another encapsulation, packets are accepted
 // from a Prepare or the move on, those of the path before for a grace (address) or not at all (encapsulation). Where packets came from is told by the
 // kernel for UDP encapsulation only, and at most once in a while. An inner IPv6 packet that does not fit the path is dropped, where an inner IPv4 packet
-// goes in outer fragments; PathMTU tells what fits. The kernel must be 5.19 or newer, which tells a socket the mark of a packet.
+// goes in outer fragments; PathMTU tells what fits.
+//
+// Packet sockets tell marks from Linux 5.19 on (SO_RCVMARK). On older kernels inner packets come from the packet log of nftables, which has always told
+// them: a table of our own on the ingress of the xfrm interface logs each packet, whole, to a netlink socket (nflog.go, nftables.go). It is there for the
+// marks alone. Nothing cheaper tells a child SA: the inner addresses are those of a UE, not of its child SA; a socket filter or fanout knows the mark and
+// can choose a socket by it, but not hand it on, and a socket for each child SA is too many; a rule could write the mark into the packet's own header, and
+// then what stood there could not be checked. It costs a copy of each packet in the kernel, which the packet socket does not make, and a walk through as
+// many rules as there are workers, eight at most; reading is in batches as before, without allocating. With gre/ebpf only what the programs leave comes
+// that way. Tested on Linux 5.10, 6.1 and, for all that is said here, nothing older; Linux 4.19 has what is used here as far as its history tells: xfrm
+// interfaces and marks with a mask set by inbound states came with it, both by XFRMA_SET_MARK and if_id, the rest is older.
 package kernel
