@@ -17,6 +17,7 @@ import (
 	"github.com/open-n3iwf/n3iwf/config"
 	"github.com/open-n3iwf/n3iwf/gre/gtpu"
 	"github.com/open-n3iwf/n3iwf/internal/udpbatch"
+	"github.com/open-n3iwf/n3iwf/ngap"
 	"github.com/open-n3iwf/n3iwf/test/lab/probe"
 	"github.com/open-n3iwf/n3iwf/test/lab/ue"
 )
@@ -174,6 +175,7 @@ func testShutdown(t *testing.T) {
 
 func testErrorIndication(t *testing.T) {
 	w := newWorld(t, nil)
+	h := listen(w)
 	u, _ := w.online(0)
 	s := w.core.State().UEs[0].Sessions[0]
 	// The UPF says that it does not know the tunnel that the N3IWF sends to.
@@ -187,6 +189,11 @@ func testErrorIndication(t *testing.T) {
 		return n.PDUSessions == 0 && n.ChildSAs == 1 && len(c.UEs) == 1 && len(c.UEs[0].Sessions) == 0
 	})
 	w.until("the UE's child SA gone", func() bool { return len(u.State().Children) == 1 })
+	n, _ := next[*ngap.PDUSessionResourceNotify](h)
+	require.Len(t, n.PDUSessionResourceReleasedListNot, 1)
+	why, err := ngap.DecodeTransfer[ngap.PDUSessionResourceNotifyReleasedTransfer](n.PDUSessionResourceReleasedListNot[0].PDUSessionResourceNotifyReleasedTransfer)
+	require.NoError(t, err)
+	require.True(t, why.Cause.Is(ngap.CauseTransportTransportResourceUnavailable), why.Cause.String())
 	require.EqualValues(t, 1, w.nf.Status().N3.ErrorIndicationsIn)
 	number := fmt.Sprintf(" ue=%d pdu_session=1 ", w.core.State().UEs[0].RANID)
 	w.logged("who=n3iwf", "the UPF does not know the uplink tunnel", number)
