@@ -28,9 +28,12 @@ test: ## everything that this machine can test
 	@scripts/deps test
 	@scripts/test
 
-test-kernel: ## what needs a kernel with ESP and SCTP, on Debian's in QEMU; ARGS="-v -run Move ipsec" chooses
+test-kernel: ## what needs a kernel with ESP and SCTP, on Debian's and Debian 11's in QEMU; ARGS="-v -run Move ipsec" chooses
 	@scripts/deps test
 	$(GO) run $(VCS) ./test/vm $(ARGS)
+ifeq ($(ARGS),)
+	$(GO) run $(VCS) ./test/vm -kernel bullseye
+endif
 
 unit race e2e docs interop:
 	@scripts/deps test

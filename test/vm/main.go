@@ -7,6 +7,7 @@
 //	go run ./test/vm                  all suites of suites.go
 //	go run ./test/vm sctp ipsec       some of them
 //	go run ./test/vm -run Move ipsec  some of their tests
+//	go run ./test/vm -kernel bullseye on the kernel of another Debian release: what kernels differ in, or the suites that are named
 package main
 
 import (
@@ -42,7 +43,7 @@ func main() {
 		}
 		return
 	}
-	chosen, err := choose(flag.Args(), run)
+	chosen, err := choose(v.kernel, flag.Args(), run)
 	if err == nil {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 		err = v.run(ctx, chosen)
@@ -54,7 +55,7 @@ func main() {
 	}
 }
 
-func choose(names []string, run string) ([]suite, error) {
+func choose(kernel string, names []string, run string) ([]suite, error) {
 	var chosen []suite
 	for _, name := range names {
 		i := slices.IndexFunc(suites, func(s suite) bool { return s.name == name })
@@ -63,7 +64,11 @@ func choose(names []string, run string) ([]suite, error) {
 		}
 		chosen = append(chosen, suites[i])
 	}
-	if len(names) == 0 {
+	switch {
+	case len(names) > 0:
+	case kernel != "":
+		chosen = slices.Clone(olderSuites)
+	default:
 		chosen = slices.DeleteFunc(slices.Clone(suites), func(s suite) bool { return s.extra })
 	}
 	if run != "" {

@@ -22,7 +22,7 @@ type suite struct {
 var suites = []suite{
 	{name: "sctp", pkg: "./ngap/transport", tags: "kernelsctp", args: []string{"-test.run", "Kernel|Linux"}, seconds: 240},
 	{name: "xfrm", pkg: "./nwu/ipsec/kernel/xfrm", tags: "kernelipsec", seconds: 60},
-	{name: "ipsec", pkg: "./nwu/ipsec/kernel", tags: "kernelipsec", seconds: 420},
+	{name: "ipsec", pkg: "./nwu/ipsec/kernel", tags: "kernelipsec", args: []string{"-test.skip", "PacketLog"}, seconds: 420},
 	{name: "ebpf", pkg: "./gre/ebpf", tags: "kernelipsec", seconds: 240},
 	{name: "e2e", pkg: "./test/vm/e2e", tags: "kernelipsec", args: []string{"-test.skip", "Demo"}, seconds: 180, with: []string{"./cmd/n3iwf"}},
 	{
@@ -35,6 +35,24 @@ var suites = []suite{
 	{
 		name: "bench", pkg: "./gre/ebpf", tags: "kernelipsec,kernelbench", seconds: 660, extra: true,
 		args: []string{"-test.run", "TestBench", "-bench-json", job.Artefacts + "/bench-kernel.json"},
+	},
+}
+
+// olderSuites are what `make test-kernel` runs on the oldest kernel that is had, Debian 11's Linux 5.10: what kernels differ in. Packet sockets tell no marks
+// there, so that all of it has its inner packets from the packet log.
+var olderSuites = []suite{
+	{name: "xfrm", pkg: "./nwu/ipsec/kernel/xfrm", tags: "kernelipsec", seconds: 60},
+	{
+		name: "ipsec", pkg: "./nwu/ipsec/kernel", tags: "kernelipsec", seconds: 240,
+		args: []string{"-test.run", "KernelContract/workers=3|PacketLog|CarriesTCP|NeverRepeats"},
+	},
+	{
+		name: "ebpf", pkg: "./gre/ebpf", tags: "kernelipsec", seconds: 120,
+		args: []string{"-test.run", "KernelForwards|KernelLeavesToRelay|KernelMoves$|OutlivesTheProcess|EitherClock|Truncated"},
+	},
+	{
+		name: "e2e", pkg: "./test/vm/e2e", tags: "kernelipsec", seconds: 120, with: []string{"./cmd/n3iwf"},
+		args: []string{"-test.run", "KernelUserPlanes/(ebpf|relay)$"},
 	},
 }
 

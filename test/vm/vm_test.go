@@ -93,17 +93,23 @@ func TestModulesComeWithTheirNeeds(t *testing.T) {
 }
 
 func TestChoose(t *testing.T) {
-	all, err := choose(nil, "")
+	all, err := choose("", nil, "")
 	require.NoError(t, err)
 	require.Equal(t, slices.DeleteFunc(slices.Clone(suites), func(s suite) bool { return s.extra }), all)
-	bench, err := choose([]string{"bench"}, "")
+	bench, err := choose("", []string{"bench"}, "")
 	require.NoError(t, err)
 	require.Len(t, bench, 1, "an extra one, when it is named")
-	one, err := choose([]string{"sctp"}, "TestX")
+	one, err := choose("", []string{"sctp"}, "TestX")
 	require.NoError(t, err)
 	require.Len(t, one, 1)
 	require.Equal(t, []string{"-test.run", "TestX"}, one[0].args)
-	_, err = choose([]string{"sctp", "no-such-suite"}, "")
+	older, err := choose("bullseye", nil, "")
+	require.NoError(t, err)
+	require.Equal(t, olderSuites, older)
+	one, err = choose("bullseye", []string{"ipsec"}, "")
+	require.NoError(t, err)
+	require.Equal(t, []string{"-test.skip", "PacketLog"}, one[0].args, "all of what is named")
+	_, err = choose("", []string{"sctp", "no-such-suite"}, "")
 	require.ErrorContains(t, err, "no-such-suite")
 }
 
