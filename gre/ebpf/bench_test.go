@@ -163,15 +163,6 @@ func (w *world) newTunnel(spi uint32, key byte, esn bool) *tunnel {
 	return &tunnel{out: out, head: frameHead(w.mac(w.ueNS, "v1"), w.mac(w.gw, "v0"), ueOuter, gwOuter)}
 }
 
-func (w *world) mac(n *namespace, link string) (mac []byte) {
-	n.do(func() {
-		l, err := netlink.LinkByName(link)
-		require.NoError(w.t, err)
-		mac = l.Attrs().HardwareAddr
-	})
-	return mac
-}
-
 // frameHead is Ethernet and IPv4 without lengths and checksum.
 func frameHead(from, to []byte, source, destination string) []byte {
 	b := append(append(append([]byte{}, to...), from...), 0x08, 0x00, 0x45, 0, 0, 0, 0, 0, 0, 0, 64, 17, 0, 0)
@@ -369,8 +360,8 @@ func (w *world) plainESP() {
 	outKey := "0x" + strings.Repeat("04", 20)
 	for _, line := range []string{
 		"addr add 10.60.0.254/24 dev n0",
-		"neigh replace 10.60.0.1 lladdr " + w.macText(w.upf, "n1") + " dev n0", "neigh replace " + upfN3 + " lladdr " + w.macText(w.upf, "n1") + " dev n0",
-		"neigh replace " + ueOuter + " lladdr " + w.macText(w.ueNS, "v1") + " dev v0",
+		"neigh replace 10.60.0.1 lladdr " + w.mac(w.upf, "n1").String() + " dev n0", "neigh replace " + upfN3 + " lladdr " + w.mac(w.upf, "n1").String() + " dev n0",
+		"neigh replace " + ueOuter + " lladdr " + w.mac(w.ueNS, "v1").String() + " dev v0",
 		"route add " + plainUE + " dev v0",
 		fmt.Sprintf("xfrm state add src %s dst %s proto esp spi %#x reqid 11 mode tunnel aead rfc4106(gcm(aes)) %s 128 encap espinudp 4500 4500 0.0.0.0", ueOuter, gwOuter, plainSPI, key),
 		fmt.Sprintf("xfrm state add src %s dst %s proto esp spi %#x reqid 12 mode tunnel aead rfc4106(gcm(aes)) %s 128 encap espinudp 4500 4500 0.0.0.0", gwOuter, ueOuter, plainSPI+1, outKey),
@@ -385,11 +376,6 @@ func (w *world) plainESP() {
 			require.NoError(w.t, os.WriteFile("/proc/sys/net/ipv4/conf/"+link+"/rp_filter", []byte("0"), 0))
 		})
 	}
-}
-
-func (w *world) macText(n *namespace, link string) string {
-	m := w.mac(n, link)
-	return fmt.Sprintf("%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5])
 }
 
 // unbatched is the simplest relay: one packet, one system call to take it, one to send it. It gives what ends it.

@@ -73,7 +73,7 @@ func TestKernelFlowCounts(t *testing.T) {
 
 	w.plane.Hold(w.session.TEID()) // downlink packets come to this process
 	pass(9, 0, 1)
-	require.Equal(t, c(1, 200), w.inRelay().Downlink)
+	w.eventually("counted in the relay", func() bool { return w.inRelay().Downlink == c(1, 200) })
 	require.Equal(t, flow(9, c(3, 300), c(5, 1000)), w.session.Flows()[1])
 
 	// The next process goes on with the counts of flows that are in the maps.

@@ -132,8 +132,10 @@ func TestKernelIPv6Sessions(t *testing.T) {
 		}
 	}
 	require.Zero(t, w.inKernel())
-	require.EqualValues(t, 12, w.inRelay().Uplink.Packets)
-	require.EqualValues(t, 12, w.inRelay().Downlink.Packets)
+	w.eventually("counted in the relay", func() bool {
+		r := w.inRelay()
+		return r.Uplink.Packets == 12 && r.Downlink.Packets == 12
+	})
 	require.EqualValues(t, 4, w.relay.Stats().Fragmented)
 	require.NoError(t, w.session.Update(w.config))
 	require.True(t, w.offloaded(), "with IPv4 again")

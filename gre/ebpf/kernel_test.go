@@ -140,7 +140,7 @@ func TestKernelLeavesToRelay(t *testing.T) {
 	_, pdu := w.atUE()
 	require.Equal(t, numbered(6, 1000), pdu)
 	run(t, "ip", "-n", "upf", "link", "set", "n1", "mtu", "1500")
-	require.Equal(t, 1+3*joined, w.inRelay().Downlink.Packets)
+	w.eventually("they are counted", func() bool { return w.inRelay().Downlink.Packets == 1+3*joined })
 	require.Equal(t, 3-3*joined, w.inKernel().Downlink.Packets)
 	// Signalling.
 	w.fromUPF(gtpu.AppendEchoRequest(nil, 99))

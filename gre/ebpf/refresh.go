@@ -11,46 +11,66 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
+// way is between an N3 address of ours and a UPF.
+type way struct{ n3, upf netip.Addr }
+
 // route is where packets to a UPF leave.
 type route struct {
-	link  int // 0: nowhere, or not over Ethernet
-	mtu   int
-	users int // sessions
+	link    int // 0: nowhere, or not over Ethernet
+	mtu     int
+	nextHop netip.Addr // there; not valid when it has no IPv4 address
+	users   int        // sessions
 }
 
 // route finds the way to a UPF, which is looked up once for all its sessions.
-func (u *UserPlane) route(upf netip.Addr) *route {
-	r := u.routes[upf]
+func (u *UserPlane) route(to way) *route {
+	r := u.routes[to]
 	if r == nil {
-		r = &route{}
-		r.link, r.mtu = u.lookUp(upf)
-		u.routes[upf] = r
+		found := u.lookUp(to)
+		r = &found
+		u.routes[to] = r
 	}
 	return r
 }
 
-func (u *UserPlane) leaveRoute(upf netip.Addr) {
-	if r := u.routes[upf]; r != nil {
+func (u *UserPlane) leaveRoute(to way) {
+	if r := u.routes[to]; r != nil {
 		if r.users--; r.users <= 0 {
-			delete(u.routes, upf)
+			delete(u.routes, to)
 		}
 	}
 }
 
-func (u *UserPlane) lookUp(upf netip.Addr) (link, mtu int) {
-	routes, err := u.handle.RouteGetWithOptions(upf.AsSlice(), &netlink.RouteGetOptions{})
+func (u *UserPlane) lookUp(to way) (r route) {
+	routes, err := u.handle.RouteGetWithOptions(to.upf.AsSlice(), &netlink.RouteGetOptions{SrcAddr: to.n3.AsSlice()})
 	if err != nil || len(routes) == 0 {
-		return 0, 0
+		return r
 	}
-	l, err := u.handle.LinkByIndex(routes[0].LinkIndex)
+	found := &routes[0]
+	l, err := u.handle.LinkByIndex(found.LinkIndex)
 	if err != nil || l.Attrs().EncapType != "ether" {
-		return 0, 0
+		return r
 	}
-	mtu = l.Attrs().MTU
-	if routes[0].MTU > 0 {
-		mtu = min(mtu, routes[0].MTU)
+	r.link, r.mtu = found.LinkIndex, l.Attrs().MTU
+	if found.MTU > 0 {
+		r.mtu = min(r.mtu, found.MTU)
 	}
-	return routes[0].LinkIndex, mtu
+	switch gateway, ok := netip.AddrFromSlice(found.Gw); {
+	case found.Via != nil: // an IPv6 one
+	case !ok:
+		r.nextHop = to.upf
+	case gateway.Unmap().Is4():
+		r.nextHop = gateway.Unmap()
+	}
+	return r
+}
+
+// lead enters a route in a child SA.
+func (r *route) lead(c *userplaneChild) {
+	c.Link, c.UplinkMax, c.NextHop = uint32(r.link), uint32(max(r.mtu-tunnelLen, 0)), 0
+	if r.nextHop.IsValid() {
+		c.NextHop = network4(r.nextHop)
+	}
 }
 
 // refresh follows routes to UPFs and rates.
@@ -62,7 +82,13 @@ func (u *UserPlane) refresh() {
 		case <-u.stop:
 			return
 		case <-tick.C:
-			u.refreshOnce()
+		case <-u.routing.changed:
+		}
+		u.refreshOnce()
+		select {
+		case <-u.stop:
+			return
+		case <-time.After(routingPause):
 		}
 	}
 }
@@ -71,25 +97,26 @@ func (u *UserPlane) refreshOnce() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.refreshRates()
-	changed := map[netip.Addr]*route{}
-	for upf, r := range u.routes {
-		link, mtu := u.lookUp(upf)
-		if link != 0 && (link != r.link || mtu != r.mtu) {
-			r.link, r.mtu = link, mtu
-			changed[upf] = r
+	changed := map[way]*route{}
+	for to, r := range u.routes {
+		now := u.lookUp(to)
+		now.users = r.users
+		if now.link != 0 && now != *r {
+			*r = now
+			changed[to] = r
 		}
 	}
 	if len(changed) == 0 {
 		return
 	}
 	for _, s := range u.sessions {
-		r := changed[s.upf]
+		r := changed[s.way]
 		if r == nil {
 			continue
 		}
 		for _, mark := range s.marks {
 			c := u.children[mark]
-			c.Link, c.UplinkMax = uint32(r.link), uint32(max(r.mtu-tunnelLen, 0))
+			r.lead(c)
 			u.logged("route to a UPF", u.objects.Children.Put(mark, c))
 		}
 	}

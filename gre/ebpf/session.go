@@ -60,7 +60,7 @@ func (u *UserPlane) Set(s relay.Offloaded) error {
 		return err
 	}
 	old := u.sessions[s.TEID]
-	r := &record{upf: s.UPF.Addr(), limits: limits(&s.Config)}
+	r := &record{way: way{s.Local, s.UPF.Addr()}, limits: limits(&s.Config)}
 	defer func() { // those that have no session now
 		if u.sessions[s.TEID] != r {
 			u.useRates(r.limits)
@@ -117,11 +117,11 @@ func (u *UserPlane) Set(s relay.Offloaded) error {
 	}
 	delete(u.adopted, s.TEID)
 	u.sessions[s.TEID] = r
-	u.route(r.upf).users++
+	u.route(r.way).users++
 	u.useRates(r.limits)
 	if old != nil {
 		u.leaveRates(old.limits)
-		u.leaveRoute(old.upf)
+		u.leaveRoute(old.way)
 		for _, mark := range old.marks {
 			if !slices.Contains(r.marks, mark) {
 				add(&r.past, u.read(u.objects.UplinkCounts, mark))
@@ -180,8 +180,8 @@ func (u *UserPlane) translate(s *relay.Offloaded, markings []marking) (map[uint3
 	if _, ok := u.local[s.Local]; !ok {
 		return nil, value, fmt.Errorf("%w: %s", ErrNotOurs, s.Local)
 	}
-	way := u.route(upf)
-	if way.link == 0 {
+	r := u.route(way{s.Local, upf})
+	if r.link == 0 {
 		return nil, value, fmt.Errorf("%w %s", ErrRoute, upf)
 	}
 	s.UPF = netip.AddrPortFrom(upf, s.UPF.Port())
@@ -202,8 +202,9 @@ func (u *UserPlane) translate(s *relay.Offloaded, markings []marking) (map[uint3
 		}
 		c := &userplaneChild{
 			Ue: network4(ue), Up: network4(up), Upf: network4(upf), N3: network4(s.Local), UplinkTeid: networkOrder32(s.UplinkTEID),
-			Teid: s.TEID, Link: uint32(way.link), UplinkMax: uint32(max(way.mtu-tunnelLen, 0)), DownlinkMax: longest, Port: networkOrder16(s.UPF.Port()), Dscp: dscp, Flows: flows,
+			Teid: s.TEID, DownlinkMax: longest, Port: networkOrder16(s.UPF.Port()), Dscp: dscp, Flows: flows,
 		}
+		r.lead(c)
 		if child.MaxPacket > 0 {
 			c.DownlinkMax = uint32(max(min(longest, child.MaxPacket-carrierLen), 0))
 		}
@@ -268,7 +269,7 @@ func (u *UserPlane) Remove(teid uint32) {
 			u.takeFlow(teid, qfi, &relay.FlowTraffic{})
 		}
 	}
-	u.leaveRoute(r.upf)
+	u.leaveRoute(r.way)
 	u.leaveRates(r.limits)
 }
 

@@ -22,6 +22,7 @@
 #define TUNNEL_LEN (IP_LEN + UDP_LEN + GPDU_LEN)
 #define GTPU_PORT 2152
 #define TTL 64
+#define AF_INET 2
 #define GRE_KEY_ONLY 0x20 // first octet; the second one is zero
 #define MAX_EXTENSIONS 4
 #define MARK_GENERATION 0xfu // of a child SA's mark: which of its SAs a packet came through
@@ -57,12 +58,14 @@ struct child {
 	__be32 upf, n3;       // outer addresses on N3
 	__be32 uplink_teid;
 	__u32 link;           // N3 link, where the route to the UPF goes
+	__be32 next_hop;      // there; 0 leaves it to the kernel's routes
 	__u32 uplink_max;     // octets of a PDU that fits that link
 	__u32 downlink_max;   // octets of a PDU that the child SA may carry at once
 	__be16 port;          // of the UPF
 	__u8 dscp;            // downlink, of the carrier
 	__u8 held;            // downlink packets go to user space, which counts what an unproven path may get
 	__u32 teid;           // downlink, of its session
+	__u32 pad;
 	__u64 flows;          // bit for each QFI of the session
 	__u32 bucket[64];     // uplink, for each QFI: the number of its token bucket, 0 for no limit
 	__u8 n3_dscp[64];     // uplink, for each QFI
@@ -358,13 +361,15 @@ int n3iwf_uplink(struct __sk_buff *skb) {
 	};
 	ip4_header(&out.ip, TUNNEL_LEN + pdu, bpf_get_prandom_u32());
 	__u32 link = c->link;
+	// A look at the routes costs as much as half of all that is done here.
+	struct bpf_redir_neigh next = {.nh_family = AF_INET, .ipv4_nh = c->next_hop};
 	if (bpf_skb_adjust_room(skb, TUNNEL_LEN - CARRIER_LEN, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_NO_CSUM_RESET))
 		return drop(counts, UPLINK, DROP_FAILED);
 	if (bpf_skb_store_bytes(skb, front, &out, sizeof(out), 0))
 		return drop(counts, UPLINK, DROP_FAILED);
 	skb->mark = 0; // it means nothing to the host's routing
 	forwarded(c, qfi, counts, UPLINK, pdu, came);
-	return bpf_redirect_neigh(link, NULL, 0, 0);
+	return next.ipv4_nh ? bpf_redirect_neigh(link, &next, sizeof(next), 0) : bpf_redirect_neigh(link, NULL, 0, 0);
 }
 
 struct gtp {

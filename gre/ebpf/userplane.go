@@ -40,7 +40,7 @@ type Options struct {
 	// Protocol is what the GRE header says of the PDU downlink.
 	Protocol gre.ProtocolPolicy
 	Log      *slog.Logger
-	// RefreshInterval is how often routes to UPFs and rates are looked at again (1 s).
+	// RefreshInterval is how often rates, and routes to UPFs of which no change was told, are looked at again (1 s).
 	RefreshInterval time.Duration
 }
 
@@ -52,6 +52,7 @@ type UserPlane struct {
 	xfrm    int
 	links   []n3link
 	local   map[netip.Addr]struct{} // IPv4 N3 addresses on served links
+	routing *routing
 	stop    chan struct{}
 	running sync.WaitGroup
 
@@ -61,7 +62,7 @@ type UserPlane struct {
 	children   map[uint32]*userplaneChild // by mark
 	restricted map[uint32]bool            // marks of child SAs with an unproven path
 	adopted    map[uint32]bool            // TEIDs of an earlier process
-	routes     map[netip.Addr]*route
+	routes     map[way]*route
 	rates      rates
 	final      atomic.Pointer[relay.Traffic] // Totals at the end
 	base       relay.Traffic                 // what the maps had counted before
@@ -73,7 +74,7 @@ var _ relay.Offload = (*UserPlane)(nil)
 type record struct {
 	marks  []uint32
 	limits []*relay.Limit // each once
-	upf    netip.Addr
+	way    way
 	value  userplaneSession
 	past   userplaneCounts // uplink, of child SAs that are gone
 	flows  flowCounts
@@ -90,7 +91,7 @@ func Open(o Options) (u *UserPlane, err error) {
 	}
 	u = &UserPlane{
 		opts: o, local: map[netip.Addr]struct{}{}, stop: make(chan struct{}), sessions: map[uint32]*record{}, children: map[uint32]*userplaneChild{},
-		restricted: map[uint32]bool{}, adopted: map[uint32]bool{}, routes: map[netip.Addr]*route{},
+		restricted: map[uint32]bool{}, adopted: map[uint32]bool{}, routes: map[way]*route{},
 	}
 	if err := Probe(); err != nil {
 		return nil, err
@@ -102,12 +103,18 @@ func Open(o Options) (u *UserPlane, err error) {
 	defer func() {
 		if err != nil {
 			made.handle.Close()
+			if made.routing != nil {
+				made.routing.close()
+			}
 			if made.objects != nil {
 				err = errors.Join(err, made.objects.Close())
 			}
 			u = nil
 		}
 	}()
+	if u.routing, err = watchRouting(); err != nil {
+		return nil, err
+	}
 	link, err := u.handle.LinkByName(o.XfrmInterface)
 	if err != nil {
 		return nil, fmt.Errorf("xfrm interface %s: %w", o.XfrmInterface, err)
@@ -133,6 +140,7 @@ func Open(o Options) (u *UserPlane, err error) {
 		return nil, errors.Join(err, u.detach())
 	}
 	u.running.Go(u.refresh)
+	u.running.Go(u.routing.run)
 	return u, nil
 }
 
@@ -232,6 +240,7 @@ func (u *UserPlane) end(f func() error) error {
 	u.closed = true
 	u.mu.Unlock()
 	close(u.stop)
+	u.routing.close()
 	u.running.Wait()
 	u.final.Store(ptr(u.Totals()))
 	err := errors.Join(f(), u.objects.Close())

@@ -34,12 +34,14 @@ type userplaneChild struct {
 	N3          uint32
 	UplinkTeid  uint32
 	Link        uint32
+	NextHop     uint32
 	UplinkMax   uint32
 	DownlinkMax uint32
 	Port        uint16
 	Dscp        uint8
 	Held        uint8
 	Teid        uint32
+	Pad         uint32
 	Flows       uint64
 	Bucket      [64]uint32
 	N3Dscp      [64]uint8

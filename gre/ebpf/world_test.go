@@ -6,6 +6,7 @@ package ebpf
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -20,6 +21,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/vishvananda/netlink"
 
 	"github.com/open-n3iwf/n3iwf/gre"
 	"github.com/open-n3iwf/n3iwf/gre/gtpu"
@@ -92,7 +94,7 @@ func (c *catcher) total() int {
 }
 
 type world struct {
-	room          int
+	setting
 	t             testing.TB
 	gw, ueNS, upf *namespace
 	dp            *kernel.DataPlane
@@ -113,9 +115,10 @@ type world struct {
 
 // setting is a world other than the usual one, which has ESP in UDP over IPv4, and virtual Ethernet.
 type setting struct {
-	all    bool // plain ESP too, and IPv6 everywhere
-	virtio bool // N3 is two network cards of the virtual machine, joined by a wire
-	room   int  // Options.MaxSessions
+	all     bool          // plain ESP too, and IPv6 everywhere
+	virtio  bool          // N3 is two network cards of the virtual machine, joined by a wire
+	room    int           // Options.MaxSessions
+	refresh time.Duration // Options.RefreshInterval
 }
 
 func newWorld(t testing.TB) *world { return newWorldOf(t, setting{}) }
@@ -126,7 +129,7 @@ func newWorldOf(t testing.TB, v setting) *world {
 	if v.all {
 		kinds = append(kinds, ipsec.ESP)
 	}
-	w := &world{t: t, room: v.room, events: make(chan relay.Event, 16), gw: newNamespace(t, "gw"), ueNS: newNamespace(t, "ue"), upf: newNamespace(t, "upf")}
+	w := &world{t: t, setting: v, events: make(chan relay.Event, 16), gw: newNamespace(t, "gw"), ueNS: newNamespace(t, "ue"), upf: newNamespace(t, "upf")}
 	if v.virtio {
 		virtioLinks(t, "gw n0", "upf n1")
 	} else {
@@ -228,7 +231,7 @@ func (w *world) open() (u *UserPlane) {
 	var err error
 	w.gw.do(func() {
 		u, err = Open(Options{
-			XfrmInterface: w.dp.Interface(), ID: 42, N3: []netip.Addr{addr(gwN3)}, Pin: pinFolder, RefreshInterval: 50 * time.Millisecond,
+			XfrmInterface: w.dp.Interface(), ID: 42, N3: []netip.Addr{addr(gwN3)}, Pin: pinFolder, RefreshInterval: cmp.Or(w.refresh, 50*time.Millisecond),
 			Child: w.dp.Marking, MaxSessions: w.room,
 			Log: slog.New(slog.NewTextHandler(w.t.Output(), nil)),
 		})
@@ -342,4 +345,14 @@ func pinned(t testing.TB) int {
 	list, err := filepath.Glob(pinFolder + "/*")
 	require.NoError(t, err)
 	return len(list)
+}
+
+// mac is the address of a link.
+func (w *world) mac(n *namespace, link string) (mac net.HardwareAddr) {
+	n.do(func() {
+		l, err := netlink.LinkByName(link)
+		require.NoError(w.t, err)
+		mac = l.Attrs().HardwareAddr
+	})
+	return mac
 }
