@@ -6,6 +6,9 @@
 // they read are written from the same Config that the relay has, and nothing in them is an outer address of a UE: a move is none of their
 // business.
 //
+// Where uplink packets leave, and to which next hop, user space finds out from the kernel's routes between our N3 address and the UPF, and again whenever
+// the routing changes. Rules that look at a packet's TOS or mark are not asked.
+//
 // Programs and pinned maps stay when the process goes without Close, and user packets flow on; the next Open takes the maps over and
 // replaces the programs in one step each.
 //
