@@ -50,14 +50,13 @@ func (u *ue) leave(node int) {
 	now := time.Now()
 	u.departure = &departure{node: node, until: now.Add(leavePatience), nasUntil: now.Add(nasPatience)}
 	u.log.Info("UE goes to another node", slog.Int("node", node))
-	if u.nasConn != nil {
-		u.nf.nas.Leave(u.nasFrom)
-	} else {
-		u.departure.nas = true
-	}
+	u.leaveNAS()
 	u.apply(u.session.Quiesce(time.Now()))
 	u.leaveLater(leavePause)
 }
+
+// leaveNAS ends the UE's NAS connection in good order, also one that this owner has not been told of yet. One that is opened from now on would be lost.
+func (u *ue) leaveNAS() { u.departure.nas = !u.nf.nas.Leave(u.nasAddr()) }
 
 // leaveLater tries again after a while, until the departure has ended.
 func (u *ue) leaveLater(wait time.Duration) {
@@ -147,7 +146,9 @@ func (u *ue) stay(why error) {
 	u.nf.counters.HandoverFailed.Add(1)
 	u.log.Warn("UE stays at this node", slog.Int("wanted", u.departure.node), slog.Any("error", why))
 	u.departure = nil
-	u.nf.nas.Stay(u.nasAddr())
+	if attempt := u.nf.nas.Stay(u.nasAddr()); len(attempt) > 0 {
+		u.nf.nas.Input(attempt)
+	}
 	u.apply(u.session.Resume(time.Now()))
 }
 

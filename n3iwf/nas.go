@@ -82,6 +82,10 @@ func (u *ue) nasConnected(from netip.Addr, c *nas.Conn) {
 	}
 	u.trace.end(spanNASConnection, "")
 	u.trace.registered(u)
+	if u.departure != nil { // it was just being opened; what waits goes along
+		u.leaveNAS()
+		return
+	}
 	queue := u.nasQueue
 	u.nasQueue = nil
 	for _, pdu := range queue {

@@ -412,12 +412,7 @@ func (u *ue) comeToRest(late bool, patience time.Duration) string {
 	}
 	if u.departure == nil {
 		u.departure = &departure{inPlace: true, nasUntil: time.Now().Add(patience / 2)}
-		if u.nasConn != nil {
-			u.nf.nas.Leave(u.nasFrom)
-		} else {
-			u.nf.nas.Leave(u.nasAddr()) // a connection that it opens now would be lost
-			u.departure.nas = true
-		}
+		u.leaveNAS()
 		u.apply(u.session.Quiesce(time.Now()))
 	}
 	return u.unfinished()

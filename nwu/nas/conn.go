@@ -184,13 +184,21 @@ func (c *Conn) serve(w *worker) {
 // register makes c the connection of its UE, in place of an older one.
 func (c *Conn) register(w *worker) bool {
 	w.mu.Lock()
+	h, held := c.t.link.held.Load(c.ue)
+	late := held && bool(h.(deaf)) && !c.dialing
 	old := w.conns[c.ue]
 	overtaken := old != nil && !c.dialing && c.before(old)
-	if !overtaken {
+	if !late && !overtaken {
 		w.conns[c.ue] = c
 	}
 	c.registered = true
+	c.t.link.taken(c.key)
 	w.mu.Unlock()
+	if late {
+		_ = c.read(w) // what it has acknowledged
+		c.end(w, ErrClosed, true)
+		return false
+	}
 	if overtaken {
 		c.t.count.replaced.Add(1)
 		_ = c.read(w) // what it has acknowledged
@@ -219,8 +227,7 @@ func (c *Conn) register(w *worker) bool {
 
 // before tells whether the UE has opened c before the other one, which it wants then. The stack completes handshakes that come at the same time in any order.
 func (c *Conn) before(other *Conn) bool {
-	port, ok := c.t.link.latest.Load(c.ue)
-	return ok && port.(uint16) == other.key.port && c.key.port != other.key.port
+	return c.key.port != other.key.port && c.t.link.attemptFrom(c.ue, other.key.port) != nil
 }
 
 // connected finds out how the handshake of a dialled connection stands.
@@ -373,7 +380,9 @@ func (c *Conn) end(w *worker, reason error, hard bool) {
 	w.mu.Lock()
 	if w.conns[c.ue] == c {
 		delete(w.conns, c.ue)
-		c.t.link.latest.CompareAndDelete(c.ue, c.key.port)
+		if a := c.t.link.attemptFrom(c.ue, c.key.port); a != nil {
+			c.t.link.latest.CompareAndDelete(c.ue, a)
+		}
 	}
 	w.mu.Unlock()
 	if hard {

@@ -3,8 +3,11 @@
 package nas
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
 	"net/netip"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -38,12 +41,7 @@ func TestLeave(t *testing.T) {
 
 			require.NoError(t, client.Dial(ue, to))
 			require.Empty(t, sr.events, "its attempts are for another node")
-			require.Eventually(t, func() bool {
-				h, _ := server.link.held.Load(ue)
-				h.(*heldUE).mu.Lock()
-				defer h.(*heldUE).mu.Unlock()
-				return len(h.(*heldUE).attempt) > 0
-			}, 10*time.Second, time.Millisecond)
+			require.Eventually(t, func() bool { return server.link.attemptFrom(ue, 0) != nil }, 10*time.Second, time.Millisecond)
 			syn := server.Stay(ue)
 			require.NotEmpty(t, syn)
 			require.Empty(t, server.Stay(ue))
@@ -52,4 +50,55 @@ func TestLeave(t *testing.T) {
 			cr.next(t, "connected")
 		})
 	}
+}
+
+// TestLeaveWhileOpening: a connection that the UE takes for open, and of which nobody has been told here yet, comes to nothing when the UE leaves. The UE
+// hears that from where it goes on, and has lost nothing of what it has sent.
+func TestLeaveWhileOpening(t *testing.T) {
+	const flags, syn = 20 + 13, 0x02
+	var next atomic.Pointer[Server] // where the UE goes on
+	acks := make(chan []byte, 64)
+	server, sr, client, cr := pair(t, func(toServer bool, p []byte) bool {
+		switch s := next.Load(); {
+		case !toServer:
+			return s == nil
+		case s != nil:
+			s.Input(p)
+			return false
+		case p[flags] == syn:
+			return true
+		}
+		select {
+		case acks <- bytes.Clone(p):
+		default:
+		}
+		return false
+	}, nil)
+	nr := newRecorder()
+	other, err := NewServer(Options{
+		Addresses: []netip.Addr{netip.MustParseAddr("10.0.0.1")}, Events: nr, Logger: slog.New(slog.DiscardHandler),
+		Out: func(_ netip.Addr, p []byte) { client.Input(p) },
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, other.Close()) })
+	ue, to := netip.MustParseAddr("10.0.0.2"), netip.MustParseAddrPort("10.0.0.1:20000")
+	require.NoError(t, client.Dial(ue, to))
+	cr.next(t, "connected")
+	require.NoError(t, client.Send(ue, []byte("up")))
+	require.False(t, server.Leave(ue), "the server knows of none")
+	server.Input(<-acks)
+	server.Input(<-acks)
+	first := server.Stay(ue)
+	require.NotEmpty(t, first)
+	next.Store(other)
+	other.Input(first)
+	end := cr.next(t, "closed")
+	require.ErrorIs(t, end.reason, ErrReset)
+	require.Equal(t, [][]byte{[]byte("up")}, end.lost.Unsure)
+	require.NoError(t, client.Dial(ue, to))
+	cr.next(t, "connected")
+	nr.next(t, "connected")
+	require.NoError(t, client.Send(ue, []byte("again")))
+	require.Equal(t, "again", string(nr.next(t, "nas").pdu))
+	require.Empty(t, sr.events)
 }

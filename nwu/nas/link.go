@@ -3,6 +3,7 @@
 package nas
 
 import (
+	"bytes"
 	"encoding/binary"
 	"net/netip"
 	"sync"
@@ -21,9 +22,9 @@ type link struct {
 	out        func(ue netip.Addr, packet []byte)
 	ueIsSource bool // of outbound packets: this is the UE's end
 	scratch    sync.Pool
-	held       sync.Map // netip.Addr -> *heldUE of UEs whose new connections are ignored
+	held       sync.Map // netip.Addr -> deaf of UEs whose new connections are ignored
 	flights    flights
-	latest     sync.Map // netip.Addr -> uint16: the UE's port of its latest attempt to connect, until Disconnect
+	latest     sync.Map // netip.Addr -> *attempt: the UE's latest one to connect, until that connection ends, or Disconnect
 
 	packetsIn, packetsOut, rejected atomic.Uint64
 }
@@ -54,12 +55,12 @@ func (l *link) input(packet []byte) {
 		return
 	}
 	l.packetsIn.Add(1)
-	if ue, port, ok := opening(packet); ok {
-		l.latest.Store(ue, port)
-		if h, held := l.held.Load(ue); held {
-			h.(*heldUE).note(packet)
-			return
-		}
+	ue, port, opens := opening(packet)
+	if opens {
+		l.latest.Store(ue, &attempt{port: port, packet: bytes.Clone(packet)})
+	}
+	if h, held := l.held.Load(ue); held && (opens || bool(h.(deaf))) {
+		return
 	}
 	l.flights.incoming(packet, !l.ueIsSource)
 	p := stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: buffer.MakeWithData(packet)})
@@ -67,9 +68,33 @@ func (l *link) input(packet []byte) {
 	p.DecRef()
 }
 
-// opening finds out whose the packet is, and from which port, when it opens a TCP connection (SYN without ACK). Extension headers do not occur: the selectors
-// of the signalling SA are for TCP.
-func opening(packet []byte) (ue netip.Addr, port uint16, ok bool) {
+// attempt is a SYN. The packet is nil once its connection is the worker's.
+type attempt struct {
+	port   uint16 // of the UE
+	packet []byte
+}
+
+// attemptFrom is the UE's latest attempt, when it is from that port; 0 is any.
+func (l *link) attemptFrom(ue netip.Addr, port uint16) *attempt {
+	if v, ok := l.latest.Load(ue); ok && (port == 0 || v.(*attempt).port == port) {
+		return v.(*attempt)
+	}
+	return nil
+}
+
+// taken forgets the packet of an attempt that has become a connection.
+func (l *link) taken(key flightKey) {
+	if a := l.attemptFrom(key.ue, key.port); a != nil {
+		l.latest.CompareAndSwap(key.ue, a, &attempt{port: a.port})
+	}
+}
+
+// deaf tells whether nothing of the UE is heard, which has left without a connection: one that was just being opened would be lost with what comes on it.
+type deaf bool
+
+// opening finds out whose the packet is, and from which port, and whether it opens a TCP connection (SYN without ACK). Extension headers do not occur: the
+// selectors of the signalling SA are for TCP.
+func opening(packet []byte) (ue netip.Addr, port uint16, opens bool) {
 	const syn, ack, flags = 0x02, 0x10, 13
 	var at int
 	var source []byte
@@ -78,11 +103,11 @@ func opening(packet []byte) (ue netip.Addr, port uint16, ok bool) {
 	} else {
 		at, source = header.IPv6MinimumSize, packet[8:24]
 	}
-	if len(packet) <= at+flags || packet[at+flags]&(syn|ack) != syn {
+	if len(packet) <= at+flags {
 		return netip.Addr{}, 0, false
 	}
-	ue, ok = netip.AddrFromSlice(source)
-	return ue, binary.BigEndian.Uint16(packet[at:]), ok
+	ue, _ = netip.AddrFromSlice(source) // 4 or 16 octets
+	return ue, binary.BigEndian.Uint16(packet[at:]), packet[at+flags]&(syn|ack) == syn
 }
 
 // WritePackets hands packets of the stack to the owner.

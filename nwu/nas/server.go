@@ -4,7 +4,6 @@ package nas
 
 import (
 	"net/netip"
-	"sync"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 )
@@ -33,13 +32,13 @@ func (s *Server) Listen(a netip.Addr) error { return s.listen(a) }
 
 // Leave ends the UE's connection without losing anything: what was sent is delivered, what the UE has sent until it closes its side is received, and
 // OnClosed follows then. New connections of the UE are ignored, until Stay, so that its attempts reach the node where it goes on. Without a connection
-// it tells false, and OnClosed does not follow.
+// it tells false, and OnClosed does not follow: nothing of the UE is heard any more, and a connection that was just being opened comes to nothing.
 func (s *Server) Leave(ue netip.Addr) bool {
 	ue = ue.Unmap()
-	s.link.held.Store(ue, new(heldUE))
 	w := s.worker(ue)
 	w.mu.Lock()
 	c := w.conns[ue]
+	s.link.held.Store(ue, deaf(c == nil))
 	w.mu.Unlock()
 	if c == nil {
 		return false
@@ -49,29 +48,18 @@ func (s *Server) Leave(ue netip.Addr) bool {
 	return true
 }
 
-// Stay accepts new connections of the UE again. It gives the inner packet of the UE's latest attempt to open one, nil when there was none: given to
-// Input at the node where the UE goes on, it saves the UE the time after which TCP repeats it.
+// Stay accepts new connections of the UE again. It gives the inner packet of the UE's latest attempt to open one that has come to nothing yet, nil when
+// there was none: given to Input at the node where the UE goes on, it saves the UE the time after which TCP repeats it; and a UE that takes the connection
+// for open, because it was answered, is told by that that it is not.
 func (s *Server) Stay(ue netip.Addr) []byte {
-	v, ok := s.link.held.LoadAndDelete(ue.Unmap())
-	if !ok {
+	ue = ue.Unmap()
+	if _, ok := s.link.held.LoadAndDelete(ue); !ok {
 		return nil
 	}
-	h := v.(*heldUE)
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.attempt
-}
-
-// heldUE is a UE that has left.
-type heldUE struct {
-	mu      sync.Mutex
-	attempt []byte // its latest SYN
-}
-
-func (h *heldUE) note(packet []byte) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.attempt = append(h.attempt[:0], packet...)
+	if a := s.link.attemptFrom(ue, 0); a != nil {
+		return a.packet
+	}
+	return nil
 }
 
 // Client makes NAS connections for UEs.

@@ -47,7 +47,7 @@ func (u *UE) nasClosed(ended tcp.Ended) {
 	} else {
 		u.nasWaiting = slices.Concat(ended.Unsent, u.nasWaiting)
 	}
-	if u.closedErr == nil && u.session != nil && u.session.Established() && u.waiters.deregistered == nil {
+	if u.closedErr == nil && u.session != nil && u.session.Established() && (u.waiters.deregistered == nil || len(u.nasWaiting) > 0) {
 		u.dialNAS()
 	}
 }
