@@ -292,7 +292,7 @@ func (a *userAssociation) handleHeartbeatAck(c chunk, from netip.AddrPort) {
 func (a *userAssociation) advanceShutdown() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.state != shutdownPending && a.state != shutdownReceived {
+	if a.state != shutdownPending && a.state != shutdownReceived || a.tx.writing {
 		return
 	}
 	if a.engine.BufferedAmount() > 0 {

@@ -56,6 +56,7 @@ type sendSide struct {
 	// packet that went into a closed window.
 	highest uint32
 	probe   []byte
+	writing bool // a message is on its way into the engine
 }
 
 func newSendSide(tsn uint32) sendSide {
@@ -262,12 +263,16 @@ func (a *userAssociation) Send(ctx context.Context, id uint16, data []byte) erro
 		case <-a.ending:
 		}
 	}
+	if err := a.beginWrite(); err != nil {
+		return err
+	}
 	a.rx.mu.Lock()
 	s, err := a.stream(id)
 	a.rx.mu.Unlock()
 	if err == nil {
 		_, err = s.WriteSCTP(data, sctp.PayloadProtocolIdentifier(PPID))
 	}
+	a.endWrite()
 	if err != nil {
 		if loss := a.sendLoss(); loss != nil {
 			return loss
@@ -279,10 +284,32 @@ func (a *userAssociation) Send(ctx context.Context, id uint16, data []byte) erro
 	return nil
 }
 
+// beginWrite lets a shutdown wait for a message that is on its way into the engine: it counts as sent, and would never be.
+func (a *userAssociation) beginWrite() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err := a.sendLossLocked(); err != nil {
+		return err
+	}
+	a.tx.writing = true
+	return nil
+}
+
+func (a *userAssociation) endWrite() {
+	a.mu.Lock()
+	a.tx.writing = false
+	a.mu.Unlock()
+	a.advanceShutdown()
+}
+
 // sendLoss is why nothing can be sent any more, or nil.
 func (a *userAssociation) sendLoss() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	return a.sendLossLocked()
+}
+
+func (a *userAssociation) sendLossLocked() error {
 	switch {
 	case a.state == established:
 		return nil

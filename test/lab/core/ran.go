@@ -62,10 +62,24 @@ func (g *ran) send(m ngap.Message) {
 		pdus = f(pdus[0])
 	}
 	for _, b := range pdus {
-		if err := g.association.Send(g.core.ctx, stream, b); err != nil {
-			g.log.Warn("NGAP message not sent", slog.Any("error", err))
+		g.pass(stream, b)
+	}
+}
+
+// pass sends a message, through another association of the node when this one is ending: the node's UEs are not lost with it (TS 23.501 5.21.1.2).
+func (g *ran) pass(stream uint16, pdu []byte) {
+	err := g.association.Send(g.core.ctx, stream, pdu)
+	if err == nil {
+		return
+	}
+	if g.node != nil {
+		for _, other := range g.node.associations {
+			if other != g && other.association.Send(g.core.ctx, stream%uint16(other.association.Streams()), pdu) == nil {
+				return
+			}
 		}
 	}
+	g.log.Warn("NGAP message not sent", slog.Any("error", err))
 }
 
 // indicate sends an ERROR INDICATION.
