@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/open-n3iwf/n3iwf/config"
@@ -45,6 +47,7 @@ type successionNew struct {
 	entered []entered
 	begun   bool
 	alone   chan struct{} // closed when the predecessor has gone
+	over    chan struct{} // closed when it brings no NGAP messages any more
 }
 
 // entered is a UE that is complete but for what it does.
@@ -82,7 +85,7 @@ func TakeOver(ctx context.Context, cfg *config.Config, log *slog.Logger, o Takeo
 	if err != nil {
 		return nil, err
 	}
-	h := &successionNew{dialed: map[string][]transport.Association{}, alone: make(chan struct{})}
+	h := &successionNew{dialed: map[string][]transport.Association{}, alone: make(chan struct{}), over: make(chan struct{})}
 	if h.link, err = succession.Dial(ctx, o.Path); err != nil {
 		return nil, errors.Join(fmt.Errorf("no process to take over from (it must run, with the same management.socket): %w", err), nf.close())
 	}
@@ -375,7 +378,12 @@ func (h *successionNew) begin(ctx context.Context, nf *N3IWF) {
 	}
 	nf.log.Info("UEs of the former process go on here", slog.Int("ues", len(h.entered)))
 	h.entered = nil
+	var later []*inheritedNG
 	for _, in := range h.amfs {
+		if in.dialed() {
+			later = append(later, in)
+			continue
+		}
 		close(in.receive)
 	}
 	if u := nf.userPlane.kernel; u != nil {
@@ -386,16 +394,44 @@ func (h *successionNew) begin(ctx context.Context, nf *N3IWF) {
 	nf.relay.Resume()
 	nf.succession.Resume()
 	nf.running.Go(func() { h.hearLate(ctx, nf) })
+	if len(later) > 0 {
+		nf.running.Go(func() { h.afterPredecessor(ctx, later) })
+	}
+}
+
+// afterPredecessor begins to use associations that were made anew when all that the AMF has sent on the former ones has come: an AMF that hears of a UE on a
+// new one sends there from then on, and that must not overtake what it has sent before (NAS would take it for a replay).
+func (h *successionNew) afterPredecessor(ctx context.Context, list []*inheritedNG) {
+	patience := time.NewTimer(freezeTime)
+	defer patience.Stop()
+	select {
+	case <-h.over:
+	case <-patience.C:
+	case <-ctx.Done():
+	}
+	for _, in := range list {
+		close(in.receive)
+	}
+}
+
+// dialed tells whether the connection has associations that the predecessor could not hand on.
+func (in *inheritedNG) dialed() bool {
+	return slices.ContainsFunc(in.will.TNLAs, func(t tnlaWill) bool { return t.Up && !t.File })
 }
 
 // hearLate takes what still comes to the predecessor, until that has ended, or ctx.
 func (h *successionNew) hearLate(ctx context.Context, nf *N3IWF) {
 	defer close(h.alone)
 	defer h.link.Close() //nolint:errcheck // the other end has gone
+	over := sync.OnceFunc(func() { close(h.over) })
+	defer over()
 	for {
 		m, err := h.link.Receive(ctx)
 		if err != nil {
 			return
+		}
+		if m.Kind == sayNGAPOver {
+			over()
 		}
 		var late lateNGAP
 		if m.Kind != sayNGAP || m.Decode(&late) != nil {

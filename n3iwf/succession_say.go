@@ -32,6 +32,7 @@ const (
 	sayGo                      // predecessor: it does nothing any more
 	sayBegun                   // successor: it has begun
 	sayNGAP                    // predecessor: lateNGAP that came to an association that it still has
+	sayNGAPOver                // predecessor: its associations have ended, or are the successor's
 )
 
 // successionVersion is raised when two processes would not understand each other.

@@ -173,7 +173,8 @@ func (nf *N3IWF) deliver(t *tnla, m transport.Message) {
 func (nf *N3IWF) giveUp(owners chan struct{}) {
 	var ending sync.WaitGroup
 	nf.old.dispatch.Unlock()
-	for _, ng := range nf.connectedAMFs() {
+	amfs := nf.connectedAMFs()
+	for _, ng := range amfs {
 		for _, l := range ng.links() {
 			ending.Go(func() {
 				if h, ok := l.association.(transport.Heritable); ok {
@@ -185,6 +186,12 @@ func (nf *N3IWF) giveUp(owners chan struct{}) {
 		}
 	}
 	ending.Wait()
+	for _, ng := range amfs { // until the last message has been sent on
+		ng.running.Wait()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), freezeTime)
+	defer cancel()
+	_ = nf.old.heir.Load().Say(ctx, sayNGAPOver, nil) // when it is still there
 	close(owners)
 	close(nf.old.gone)
 }
