@@ -4,6 +4,7 @@ package relay
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -195,4 +196,27 @@ func TestNoAllocationWithLimits(t *testing.T) {
 	require.Zero(t, testing.AllocsPerRun(50, func() { d.handle(down) }))
 	require.NotZero(t, s.Stats().Drops[RateLimit])
 	require.EqualValues(t, 51*32, r.Stats().Fragmented)
+}
+
+// TestLimitOfALateBatch: a goroutine that has lost its processor in the middle of a batch does not take the traffic of others since then for traffic ahead of
+// the rate.
+func TestLimitOfALateBatch(t *testing.T) {
+	var now atomic.Int64
+	now.Store(1e18)
+	r := newRig(t, func(o *Options) { o.Now = func() time.Time { return time.Unix(0, now.Load()) } })
+	r.dp.discard.Store(true)
+	c := twoChildren(r.upf.addr)
+	c.Rates = Rates{Uplink: NewLimit(1_000_000_000), Downlink: NewLimit(1_000_000_000)}
+	s := r.add(t, c)
+	late, other := r.NewUplink(), r.NewUplink()
+	d := &downlink{r: r.Relay, control: r.controls[0], writer: r.dp, clock: 1e18}
+	late.clock = 1e18
+	now.Add(int64(time.Second))
+	up := []ipsec.Inbound{{ID: 12, Context: s, Packet: uplinkPacket(t, ueAddr, upAddr, 2, make([]byte, 1400))}}
+	down := []udpbatch.Datagram{{Data: downlinkPDU(s.TEID(), 2, true, make([]byte, 1400)), Remote: r.upf.addr, Local: r.upf.n3}}
+	other.Inbound(slices.Clone(up))
+	(&downlink{r: r.Relay, control: r.controls[0], writer: r.dp}).handle(down)
+	late.run(up, 0)
+	d.run(down, 0)
+	require.Zero(t, s.Stats().Drops[RateLimit])
 }

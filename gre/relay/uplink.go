@@ -57,6 +57,12 @@ func (u *Uplink) now() int64 {
 	return u.clock
 }
 
+// later looks at the clock again: on a busy machine the batch may have begun long ago, and packets of other goroutines be limited by now.
+func (u *Uplink) later() int64 {
+	u.clock = 0
+	return u.now()
+}
+
 // run forwards the batch from i on. After a panic it gives the index behind the packet that caused it.
 func (u *Uplink) run(batch []ipsec.Inbound, i int) (next int) {
 	defer func() {
@@ -121,7 +127,7 @@ func (u *Uplink) forward(in *ipsec.Inbound) {
 		s.drop(EmptyPDU)
 		return
 	}
-	if l := v.limits[v.limitOf[p.Header.QFI]].Uplink; l != nil && !l.allow(u.now(), n) {
+	if l := v.limits[v.limitOf[p.Header.QFI]].Uplink; l != nil && !l.allow(u.now(), n) && !l.allow(u.later(), n) {
 		s.drop(RateLimit)
 		return
 	}
