@@ -16,9 +16,30 @@ type Replay struct {
 
 // Resume is where another node has come with an SA.
 type Resume struct {
-	// Outbound is the last sequence number that can have been used; the next one is SequenceMargin higher.
+	// Outbound is the last sequence number that can have been used; the next one is SequenceMargin higher, unless Exact.
 	Outbound uint64
-	Inbound  Replay
+	// Exact tells that nothing more can be sent where the count was taken: the next sequence number is the very next one, so that the peer takes what is
+	// still under way however late it comes.
+	Exact   bool `json:",omitzero"`
+	Inbound Replay
+	// Used is what the SA has carried until now.
+	Used Used `json:",omitzero"`
+}
+
+// Margin is how many outbound sequence numbers are left out.
+func (r *Resume) Margin() uint64 {
+	if r.Exact {
+		return 0
+	}
+	return SequenceMargin
+}
+
+// Used is what an SA has carried, for its Lifetime and its Stats.
+type Used struct {
+	Inbound, Outbound Counter
+	Drops             InboundDrops
+	ESP               uint64 // octets of ESP packets, outbound
+	LeftOut           uint64 // outbound sequence numbers that no packet has had
 }
 
 // Handed is one generation that was taken out of a data plane.

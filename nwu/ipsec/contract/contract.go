@@ -77,6 +77,7 @@ func Run(t *testing.T, maker Maker) {
 		{"Hostile", testHostile},
 		{"Succession", testSuccession},
 		{"SuccessionEnds", testSuccessionEnds},
+		{"SuccessionLifetime", testSuccessionLifetime},
 		{"Close", testClose},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, newHarness(t, maker)) })

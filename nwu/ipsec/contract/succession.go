@@ -137,3 +137,47 @@ func testSuccessionEnds(t *testing.T, h *harness) {
 	_, err = h.DataPlane.(ipsec.Succession).Bequest(g.sa.ID + 100)
 	require.ErrorIs(t, err, ipsec.ErrUnknown)
 }
+
+// What an SA has carried goes on to count with the successor, and the end of a lifetime that the predecessor has told, or was about to, is told again: its
+// owner may not have come to deal with it.
+func testSuccessionLifetime(t *testing.T, h *harness) {
+	s := h.udp(h.Peer4[0])
+	for _, byOctets := range []bool{false, true} {
+		sa := h.sa(s)
+		sa.Lifetime = ipsec.Lifetime{SoftPackets: 5, HardPackets: 8}
+		if size := uint64(h.peerOf(sa).out.Size(100)); byOctets {
+			sa.Lifetime = ipsec.Lifetime{SoftBytes: 5 * size, HardBytes: 8 * size}
+		}
+		g := h.install(sa)
+		tells := func(hard bool) {
+			t.Helper()
+			require.Equal(t, ipsec.Expire{ID: sa.ID, SPI: sa.InboundSPI, Hard: hard}, event[ipsec.Expire](h))
+			require.Zero(t, countEvents[ipsec.Expire](h))
+		}
+		g.up(s, upPacket(60))
+		for range 3 {
+			g.down(s, downPacket(100))
+		}
+		h.succeed(sa).begin()
+		st := h.stats(sa.ID).Generations[0]
+		require.EqualValues(t, 3, st.Outbound.Packets)
+		require.EqualValues(t, 1, st.Inbound.Packets)
+		g.down(s, downPacket(100))
+		require.Zero(t, countEvents[ipsec.Expire](h))
+		g.down(s, downPacket(100))
+		tells(false)
+
+		h.succeed(sa).begin()
+		g.down(s, downPacket(100))
+		tells(false)
+		g.down(s, downPacket(100))
+		g.down(s, downPacket(100))
+		require.ErrorIs(t, h.write(sa.ID, downPacket(100)), ipsec.ErrExhausted)
+		tells(true)
+
+		h.succeed(sa).begin()
+		require.ErrorIs(t, h.write(sa.ID, downPacket(100)), ipsec.ErrExhausted)
+		require.True(t, event[ipsec.Expire](h).Hard)
+		require.EqualValues(t, 8, h.stats(sa.ID).Generations[0].Outbound.Packets)
+	}
+}

@@ -64,6 +64,9 @@ func (o *Outbound) Next() (uint64, bool) {
 // Close gives the last sequence number that was taken. No more can be.
 func (o *Outbound) Close() uint64 { return min(o.seq.Swap(o.last+1), o.last) }
 
+// Reopen takes Close back: sequence numbers go on behind the one that Close gave, provided that nobody else has gone on with them.
+func (o *Outbound) Reopen(last uint64) { o.seq.Store(last) }
+
 // Seal builds the ESP packet in dst, which has Size octets, with a sequence number from Next. The inner packet is head and payload together;
 // it may lie nowhere in dst.
 func (o *Outbound) Seal(dst []byte, seq uint64, nextHeader byte, head, payload []byte, sc *Scratch) {

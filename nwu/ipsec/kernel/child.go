@@ -82,6 +82,7 @@ type generation struct {
 
 	softPackets, hardPackets, softBytes, hardBytes uint64
 	softTold, hardTold                             atomic.Bool
+	softKept, hardKept                             bool          // a predecessor has told it; nobody knows whether its owner has dealt with it
 	written, writtenBytes                          atomic.Uint64 // packets, and octets of ESP, by writers
 	malformed, selector, refusedBytes              atomic.Uint64
 	inPaths                                        atomic.Pointer[[]ipsec.Path] // of in, for those who hold no lock

@@ -90,7 +90,8 @@ type DataPlane struct {
 	graces   map[*generation]struct{} // with a running timer
 	quiesce  time.Duration            // quiesceLimit
 	borrowed bool                     // what is in the kernel is another process's, before the succession or after it
-	sweeper  *time.Timer              // removes what the predecessor has left over
+	sweeping bool                     // the predecessor may have left something over
+	sweeper  *time.Timer              // removes that; nil while nothing is to be removed, and while this process makes room for a successor
 }
 
 var _ ipsec.DataPlane = (*DataPlane)(nil)

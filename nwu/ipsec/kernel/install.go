@@ -122,7 +122,7 @@ func (d *DataPlane) installStates(g *generation, resume *ipsec.Resume) error {
 	replay, used := xfrm.Replay{Window: g.window}, uint64(0)
 	if resume != nil {
 		replay = replayOf(resume.Inbound, g.window)
-		used = resume.Outbound + ipsec.SequenceMargin
+		used = resume.Outbound + resume.Margin()
 	}
 	in := g.inbound(p, replay, 0)
 	if err := d.xfrm.AddState(d.state(in)); err != nil {

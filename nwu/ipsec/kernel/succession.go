@@ -101,6 +101,10 @@ func duplicate(f *os.File) (int, error) {
 func (d *DataPlane) Pause(ctx context.Context) error {
 	d.mu.Lock()
 	inner, endpoints := d.inner.in, d.endpoints.All()
+	if d.sweeper != nil { // what a successor installs would be left over, too
+		d.sweeper.Stop()
+		d.sweeper = nil
+	}
 	d.mu.Unlock()
 	for _, e := range endpoints {
 		for _, c := range e.Conns {
@@ -124,14 +128,25 @@ const sweepAfter = 5 * time.Second
 
 // Resume implements ipsec.Succession. With the first one a successor begins, and what is in the kernel is its own.
 func (d *DataPlane) Resume() {
+	first, ok := d.resume()
+	if ok && first {
+		d.tellLimits()
+	}
+}
+
+func (d *DataPlane) resume() (first, ok bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
-		return
+		return false, false
 	}
-	if d.borrowed {
-		d.borrowed = false
+	first = d.borrowed
+	d.borrowed = false
+	d.sweeping = d.sweeping || first
+	if d.sweeping && d.sweeper == nil {
 		d.sweeper = time.AfterFunc(sweepAfter, d.sweep)
+	}
+	if first {
 		d.keepLogRules()
 	}
 	for _, e := range d.endpoints.All() {
@@ -141,6 +156,53 @@ func (d *DataPlane) Resume() {
 	}
 	for _, c := range d.inner.in {
 		c.gate.Open()
+	}
+	return first, true
+}
+
+// tellLimits tells of the lifetimes that have ended: what the kernel said while nobody listened, and what the predecessor's owner has heard and not dealt
+// with any more, is not said again by anybody else.
+func (d *DataPlane) tellLimits() {
+	type end struct {
+		g    *generation
+		hard bool
+	}
+	var ends []end
+	d.mu.Lock()
+	for _, c := range d.children {
+		for _, g := range c.generations {
+			if soft, hard := d.used(g); soft || hard {
+				ends = append(ends, end{g, hard})
+			}
+		}
+	}
+	d.mu.Unlock()
+	for _, e := range ends {
+		d.expire(e.g, e.hard)
+	}
+}
+
+// used tells which limits an outbound state has reached. One that is not there has been ended by the kernel.
+func (d *DataPlane) used(g *generation) (soft, hard bool) {
+	if g.deleted || g.out == nil {
+		return false, false
+	}
+	soft, hard = g.softKept, g.hardKept
+	k := g.done
+	switch s, err := d.xfrm.GetState(g.out.id); {
+	case errors.Is(err, xfrm.ErrNotFound):
+		return true, true
+	case err != nil:
+		d.opts.Log.Error("the kernel does not tell what an SA has carried", "child", g.child.id, "error", err)
+		return soft, hard
+	default:
+		k.outbound(s)
+		packets := k.outPackets
+		if g.hardPackets >= g.last()/2 { // as in limits
+			packets = k.out
+		}
+		packets, octets := max(packets, g.written.Load()), max(k.outBytes, g.writtenBytes.Load())
+		return soft || packets >= g.softPackets || octets >= g.softBytes, hard || packets > g.hardPackets || octets > g.hardBytes
 	}
 }
 
@@ -294,8 +356,7 @@ func (d *DataPlane) adopt(g *generation, sa *ipsec.ChildSA) error {
 	}
 	g.child, g.index = c, k.Index
 	g.done = counts{k.Done.Packets, k.Done.Bytes, k.Done.OutPackets, k.Done.OutBytes, k.Done.Drops, k.Done.In, k.Done.Out}
-	g.softTold.Store(k.SoftTold)
-	g.hardTold.Store(k.HardTold)
+	g.softKept, g.hardKept = k.SoftTold, k.HardTold
 	g.written.Store(k.Written)
 	g.writtenBytes.Store(k.WrittenBytes)
 	g.malformed.Store(k.Malformed)
@@ -313,7 +374,8 @@ func (d *DataPlane) adopt(g *generation, sa *ipsec.ChildSA) error {
 	if k.Out != nil {
 		s := g.outbound(k.Out.Path, k.Out.Start)
 		if err := d.isThere(s); err != nil {
-			if !errors.Is(err, xfrm.ErrNotFound) || !k.HardTold { // the kernel has ended it at its limit
+			// The kernel has ended it at its limit, and that is told as soon as this process begins; or this is not where it was.
+			if !errors.Is(err, xfrm.ErrNotFound) || k.Out.Path != k.Path {
 				return fail("%v", err)
 			}
 		}
@@ -403,9 +465,10 @@ func (d *DataPlane) forget(c *child) {
 func (d *DataPlane) sweep() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.closed {
+	if d.closed || d.sweeper == nil { // stopped a moment too late
 		return
 	}
+	d.sweeping, d.sweeper = false, nil
 	states, policies := map[xfrm.ID]bool{}, map[xfrm.PolicyID]bool{}
 	for i := range d.slots {
 		c := d.slots[i].Load()

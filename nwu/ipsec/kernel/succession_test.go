@@ -108,3 +108,68 @@ func TestKernelSuccession(t *testing.T) {
 	require.NoError(t, d.Close())
 	require.NotContains(t, n.gw.ip(t, "link show"), "nwu42")
 }
+
+// What the kernel says of limits while nobody listens is told by the successor: a limit that was reached, and a state that the kernel has ended. A sweep waits
+// while there is a successor of the successor, whose states it does not know.
+func TestKernelSuccessionTellsLimits(t *testing.T) {
+	n := newNetwork(t)
+	gw, ue := kernelEnd(t, n.gw, true, nil), userEnd(t, n.peer, false)
+	var sas []ipsec.ChildSA
+	for id := ipsec.ChildID(1); id <= 3; id++ {
+		sa, _ := connect(t, gw, ue, id, gcm128, func(sa *ipsec.ChildSA) { sa.Lifetime = ipsec.Lifetime{SoftPackets: 6, HardPackets: 1000} })
+		sas = append(sas, sa)
+		pass(t, gw, ue, id)
+	}
+	old := gw.DataPlane.(*DataPlane)
+	require.NoError(t, old.Pause(t.Context()))
+	estate, err := old.Bequeath()
+	require.NoError(t, err)
+	o := testOptions(t, gw.collector)
+	o.Workers, o.Estate = 1, estate
+	var d *DataPlane
+	n.gw.do(func() { d, err = New(o) })
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, d.Close()) })
+	require.NoError(t, estate.Close())
+	kept := map[ipsec.ChildID][]byte{}
+	for _, sa := range sas {
+		list, err := old.Bequest(sa.ID)
+		require.NoError(t, err)
+		kept[sa.ID] = list[0].Kept
+	}
+	pass(t, gw, ue, 1)
+	old.mu.Lock()
+	require.NoError(t, old.xfrm.DeleteState(old.children[2].generations[0].out.id))
+	old.mu.Unlock()
+	for _, sa := range sas {
+		sa.Kept = kept[sa.ID]
+		require.NoError(t, d.Install(sa))
+	}
+	require.NoError(t, old.Leave())
+	gw.mu.Lock()
+	gw.events = nil
+	gw.mu.Unlock()
+	d.Resume()
+	gw.mu.Lock()
+	require.ElementsMatch(t, []ipsec.Event{
+		ipsec.Expire{ID: 1, SPI: sas[0].InboundSPI}, ipsec.Expire{ID: 2, SPI: sas[1].InboundSPI, Hard: true},
+	}, gw.events)
+	gw.mu.Unlock()
+
+	sweeping := func() bool {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		return d.sweeper != nil
+	}
+	require.True(t, sweeping())
+	require.NoError(t, d.Pause(t.Context()))
+	require.False(t, sweeping())
+	states, err := d.xfrm.States(func(s *xfrm.State) bool { return s.IfID == gwID })
+	require.NoError(t, err)
+	d.sweep() // one that was about to begin
+	again, err := d.xfrm.States(func(s *xfrm.State) bool { return s.IfID == gwID })
+	require.NoError(t, err)
+	require.Len(t, again, len(states))
+	d.Resume()
+	require.True(t, sweeping())
+}

@@ -32,6 +32,7 @@ type child struct {
 
 	moves       uint64
 	generations []*generation // oldest first
+	resting     *generation   // what out was before Bequest
 }
 
 // ID implements ipsec.Handle.
@@ -58,12 +59,14 @@ type generation struct {
 	context       any
 	dscp          uint8
 
-	softPackets, hardPackets, softBytes, hardBytes uint64
-	softTold, hardTold                             atomic.Bool
+	softSequence, hardSequence, softBytes, hardBytes uint64
+	softTold, hardTold                               atomic.Bool
+	leftOut                                          uint64 // sequence numbers, by those who have had this SA
 
 	inPackets, inBytes, outPackets, outBytes, outESPBytes atomic.Uint64
 	malformed, old, duplicate, auth, selector             atomic.Uint64
 
+	resting *uint64     // the last sequence number, since Bequest has closed the sealer; under DataPlane.mu
 	deleted bool        // under DataPlane.mu
 	timer   *time.Timer // ends the grace; under DataPlane.mu
 }
@@ -83,7 +86,7 @@ func (g *generation) stats() ipsec.Generation {
 	}
 }
 
-// lifetime fills in the defaults and bounds.
+// lifetime fills in the defaults and bounds. Packets are told by their sequence numbers.
 func (g *generation) lifetime(l ipsec.Lifetime) {
 	last := g.sealer.Last()
 	or := func(v, otherwise uint64) uint64 {
@@ -92,8 +95,35 @@ func (g *generation) lifetime(l ipsec.Lifetime) {
 		}
 		return v
 	}
-	g.hardPackets = min(or(l.HardPackets, last), last)
-	g.softPackets = min(or(l.SoftPackets, g.hardPackets/4*3), g.hardPackets)
+	sequence := func(packets uint64) uint64 { return min(packets, last-min(last, g.leftOut)) + g.leftOut }
+	hard := min(or(l.HardPackets, last), last)
+	g.hardSequence = min(sequence(hard), last)
+	g.softSequence = min(sequence(or(l.SoftPackets, hard/4*3)), g.hardSequence)
 	g.hardBytes = or(l.HardBytes, 1<<63)
 	g.softBytes = min(or(l.SoftBytes, g.hardBytes/4*3), g.hardBytes)
+}
+
+// used is what has been carried.
+func (g *generation) used() ipsec.Used {
+	return ipsec.Used{
+		Inbound:  ipsec.Counter{Packets: g.inPackets.Load(), Bytes: g.inBytes.Load()},
+		Outbound: ipsec.Counter{Packets: g.outPackets.Load(), Bytes: g.outBytes.Load()},
+		Drops:    g.drops(), ESP: g.outESPBytes.Load(), LeftOut: g.leftOut,
+	}
+}
+
+// goOn continues with what another node or process has used. Whether a lifetime's end was told does not matter: the next packet tells it here.
+func (g *generation) goOn(r *ipsec.Resume) {
+	u := &r.Used
+	g.leftOut = u.LeftOut + r.Margin()
+	g.inPackets.Store(u.Inbound.Packets)
+	g.inBytes.Store(u.Inbound.Bytes)
+	g.outPackets.Store(u.Outbound.Packets)
+	g.outBytes.Store(u.Outbound.Bytes)
+	g.outESPBytes.Store(u.ESP)
+	g.malformed.Store(u.Drops.Malformed)
+	g.old.Store(u.Drops.Old)
+	g.duplicate.Store(u.Drops.Duplicate)
+	g.auth.Store(u.Drops.Auth)
+	g.selector.Store(u.Drops.Selector)
 }

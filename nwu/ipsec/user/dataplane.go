@@ -168,7 +168,7 @@ func (d *DataPlane) Install(sa ipsec.ChildSA) error {
 	}
 	used := uint64(0)
 	if sa.Resume != nil {
-		used = sa.Resume.Outbound + ipsec.SequenceMargin
+		used = sa.Resume.Outbound + sa.Resume.Margin()
 		in.Resume(sa.Resume.Inbound)
 	}
 	out, err := esp.NewOutbound(sa.OutboundSPI, sa.Algorithms, sa.OutboundKeys, sa.ESN, used)
@@ -177,6 +177,9 @@ func (d *DataPlane) Install(sa ipsec.ChildSA) error {
 	}
 	g := &generation{
 		spi: sa.InboundSPI, in: in, sealer: out, local: sa.Local, remote: sa.Remote, context: sa.Context, dscp: sa.DSCP,
+	}
+	if sa.Resume != nil {
+		g.goOn(sa.Resume)
 	}
 	g.lifetime(sa.Lifetime)
 

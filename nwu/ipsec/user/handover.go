@@ -30,7 +30,7 @@ func (d *DataPlane) TakeOut(id ipsec.ChildID) ([]ipsec.Handed, error) {
 			g.deleted = true
 			out = append(out, ipsec.Handed{
 				InboundSPI: g.spi, OutboundSPI: g.sealer.SPI(), Current: g == current,
-				Resume: ipsec.Resume{Outbound: g.sealer.Close(), Inbound: g.in.Close()},
+				Resume: ipsec.Resume{Outbound: g.sealer.Close(), Inbound: g.in.Close(), Used: g.used()},
 			})
 		}
 		d.remove(g)

@@ -49,6 +49,11 @@ func (d *DataPlane) Pause(ctx context.Context) error {
 
 // Resume implements ipsec.Succession.
 func (d *DataPlane) Resume() {
+	d.mu.Lock()
+	for _, c := range d.children {
+		c.wake()
+	}
+	d.mu.Unlock()
 	for _, e := range d.endpoints.All() {
 		for _, c := range e.Conns {
 			c.Resume()
@@ -73,7 +78,7 @@ func (d *DataPlane) Bequeath() (*ipsec.Estate, error) {
 	return estate, nil
 }
 
-// Bequest implements ipsec.Succession. What is still sent here, the successor's sequence numbers leave out: see ipsec.SequenceMargin.
+// Bequest implements ipsec.Succession. Nothing is sent with the child SA from here on, until Resume.
 func (d *DataPlane) Bequest(id ipsec.ChildID) ([]ipsec.Handed, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -84,17 +89,37 @@ func (d *DataPlane) Bequest(id ipsec.ChildID) ([]ipsec.Handed, error) {
 	if p := c.path.Load(); p.room != nil || p.limit == 0 {
 		return nil, fmt.Errorf("%w: %d: path %s is not proven", ipsec.ErrBusy, id, p.path)
 	}
-	current := c.out.Load()
+	if g := c.out.Swap(nil); g != nil {
+		c.resting = g
+	}
 	var list []ipsec.Handed
 	for _, g := range c.generations {
-		if !g.deleted {
-			list = append(list, ipsec.Handed{
-				InboundSPI: g.spi, OutboundSPI: g.sealer.SPI(), Current: g == current,
-				Resume: ipsec.Resume{Outbound: g.sealer.Sequence(), Inbound: g.in.Window()},
-			})
+		if g.deleted {
+			continue
 		}
+		if g.resting == nil {
+			g.resting = new(g.sealer.Close())
+		}
+		list = append(list, ipsec.Handed{
+			InboundSPI: g.spi, OutboundSPI: g.sealer.SPI(), Current: g == c.resting,
+			Resume: ipsec.Resume{Outbound: *g.resting, Exact: true, Inbound: g.in.Window(), Used: g.used()},
+		})
 	}
 	return list, nil
+}
+
+// wake undoes what Bequest has done.
+func (c *child) wake() {
+	for _, g := range c.generations {
+		if g.resting != nil {
+			g.sealer.Reopen(*g.resting)
+			g.resting = nil
+		}
+	}
+	if c.resting != nil {
+		c.out.CompareAndSwap(nil, c.resting)
+		c.resting = nil
+	}
 }
 
 // Leave implements ipsec.Succession: what the successor has are the sockets alone, which stay open for it.

@@ -55,12 +55,16 @@ func (w *writer) Write(h ipsec.Handle, head, payload []byte) error {
 	}
 	seq, ok := g.sealer.Next()
 	espBytes := g.outESPBytes.Add(uint64(size))
-	if !ok || seq > g.hardPackets || espBytes > g.hardBytes {
+	if !ok && c.out.Load() != g {
+		c.noOutbound.Add(1)
+		return ipsec.ErrNoOutbound // closed a moment ago, and not used up
+	}
+	if !ok || seq > g.hardSequence || espBytes > g.hardBytes {
 		w.d.expire(g, true)
 		c.exhausted.Add(1)
 		return ipsec.ErrExhausted
 	}
-	if seq >= g.softPackets || espBytes >= g.softBytes {
+	if seq >= g.softSequence || espBytes >= g.softBytes {
 		w.d.expire(g, false)
 	}
 	nextHeader := byte(inner.ProtocolIPv4)
