@@ -73,9 +73,13 @@ type handover interface {
 func (nf *N3IWF) openDataPlane(workers int) error {
 	c := nf.live().DataPlane
 	if c.Kind == "kernel" {
+		shared := nf.wantsEBPF()
+		if err := nf.keptInKernel(); err != nil {
+			return err
+		}
 		d, err := kernel.New(kernel.Options{
 			Sink: sink{nf}, Sockets: sockets(&nf.live().NWu), Workers: workers, InterfaceID: c.InterfaceID, Routes: nf.prefixes(), Log: nf.log,
-			Shared: nf.wantsEBPF(), Estate: nf.heir.esp(),
+			Shared: shared, Estate: nf.heir.esp(),
 		})
 		if err != nil {
 			return err

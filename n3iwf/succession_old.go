@@ -490,6 +490,9 @@ func (nf *N3IWF) freeze(ctx context.Context) (f *frozen, err error) {
 		f.resume()
 		return nil, fmt.Errorf("N3: %w", err)
 	}
+	if u := nf.userPlane.kernel; u != nil {
+		u.Pause()
+	}
 	arrived := make(chan struct{}, len(nf.owners))
 	for _, o := range nf.owners {
 		o.mail.post(func() {
@@ -526,6 +529,9 @@ func (f *frozen) thaw() {
 			return
 		}
 		close(f.let)
+		if u := f.nf.userPlane.kernel; u != nil {
+			u.Resume()
+		}
 		f.nf.relay.Resume()
 		f.nf.succession.Resume()
 		f.nf.old.dispatch.Unlock()

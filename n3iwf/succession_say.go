@@ -60,6 +60,7 @@ type will struct {
 	AMFs       []amfWill
 	NextIDs    []uint32 // of the owners
 	UEs        int
+	UserPlane  string // UserPlaneStatus.Kind
 }
 
 type socketWill struct {

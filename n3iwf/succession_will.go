@@ -15,7 +15,7 @@ import (
 
 // writeWill collects what a successor needs beside the UEs, while all stands still.
 func (nf *N3IWF) writeWill(amfs []*ngConnection) (w *will, files []*os.File, err error) {
-	w = &will{SessionKey: nf.nodes.sessionKey[:]}
+	w = &will{SessionKey: nf.nodes.sessionKey[:], UserPlane: nf.userPlane.status().Kind}
 	estate, err := nf.succession.Bequeath()
 	if err != nil {
 		return nil, nil, err

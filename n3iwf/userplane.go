@@ -46,6 +46,15 @@ func (nf *N3IWF) wantsEBPF() bool {
 	return true
 }
 
+// keptInKernel refuses to go on without programs in the kernel where a predecessor has some: they stay with it, and would go on to forward packets of UEs
+// that this process deals with.
+func (nf *N3IWF) keptInKernel() error {
+	if why := nf.userPlane.reason; why != "" && nf.heir != nil && nf.heir.will.UserPlane == userPlaneEBPF {
+		return fmt.Errorf("the running process forwards user packets in the kernel, and this one would not (%s): restart in place of taking over", why)
+	}
+	return nil
+}
+
 // openUserPlane puts the programs into the kernel, if they are wanted and it can.
 func (nf *N3IWF) openUserPlane() error {
 	p, c := &nf.userPlane, nf.live().DataPlane
@@ -73,6 +82,9 @@ func (nf *N3IWF) openUserPlane() error {
 			return err
 		}
 		p.reason = err.Error()
+		if err := nf.keptInKernel(); err != nil {
+			return err
+		}
 	}
 	nf.log.Info("user packets are forwarded in this process, not in the kernel", slog.String("reason", p.reason))
 	return nil

@@ -96,6 +96,9 @@ func (u *UserPlane) refresh() {
 func (u *UserPlane) refreshOnce() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	if u.paused {
+		return
+	}
 	u.refreshRates()
 	changed := map[way]*route{}
 	for to, r := range u.routes {

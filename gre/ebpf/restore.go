@@ -22,3 +22,15 @@ func (u *UserPlane) Restore() error {
 	}
 	return errors.Join(append(errs, u.sweepRates())...)
 }
+
+// Pause writes nothing into the maps from now on that is not asked for, until Resume: another process may have them. Packets flow on.
+func (u *UserPlane) Pause() { u.setPaused(true) }
+
+// Resume ends Pause.
+func (u *UserPlane) Resume() { u.setPaused(false) }
+
+func (u *UserPlane) setPaused(to bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.paused = to
+}

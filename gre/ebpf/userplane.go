@@ -58,6 +58,7 @@ type UserPlane struct {
 
 	mu         sync.Mutex
 	closed     bool
+	paused     bool
 	sessions   map[uint32]*record
 	children   map[uint32]*userplaneChild // by mark
 	restricted map[uint32]bool            // marks of child SAs with an unproven path
