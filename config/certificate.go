@@ -64,8 +64,8 @@ func (p certificatePair) load() (OwnCertificate, error) {
 		return OwnCertificate{}, err
 	}
 	if public, ok := key.Public().(interface{ Equal(crypto.PublicKey) bool }); !ok || !public.Equal(chain[0].PublicKey) {
-		return OwnCertificate{}, &KeyError{p.at + ".key", "does not belong to the first certificate of the chain (" + chain[0].Subject.String() + ")",
-			"put the certificate of this key first, or name its key"}
+		return OwnCertificate{}, wrongKey(p.at+".key", "does not belong to the first certificate of the chain ("+chain[0].Subject.String()+")",
+			"put the certificate of this key first, or name its key")
 	}
 	own := OwnCertificate{Chain: chain, Key: key}
 	if p.Issuers != "" {
@@ -90,6 +90,8 @@ func (n NWu) LoadCertificates(now time.Time) (all []OwnCertificate, err error) {
 	return all, nil
 }
 
+func wrongKey(key, what, do string) *KeyError { return &KeyError{Key: key, What: what, Do: do} }
+
 // checkLeaf says what is wrong with a certificate as the N3IWF's own.
 func (n NWu) checkLeaf(at string, leaf *x509.Certificate, now time.Time) (wrong []*KeyError) {
 	chain, identity := at+".chain", "nwu.identity"
@@ -97,19 +99,19 @@ func (n NWu) checkLeaf(at string, leaf *x509.Certificate, now time.Time) (wrong 
 		identity = chain // the identity fits the first one
 	}
 	if !now.Before(leaf.NotAfter) {
-		wrong = append(wrong, &KeyError{chain, "expired on " + leaf.NotAfter.UTC().Format(time.RFC3339), "replace the certificate"})
+		wrong = append(wrong, wrongKey(chain, "expired on "+leaf.NotAfter.UTC().Format(time.RFC3339), "replace the certificate"))
 	}
 	if !now.After(leaf.NotBefore) {
-		wrong = append(wrong, &KeyError{chain, "is not valid before " + leaf.NotBefore.UTC().Format(time.RFC3339),
-			"check this machine's clock, or replace the certificate"})
+		wrong = append(wrong, wrongKey(chain, "is not valid before "+leaf.NotBefore.UTC().Format(time.RFC3339),
+			"check this machine's clock, or replace the certificate"))
 	}
 	switch {
 	case n.Identity == "":
-		wrong = append(wrong, &KeyError{chain, "has no DNS name or IP address as subject alternative name",
-			"issue it with the FQDN that UEs use, such as n3iwf.5gc.mnc001.mcc001.pub.3gppnetwork.org (TS 23.003 28.3.2.2)"})
+		wrong = append(wrong, wrongKey(chain, "has no DNS name or IP address as subject alternative name",
+			"issue it with the FQDN that UEs use, such as n3iwf.5gc.mnc001.mcc001.pub.3gppnetwork.org (TS 23.003 28.3.2.2)"))
 	case !names(leaf, n.Identity):
-		wrong = append(wrong, &KeyError{identity, fmt.Sprintf("%q is no subject alternative name of the certificate", n.Identity),
-			fmt.Sprintf("choose one of %s, or issue the certificate for it", list(leaf.DNSNames, leaf.IPAddresses))})
+		wrong = append(wrong, wrongKey(identity, fmt.Sprintf("%q is no subject alternative name of the certificate", n.Identity),
+			fmt.Sprintf("choose one of %s, or issue the certificate for it", list(leaf.DNSNames, leaf.IPAddresses))))
 	}
 	return wrong
 }
@@ -121,8 +123,8 @@ func (p certificatePair) loadChain() ([]*x509.Certificate, error) {
 	}
 	for i := 1; i < len(chain); i++ {
 		if chain[i-1].CheckSignatureFrom(chain[i]) != nil {
-			return nil, &KeyError{p.at + ".chain", fmt.Sprintf("certificate %d (%s) did not issue certificate %d (%s)", i+1, chain[i].Subject, i, chain[i-1].Subject),
-				"order the file: own certificate, its issuer, that one's issuer"}
+			return nil, wrongKey(p.at+".chain", fmt.Sprintf("certificate %d (%s) did not issue certificate %d (%s)", i+1, chain[i].Subject, i, chain[i-1].Subject),
+				"order the file: own certificate, its issuer, that one's issuer")
 		}
 	}
 	return chain, nil
@@ -133,7 +135,7 @@ func (p certificatePair) certificates(name, from, do string) ([]*x509.Certificat
 	key := p.at + "." + name
 	blocks, err := readPEM(from)
 	if err != nil {
-		return nil, &KeyError{key, err.Error(), do}
+		return nil, wrongKey(key, err.Error(), do)
 	}
 	var all []*x509.Certificate
 	for _, b := range blocks {
@@ -142,7 +144,7 @@ func (p certificatePair) certificates(name, from, do string) ([]*x509.Certificat
 		}
 		cert, err := x509.ParseCertificate(b.Bytes)
 		if err != nil {
-			return nil, &KeyError{key, fmt.Sprintf("certificate %d cannot be read: %v", len(all)+1, err), "replace the file"}
+			return nil, wrongKey(key, fmt.Sprintf("certificate %d cannot be read: %v", len(all)+1, err), "replace the file")
 		}
 		all = append(all, cert)
 	}
@@ -151,7 +153,7 @@ func (p certificatePair) certificates(name, from, do string) ([]*x509.Certificat
 		if name == "issuers" {
 			do = "give PEM with a CERTIFICATE block for each authority"
 		}
-		return nil, &KeyError{key, "holds no certificate", do}
+		return nil, wrongKey(key, "holds no certificate", do)
 	}
 	return all, nil
 }
@@ -160,22 +162,22 @@ func (p certificatePair) loadKey() (crypto.Signer, error) {
 	at := p.at + ".key"
 	blocks, err := readPEM(string(p.Key))
 	if err != nil {
-		return nil, &KeyError{at, err.Error(), "name a readable PEM file with the private key"}
+		return nil, wrongKey(at, err.Error(), "name a readable PEM file with the private key")
 	}
 	for _, b := range blocks {
 		if !strings.HasSuffix(b.Type, "PRIVATE KEY") {
 			continue
 		}
 		if strings.HasPrefix(b.Type, "ENCRYPTED") || b.Headers["DEK-Info"] != "" {
-			return nil, &KeyError{at, "is encrypted", "decrypt it with openssl pkey and protect the file instead"}
+			return nil, wrongKey(at, "is encrypted", "decrypt it with openssl pkey and protect the file instead")
 		}
 		key, err := parseKey(b.Bytes)
 		if err != nil {
-			return nil, &KeyError{at, err.Error(), "use RSA of at least 2048 bits, ECDSA P-256, P-384 or P-521, or Ed25519"}
+			return nil, wrongKey(at, err.Error(), "use RSA of at least 2048 bits, ECDSA P-256, P-384 or P-521, or Ed25519")
 		}
 		return key, nil
 	}
-	return nil, &KeyError{at, "holds no private key", "give PEM with a PRIVATE KEY block"}
+	return nil, wrongKey(at, "holds no private key", "give PEM with a PRIVATE KEY block")
 }
 
 func parseKey(der []byte) (crypto.Signer, error) {

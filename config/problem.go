@@ -68,7 +68,12 @@ type KeyError struct {
 	Key string
 	// What is wrong, and what to do about it; Do may be empty.
 	What, Do string
+	// Err is where What comes from, if it is another error.
+	Err error
 }
+
+// Unwrap gives Err.
+func (e *KeyError) Unwrap() error { return e.Err }
 
 // Error returns "key: what; do".
 func (e *KeyError) Error() string {
@@ -78,20 +83,30 @@ func (e *KeyError) Error() string {
 	return e.Key + ": " + e.What + "; " + e.Do
 }
 
-// Locate gives the problems of a file that was loaded before, and could not be used: the line is added to what says its key.
+// Locate adds the line of a file that was loaded before to each error of err that says its key: that is a Problem then. The others stay as they are.
 func Locate(file string, err error) error {
-	if err == nil {
-		return nil
+	if k := (*KeyError)(nil); !errors.As(err, &k) {
+		return err
 	}
-	d := linesOf(file)
-	for _, e := range leaves(err) {
-		if k := (*KeyError)(nil); errors.As(e, &k) {
-			d.problems = append(d.problems, Problem{File: file, Line: d.line(k.Key), Key: k.Key, What: k.What, Do: k.Do})
-		} else {
-			d.problems = append(d.problems, Problem{File: file, Line: 1, What: e.Error()})
+	return errors.Join(linesOf(file).locate(err)...)
+}
+
+func (d *decoder) locate(err error) (all []error) {
+	k := (*KeyError)(nil)
+	if !errors.As(err, &k) {
+		return []error{err}
+	}
+	switch e := err.(type) { //nolint:errorlint // each step of the tree by itself
+	case *KeyError:
+		return []error{Problem{File: d.file, Line: d.line(k.Key), Key: k.Key, What: k.What, Do: k.Do}}
+	case interface{ Unwrap() []error }:
+		for _, inner := range e.Unwrap() {
+			all = append(all, d.locate(inner)...)
 		}
+	case interface{ Unwrap() error }:
+		return d.locate(e.Unwrap())
 	}
-	return d.problems.sorted()
+	return all
 }
 
 // LocateKeys writes file:line: key for each key of a file that was loaded before.
@@ -102,16 +117,4 @@ func LocateKeys(file string, keys []string) []string {
 		out[i] = fmt.Sprintf("%s:%d: %s", file, d.line(k), k)
 	}
 	return out
-}
-
-// leaves are the errors that errors.Join has joined.
-func leaves(err error) (all []error) {
-	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // what is wrapped otherwise is one error
-	if !ok {
-		return []error{err}
-	}
-	for _, e := range joined.Unwrap() {
-		all = append(all, leaves(e)...)
-	}
-	return all
 }

@@ -42,9 +42,8 @@ func Reloaded(old, next *Config) *Config {
 	return &c
 }
 
-// TakenOver tells whether the value of a key, as Diff names it, may be another one in a process that takes over from a running one, although a reload
-// does not change it.
-func TakenOver(key string) bool {
+// ReloadOfKey is what a change of a key takes, as Diff names it: ReloadNow, ReloadNew, ReloadTakeOver, or ReloadRestart, also for one that does not exist.
+func ReloadOfKey(key string) string {
 	t, kind := reflect.TypeFor[Config](), ReloadRestart
 names:
 	for name := range strings.SplitSeq(key, ".") {
@@ -53,7 +52,7 @@ names:
 			t = t.Elem()
 		}
 		if t.Kind() != reflect.Struct {
-			return false
+			return ReloadRestart
 		}
 		for i := range t.NumField() {
 			if f := t.Field(i); f.Tag.Get("yaml") == name {
@@ -61,9 +60,9 @@ names:
 				continue names
 			}
 		}
-		return false
+		return ReloadRestart
 	}
-	return kind == ReloadTakeOver
+	return kind
 }
 
 func take(to, from reflect.Value, above string) {

@@ -53,7 +53,7 @@ type DataPlane struct {
 	InterfaceID uint32 `yaml:"interfaceID" range:"1,4294967295"`
 	// UserPlane is for "kernel", and says who forwards user packets between child SAs and N3: "ebpf", programs in the kernel (5.10 or newer, CAP_BPF),
 	// which leave what is rare to this process; "relay", this process; "auto", the first one if the kernel has what it needs.
-	UserPlane string `yaml:"userPlane" enum:"auto,ebpf,relay"`
+	UserPlane string `yaml:"userPlane" enum:"auto,ebpf,relay" reload:"takeover"`
 	// Workers is the number of packet workers. 0: one per CPU that this process may use.
 	Workers int `yaml:"workers" range:"0,64"`
 }

@@ -95,7 +95,7 @@ func keyError(key string, err error) error {
 	if k := (*config.KeyError)(nil); err == nil || errors.As(err, &k) {
 		return err
 	}
-	return &config.KeyError{Key: key, What: err.Error()}
+	return &config.KeyError{Key: key, What: err.Error(), Err: err}
 }
 
 // reloadServed tells AMFs of another name or other tracking areas.

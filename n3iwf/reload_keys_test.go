@@ -216,7 +216,7 @@ func TestReloadOfEveryKey(t *testing.T) {
 			changed, later, err := r.nf.Reload(next)
 			require.NoError(t, err)
 			copied := inResponders.MatchString(l.path) && !notInResponders[l.path]
-			if l.reload == config.ReloadRestart {
+			if l.reload == config.ReloadRestart || l.reload == config.ReloadTakeOver {
 				require.Empty(t, changed)
 				require.Equal(t, []string{l.path}, later)
 				require.Empty(t, config.Diff(r.nf.live(), r.base()), "not taken in part")
@@ -233,9 +233,39 @@ func TestReloadOfEveryKey(t *testing.T) {
 			}
 		})
 	}
-	require.Len(t, kinds, 3, "%v", kinds)
-	for kind, n := range kinds {
-		require.Greater(t, n, 15, kind)
+	require.Positive(t, kinds[config.ReloadTakeOver])
+	for _, kind := range []string{config.ReloadNow, config.ReloadNew, config.ReloadRestart} {
+		require.Greater(t, kinds[kind], 15, kind)
+	}
+}
+
+// Every key of the configuration, one at a time, in a process that wants to take over from one where it has another value: those that change with a
+// restart only are refused, and named; those for which a take-over suffices are not. What a reload changes may have to be reloaded before, no more.
+func TestTakeOverOfEveryKey(t *testing.T) {
+	r := newReloadCase(t)
+	r.nf.cfg.N3.Addresses = []netip.Addr{netip.MustParseAddr("127.0.0.1")}
+	running := r.nf.shape()
+	for _, l := range leaves(reflect.TypeFor[config.Config](), "", config.ReloadRestart, nil) {
+		next := r.base()
+		next.N3.Addresses = r.nf.cfg.N3.Addresses
+		r.change(t, l.path, reflect.ValueOf(next).Elem().FieldByIndex(l.index))
+		keys := different(running, (&N3IWF{cfg: next}).shape())
+		require.Equal(t, l.reload, config.ReloadOfKey(l.path), l.path)
+		switch {
+		case strings.HasPrefix(l.path, "cluster."): // see TestTakeOverOfANode
+		case l.reload == config.ReloadRestart:
+			require.Len(t, keys, 1, l.path)
+			path, _, _ := strings.Cut(l.path, ".plmn")
+			require.Regexp(t, `(^|, )`+regexp.QuoteMeta(path[:strings.LastIndex(path, ".")]), keys[0], l.path)
+			said := refusalFor(&otherShape{keys})
+			require.ErrorContains(t, said.err(), "its change takes a restart", l.path)
+			require.ErrorContains(t, said.err(), "these keys of the configuration are not as in the running process", l.path)
+		case l.reload == config.ReloadTakeOver:
+			require.Empty(t, keys, l.path)
+		case len(keys) > 0:
+			said := refusalFor(&otherShape{keys})
+			require.ErrorContains(t, said.err(), "let that one reload the file first", l.path)
+		}
 	}
 }
 

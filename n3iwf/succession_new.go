@@ -90,7 +90,7 @@ func TakeOver(ctx context.Context, cfg *config.Config, log *slog.Logger, o Takeo
 		return nil, errors.Join(fmt.Errorf("no process to take over from (it must run, with the same management.socket): %w", err), nf.close())
 	}
 	if err := nf.takeOver(ctx, h, o); err != nil {
-		_ = h.link.Say(ctx, sayRefusal, refusalOfAll{err.Error()}) // if it is still there
+		_ = h.link.Say(ctx, sayRefusal, refusalFor(err)) // if it is still there
 		h.hangUp(nf)
 		return nil, errors.Join(fmt.Errorf("take over: %w", err), nf.close(), h.link.Close())
 	}
@@ -390,6 +390,8 @@ func (h *successionNew) begin(ctx context.Context, nf *N3IWF) {
 		if err := u.Sweep(); err != nil {
 			nf.log.Error("sessions that the former process has left in the kernel", slog.Any("error", err))
 		}
+	} else if nf.userPlane.clear != nil { // it may have left programs, which forward until the relay does
+		nf.userPlane.clear()
 	}
 	nf.relay.Resume()
 	nf.succession.Resume()

@@ -122,7 +122,7 @@ func (nf *N3IWF) meetSuccessor(ctx context.Context, link *succession.Link) {
 	case nf.old.turn <- struct{}{}:
 		defer func() { <-nf.old.turn }()
 	case <-time.After(turnTime):
-		_ = link.Say(ctx, sayRefusal, refusalOfAll{"another process is about to take over"}) // it hears of it in any case: the link ends
+		_ = link.Say(ctx, sayRefusal, refusalOfAll{Why: "another process is about to take over"}) // it hears of it in any case: the link ends
 		_ = link.Close()
 		return
 	}
@@ -133,7 +133,7 @@ func (nf *N3IWF) meetSuccessor(ctx context.Context, link *succession.Link) {
 	}
 	if !errors.Is(err, errNobody) {
 		nf.log.Error("another process was to take over; this one goes on", slog.Any("error", err), slog.Duration("after", time.Since(begin).Round(time.Millisecond)))
-		_ = link.Say(ctx, sayRefusal, refusalOfAll{err.Error()}) // when it is still there
+		_ = link.Say(ctx, sayRefusal, refusalFor(err)) // when it is still there
 	}
 	_ = link.Close()
 }
@@ -221,7 +221,7 @@ func (nf *N3IWF) hearBegun(link *succession.Link) error {
 func (nf *N3IWF) reclaim(link *succession.Link, why error) {
 	ctx, cancel := context.WithTimeout(context.Background(), freezeTime)
 	defer cancel()
-	if link.Say(ctx, sayRefusal, refusalOfAll{why.Error()}) == nil || ctx.Err() != nil {
+	if link.Say(ctx, sayRefusal, refusalFor(why)) == nil || ctx.Err() != nil {
 		if err := link.Outlive(ctx); err != nil {
 			nf.log.Error("the other process may still be there; it must not go on: kill it", slog.Int("pid", link.PID()), slog.Any("error", err))
 		}
@@ -246,7 +246,7 @@ func hear(ctx context.Context, link *succession.Link, kind uint8, limit time.Dur
 		if err := m.Decode(&r); err != nil {
 			return m, err
 		}
-		return m, errors.New(r.Why)
+		return m, r.err()
 	case m.Kind != kind:
 		return m, fmt.Errorf("the other process said %d in place of %d", m.Kind, kind)
 	}
@@ -277,7 +277,7 @@ func (nf *N3IWF) welcome(ctx context.Context, link *succession.Link) (hello succ
 	case nf.succession == nil:
 		return hello, errors.New("the running process has a data plane that cannot be handed on: restart")
 	case len(keys) > 0:
-		return hello, fmt.Errorf("these keys of the configuration are not as in the running process; let that reload them first, or restart it where they change only with a restart: %s", strings.Join(keys, "; "))
+		return hello, &otherShape{keys}
 	}
 	return hello, nil
 }

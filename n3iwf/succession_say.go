@@ -3,12 +3,15 @@
 package n3iwf
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/open-n3iwf/n3iwf/config"
 	"github.com/open-n3iwf/n3iwf/gre/relay"
 	"github.com/open-n3iwf/n3iwf/ngap"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
@@ -47,7 +50,46 @@ type successorHello struct {
 	Patience time.Duration
 }
 
-type refusalOfAll struct{ Why string }
+type refusalOfAll struct {
+	Why  string
+	Keys []string // of the configuration, by which both are different; nil: it is about something else
+}
+
+// otherShape is why a process does not hand on to one with another configuration.
+type otherShape struct{ keys []string }
+
+func (e *otherShape) Error() string {
+	return "these keys of the configuration are not as in the running process; let that reload them first, or restart it where they change only with a restart: " +
+		strings.Join(e.keys, "; ")
+}
+
+// refusalFor says err to the other process.
+func refusalFor(err error) refusalOfAll {
+	r := refusalOfAll{Why: err.Error()}
+	if e := (*otherShape)(nil); errors.As(err, &e) {
+		r.Keys = e.keys
+	}
+	return r
+}
+
+// err is what the refused process makes of it: each key, and what its change takes.
+func (r *refusalOfAll) err() error {
+	var all []error
+	for _, group := range r.Keys {
+		for key := range strings.SplitSeq(group, ", ") {
+			key, _, _ = strings.Cut(key, " ")
+			do := "its change takes a restart"
+			if kind := config.ReloadOfKey(key); kind == config.ReloadNow || kind == config.ReloadNew {
+				do = "let that one reload the file first (SIGHUP)"
+			}
+			all = append(all, &config.KeyError{Key: key, What: "may be another one in the running process", Do: do})
+		}
+	}
+	if len(all) == 0 {
+		return errors.New(r.Why)
+	}
+	return errors.Join(append(all, errors.New(r.Why))...)
+}
 
 // will is what the predecessor has beside its UEs.
 type will struct {

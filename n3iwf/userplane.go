@@ -21,6 +21,7 @@ const (
 type userPlane struct {
 	kernel *ebpf.UserPlane // nil: only the relay
 	reason string          // why the relay alone
+	clear  func()          // takes away what others have left in the kernel; nil: nobody can have left anything
 }
 
 // UserPlaneStatus tells who forwards user packets, and what the programs in the kernel do.
@@ -87,19 +88,33 @@ func (nf *N3IWF) openUserPlane() error {
 		}
 	}
 	nf.log.Info("user packets are forwarded in this process, not in the kernel", slog.String("reason", p.reason))
+	p.clear = func() {
+		if err := ebpf.Remove(nf.ebpfOptions(d)); err != nil {
+			nf.log.Warn("programs that an earlier process may have left in the kernel", slog.Any("error", err))
+		}
+	}
+	if nf.heir == nil { // a predecessor may go on
+		p.clear()
+	}
 	return nil
 }
 
-func (nf *N3IWF) loadUserPlane(d *kernel.DataPlane) (*ebpf.UserPlane, error) {
+func (nf *N3IWF) ebpfOptions(d *kernel.DataPlane) ebpf.Options {
 	id := nf.live().DataPlane.InterfaceID
 	o := ebpf.Options{XfrmInterface: d.Interface(), ID: id, Child: d.Marking, Log: nf.log, Pin: fmt.Sprintf("/sys/fs/bpf/n3iwf/%d", id)}
+	for _, local := range nf.relay.LocalAddr() {
+		o.N3 = append(o.N3, local.Addr())
+	}
+	return o
+}
+
+func (nf *N3IWF) loadUserPlane(d *kernel.DataPlane) (*ebpf.UserPlane, error) {
 	for _, local := range nf.relay.LocalAddr() {
 		if local.Port() != gtpu.Port {
 			return nil, fmt.Errorf("n3.port is %d: the programs know only %d", local.Port(), gtpu.Port)
 		}
-		o.N3 = append(o.N3, local.Addr())
 	}
-	return ebpf.Open(o)
+	return ebpf.Open(nf.ebpfOptions(d))
 }
 
 func (p *userPlane) status() UserPlaneStatus {

@@ -3,9 +3,12 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"syscall"
+
+	"github.com/open-n3iwf/n3iwf/config"
 )
 
 // advise adds what to do to an error of the system about an address of the configuration.
@@ -17,6 +20,10 @@ func advise(err error) error {
 			"dataPlane.kind kernel and plain ESP take more: docs/operating.md",
 	} {
 		if errors.Is(err, cause) {
+			if k := (*config.KeyError)(nil); errors.As(err, &k) && errors.Is(k, cause) {
+				k.Do = cmp.Or(k.Do, advice)
+				return err
+			}
 			return fmt.Errorf("%w; %s", err, advice)
 		}
 	}

@@ -103,7 +103,7 @@ start its program file again in this way.`,
 			log.Warn(w.Error())
 		}
 		if err := run(ctx, program{*file, cfg, log, set, from()}); err != nil {
-			err = advise(err)
+			err = config.Locate(*file, advise(err))
 			if elsewhere := config.NotHere(*file, cfg, here); len(elsewhere) > 0 {
 				err = fmt.Errorf("%w\n%w", elsewhere, err)
 			}

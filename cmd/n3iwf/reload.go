@@ -92,7 +92,7 @@ func (r *reloader) reload() {
 	r.log.Info("configuration reloaded", slog.Any("changed", changed))
 	var taken, restart []string
 	for i, where := range config.LocateKeys(r.file, later) {
-		if config.TakenOver(later[i]) {
+		if config.ReloadOfKey(later[i]) == config.ReloadTakeOver {
 			taken = append(taken, where)
 		} else {
 			restart = append(restart, where)

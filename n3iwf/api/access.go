@@ -34,7 +34,7 @@ func newAccess(m config.Management) (*access, error) {
 	}
 	pair, err := tls.LoadX509KeyPair(m.TLS.Chain, string(m.TLS.Key))
 	if err != nil {
-		return nil, &config.KeyError{Key: "management.tls", What: err.Error()}
+		return nil, &config.KeyError{Key: "management.tls", What: err.Error(), Err: err}
 	}
 	a.expires = pair.Leaf.NotAfter
 	a.tls = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS13, NextProtos: []string{"h2", "http/1.1"}}
@@ -43,7 +43,7 @@ func newAccess(m config.Management) (*access, error) {
 	}
 	text, err := os.ReadFile(m.TLS.ClientCA)
 	if err != nil {
-		return nil, &config.KeyError{Key: "management.tls.clientCA", What: err.Error()}
+		return nil, &config.KeyError{Key: "management.tls.clientCA", What: err.Error(), Err: err}
 	}
 	a.tls.ClientCAs = x509.NewCertPool()
 	if !a.tls.ClientCAs.AppendCertsFromPEM(text) {

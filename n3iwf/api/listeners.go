@@ -55,7 +55,7 @@ func (s *Server) listen(m *config.Management, have []*listener) (opened []*liste
 		case at == config.DefaultSocket:
 			s.log.Warn("no management API: the n3iwf commands cannot reach this process; set management.socket to a path that it may use", slog.Any("error", e))
 		default:
-			err = errors.Join(err, &config.KeyError{Key: "management." + name, What: e.Error()})
+			err = errors.Join(err, &config.KeyError{Key: "management." + name, What: e.Error(), Err: e})
 		}
 	}
 	if err != nil {

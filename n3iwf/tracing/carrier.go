@@ -31,7 +31,7 @@ func (p *Provider) carrier(c config.Traces) (*carrier, error) {
 	}
 	endpoint, err := url.Parse(c.Endpoint)
 	if err != nil {
-		return nil, &config.KeyError{Key: "management.traces.endpoint", What: err.Error()}
+		return nil, &config.KeyError{Key: "management.traces.endpoint", What: err.Error(), Err: err}
 	}
 	if endpoint.Path == "" || endpoint.Path == "/" {
 		endpoint.Path = "/v1/traces"
@@ -40,7 +40,7 @@ func (p *Provider) carrier(c config.Traces) (*carrier, error) {
 	if c.CA != "" {
 		roots, err := readCA(c.CA)
 		if err != nil {
-			return nil, &config.KeyError{Key: "management.traces.ca", What: err.Error()}
+			return nil, &config.KeyError{Key: "management.traces.ca", What: err.Error(), Err: err}
 		}
 		transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	}
@@ -57,7 +57,7 @@ func (p *Provider) carrier(c config.Traces) (*carrier, error) {
 	}
 	exporter, err := otlptracehttp.New(context.Background(), options...)
 	if err != nil {
-		return nil, &config.KeyError{Key: "management.traces", What: err.Error()}
+		return nil, &config.KeyError{Key: "management.traces", What: err.Error(), Err: err}
 	}
 	return &carrier{
 		sampler:   sdk.TraceIDRatioBased(c.Ratio),
