@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -40,24 +41,26 @@ func (l *lines) take() string {
 	return l.b.String()
 }
 
-// TestReload changes the files under a network function that has opened its sockets.
-func TestReload(t *testing.T) {
+// reloadable is a network function that has opened its sockets, with what follows its files. write writes its file, with more lines; what stands there
+// of management is replaced by manage.
+func reloadable(t *testing.T) (r *reloader, log *lines, write func(more, manage string)) {
+	t.Helper()
 	ports := freePorts(t, 3)
-	more := fmt.Sprintf("n3: {addresses: [127.0.0.1], port: %d}\nmanagement: {socket: \"\"}\n", ports[0])
-	file := good(t, more)
+	file := good(t, fmt.Sprintf("n3: {addresses: [127.0.0.1], port: %d}\nmanagement: {socket: \"\"}\n", ports[0]))
 	text, err := os.ReadFile(file)
 	require.NoError(t, err)
 	text = []byte(strings.Replace(string(text), "nwu: {", fmt.Sprintf("nwu: {addresses: [127.0.0.1], ikePort: %d, nattPort: %d, ", ports[1], ports[2]), 1))
 	text = []byte(strings.Replace(string(text), "n2: {", "n2: {transport: udp, ", 1))
-	write := func(more string) { // at once, nobody reads half of it
+	write = func(more, manage string) { // at once, nobody reads half of it
 		t.Helper()
-		require.NoError(t, os.WriteFile(file+".new", append(bytes.Clone(text), more...), 0o600))
+		b := bytes.Replace(text, []byte("{socket: \"\"}"), []byte("{socket: \"\""+manage+"}"), 1)
+		require.NoError(t, os.WriteFile(file+".new", append(b, more...), 0o600))
 		require.NoError(t, os.Rename(file+".new", file))
 	}
-	write("")
+	write("", "")
 	cfg, err := config.Load(file)
 	require.NoError(t, err)
-	log := &lines{}
+	log = &lines{}
 	logger, set := newLogger(cfg.Log, log)
 	nf, err := n3iwf.New(cfg, logger)
 	require.NoError(t, err)
@@ -65,12 +68,57 @@ func TestReload(t *testing.T) {
 	require.NoError(t, err)
 	ended, end := context.WithCancel(context.Background())
 	end()
-	t.Cleanup(func() { require.NoError(t, nf.Serve(ended)) })
+	t.Cleanup(func() {
+		require.NoError(t, server.Serve(ended))
+		require.NoError(t, nf.Serve(ended))
+	})
+	return &reloader{file: file, nf: nf, api: server, set: set, log: logger, cfg: cfg}, log, write
+}
 
+// What cannot be used is in the log with file, line and key, and nothing of the file is taken; what waits for another process is named in the same way.
+func TestReloadRefused(t *testing.T) {
+	r, log, write := reloadable(t)
+	busy := func() net.Addr {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = l.Close() })
+		return l.Addr()
+	}
+	one, two := busy(), busy()
+	line := func(of string) int {
+		t.Helper()
+		text, err := os.ReadFile(r.file)
+		require.NoError(t, err)
+		before, _, found := strings.Cut(string(text), of)
+		require.True(t, found)
+		return strings.Count(before, "\n") + 1
+	}
+	write("log: {level: debug}\n", fmt.Sprintf(", observe: %q,\n  listen: %q, token: a token of the operator", one.String(), two.String()))
+	r.reload()
+	said := log.take()
+	for key, at := range map[string]net.Addr{"observe": one, "listen": two} {
+		require.Contains(t, said, fmt.Sprintf("the configuration was not reloaded, the former one stays in use: %s:%d: management.%s: listen tcp %s: bind: address already in use",
+			r.file, line(key+": "), key, at))
+	}
+	require.Equal(t, slog.LevelInfo, r.set.level.Level())
+	require.Equal(t, "info", r.nf.Config().Log.Level)
+
+	write("dataPlane: {workers: 3, userPlane: relay}\nlog: {level: debug}\n", "")
+	r.reload()
+	said = log.take()
+	at := line("dataPlane")
+	require.Contains(t, said, fmt.Sprintf(`msg="these keys change when another process takes over (SIGUSR2)" keys="[%s:%d: dataPlane.userPlane]"`, r.file, at))
+	require.Contains(t, said, fmt.Sprintf(`msg="these keys change with the next start only" keys="[%s:%d: dataPlane.workers]"`, r.file, at))
+	require.Equal(t, slog.LevelDebug, r.set.level.Level(), "they do not keep the others")
+}
+
+// TestReload changes the files under a network function that has opened its sockets.
+func TestReload(t *testing.T) {
+	r, log, rewrite := reloadable(t)
+	write, set := func(more string) { rewrite(more, "") }, r.set
 	ctx, stop := context.WithCancel(context.Background())
 	hangups, tick := make(chan os.Signal), make(chan time.Time)
 	var running sync.WaitGroup
-	r := &reloader{file: file, nf: nf, api: server, set: set, log: logger, cfg: cfg}
 	running.Go(func() { r.follow(ctx, hangups, tick) })
 	t.Cleanup(func() { stop(); running.Wait() })
 	// look makes it look at the files, and returns what it has said since the last time. A second look begins when the first has ended; it may still be
