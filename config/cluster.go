@@ -18,20 +18,20 @@ import (
 // node with all they have. All nodes have the same identity, pools, NAS and user-plane addresses, and workers.
 type Cluster struct {
 	// Enabled makes this N3IWF a node of a cluster.
-	Enabled bool `yaml:"enabled"`
+	Enabled bool `yaml:"enabled" because:"it stands in SPIs, TEIDs and NGAP identities of all UEs"`
 	// Node is this node's number, below 2 to the power of NodeBits. It stands in SPIs, TEIDs and NGAP identities.
-	Node int `yaml:"node" range:"0,15"`
+	Node int `yaml:"node" range:"0,15" because:"it stands in SPIs, TEIDs and NGAP identities of all UEs"`
 	// NodeBits is how many bits of those identities the number takes. The same at all nodes.
-	NodeBits int `yaml:"nodeBits" range:"1,4"`
+	NodeBits int `yaml:"nodeBits" range:"1,4" because:"it stands in SPIs, TEIDs and NGAP identities of all UEs"`
 	// Address is where the other nodes reach this one. Default: all of this machine, IPv4.
-	Address netip.Addr `yaml:"address"`
+	Address netip.Addr `yaml:"address" because:"the links to the other nodes stand on it"`
 	// Port is the TCP port of Address.
-	Port uint16 `yaml:"port" range:"1,65535"`
-	// Peers are the other nodes.
-	Peers []ClusterPeer `yaml:"peers"`
+	Port uint16 `yaml:"port" range:"1,65535" because:"the links to the other nodes stand on it"`
+	// Peers are the other nodes. Drain a node before a reload takes it out.
+	Peers []ClusterPeer `yaml:"peers" reload:"now"`
 	// Key is a file with 64 hexadecimal digits (openssl rand -hex 32), or the digits themselves: the secret of the cluster. Whoever has it can take
 	// over all UEs. It is never printed. Required in a cluster.
-	Key Secret `yaml:"key"`
+	Key Secret `yaml:"key" because:"the links to the other nodes stand on it"`
 	// Downlink says how the downlink of a PDU session follows its UE to another node: "modifyIndication" asks the AMF to move the N3 tunnel
 	// (TS 38.413 8.2.5), which TS 29.413 does not demand of AMFs for N3IWFs; "keepTunnel" keeps address and TEID, for nodes that have one N3 address
 	// together, which a balancer in front of them or a routing protocol takes to the right one.

@@ -8,7 +8,8 @@
 // reported at once (see [Problems]). Keys are case-sensitive; a key that does not exist is an error.
 //
 // The struct tags carry what can be said about one value by itself: `range:"1,65535"` for numbers and durations
-// (inclusive), `enum:"auto,kernel"` for text, and `reload:"now"` for what can change while UEs are connected. What several values must fulfil together is in the validate_*.go files.
+// (inclusive), `enum:"auto,kernel"` for text, and `reload:"now"` for what can change while UEs are connected, else
+// `because:"..."` for why not. What several values must fulfil together is in the validate_*.go files.
 package config
 
 //go:generate go run ./reference/gen

@@ -66,9 +66,9 @@ type SCTP struct {
 type N3 struct {
 	// Addresses are the local GTP-U addresses told to the core: at most one per family. Default: the local address that
 	// reaches the AMF.
-	Addresses []netip.Addr `yaml:"addresses"`
+	Addresses []netip.Addr `yaml:"addresses" because:"UPFs have been told it with each tunnel"`
 	// Port is the local UDP port (TS 29.281 4.4.2: 2152). Peers send to 2152.
-	Port uint16 `yaml:"port" range:"1,65535"`
+	Port uint16 `yaml:"port" range:"1,65535" because:"UPFs send to it"`
 	// DSCP marks uplink packets by the 5QI of their flow. Flows of other 5QIs are not marked.
 	DSCP []FiveQIDSCP `yaml:"dscp" reload:"now"`
 	// Echo supervises the paths to the UPFs (TS 29.281 7.2).

@@ -5,7 +5,7 @@ package config
 // N3IWF is the identity of this network function (TS 38.413 9.2.6.1, NG SETUP REQUEST).
 type N3IWF struct {
 	// GlobalN3IWFID identifies this N3IWF worldwide (TS 38.413 9.3.1.57).
-	GlobalN3IWFID GlobalN3IWFID `yaml:"globalN3IWFID"`
+	GlobalN3IWFID GlobalN3IWFID `yaml:"globalN3IWFID" because:"to AMFs an N3IWF with another one is another node (TS 38.413 8.7.1)"`
 	// Name is the RAN node name told to the AMF, for people: 1..150 characters of ASN.1 PrintableString.
 	Name string `yaml:"name" reload:"now"`
 	// SupportedTAs are the tracking areas that this N3IWF serves, 1..256 entries. Default: one with globalN3IWFID.plmn, if that is given.

@@ -34,7 +34,7 @@ type NWu struct {
 	// refused; nodes of a cluster are given other pools one after the other.
 	UEPools UEPools `yaml:"uePools" reload:"now"`
 	// NAS is the inner TCP endpoint of NAS signalling (TS 24.502 8.2).
-	NAS NAS `yaml:"nas"`
+	NAS NAS `yaml:"nas" because:"UEs have been told it, and have it in their signalling SAs"`
 	// UserPlane is the inner endpoint of GRE user data (TS 24.502 8.3).
 	UserPlane UserPlane `yaml:"userPlane"`
 	// IKE is the control protocol.
@@ -96,9 +96,9 @@ type NAS struct {
 // UserPlane is where UEs send GRE user data, inside the user-plane child SAs.
 type UserPlane struct {
 	// IPv4 is announced as UP_IP4_ADDRESS. Default: the second address of the first IPv4 pool.
-	IPv4 netip.Addr `yaml:"ipv4"`
+	IPv4 netip.Addr `yaml:"ipv4" because:"UEs have been told it, and have it in their child SAs"`
 	// IPv6 is announced as UP_IP6_ADDRESS. Default: the second address (::2) of the first IPv6 pool.
-	IPv6 netip.Addr `yaml:"ipv6"`
+	IPv6 netip.Addr `yaml:"ipv6" because:"UEs have been told it, and have it in their child SAs"`
 	// ChildSAs says how the QoS flows of a PDU session share child SAs: "one" for all flows; "perFlow"; or "gbrApart", one for
 	// all GBR flows and one for all others. The session's default child SA is that of the first flow that is not GBR. Flows of
 	// different DSCP never share one.

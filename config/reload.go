@@ -27,6 +27,14 @@ func ReloadOf(field reflect.StructField, above string) string {
 	return above
 }
 
+// BecauseOf is why a change of a field takes a restart, as its struct tag because says, or that of one above.
+func BecauseOf(field reflect.StructField, above string) string {
+	if own := field.Tag.Get("because"); own != "" {
+		return own
+	}
+	return above
+}
+
 // Reloaded is old with the values of next for every key that can change while the process runs. It shares memory with both.
 func Reloaded(old, next *Config) *Config {
 	c := *old

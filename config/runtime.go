@@ -47,15 +47,15 @@ type Timers struct {
 type DataPlane struct {
 	// Kind is the maker of the data plane: "user" is ESP in this process, which needs no privilege; "kernel" is ESP in the Linux kernel (tested on 5.10 and
 	// 6.1; before 5.19 it needs nf_tables and nfnetlink_log too), which needs CAP_NET_ADMIN and CAP_NET_RAW.
-	Kind string `yaml:"kind" enum:"user,kernel"`
+	Kind string `yaml:"kind" enum:"user,kernel" because:"SAs are in the kernel or in this process, and cannot change places"`
 	// InterfaceID is for "kernel": the number by which the kernel knows what belongs to this N3IWF. It also names the interface: nwu1. Give each N3IWF
 	// of one host its own; what has this number at the start is removed.
-	InterfaceID uint32 `yaml:"interfaceID" range:"1,4294967295"`
+	InterfaceID uint32 `yaml:"interfaceID" range:"1,4294967295" because:"what is in the kernel carries it"`
 	// UserPlane is for "kernel", and says who forwards user packets between child SAs and N3: "ebpf", programs in the kernel (5.10 or newer, CAP_BPF),
 	// which leave what is rare to this process; "relay", this process; "auto", the first one if the kernel has what it needs.
 	UserPlane string `yaml:"userPlane" enum:"auto,ebpf,relay" reload:"takeover"`
 	// Workers is the number of packet workers. 0: one per CPU that this process may use.
-	Workers int `yaml:"workers" range:"0,64"`
+	Workers int `yaml:"workers" range:"0,64" because:"it stands in the SPIs of all UEs, by which the workers get their packets"`
 }
 
 // Log says what is logged. Logs go to standard error.

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/open-n3iwf/n3iwf/config"
 	"github.com/open-n3iwf/n3iwf/ikev2"
 	"github.com/open-n3iwf/n3iwf/ikev2/message"
 	"github.com/open-n3iwf/n3iwf/n3iwf/cluster"
@@ -78,11 +79,28 @@ func (n *nodes) open() error {
 	o := cluster.Options{
 		Node: n.node, Listen: netip.AddrPortFrom(c.Address, c.Port), Secret: secret, Hello: n.hello, Handler: n, Log: n.nf.log,
 	}
-	for _, p := range c.Peers {
-		o.Peers = append(o.Peers, cluster.Peer{Node: p.Node, Address: netip.AddrPortFrom(p.Address, p.Port)})
-	}
+	o.Peers = peersOf(c.Peers)
 	n.link, err = cluster.New(o)
 	return err
+}
+
+func peersOf(list []config.ClusterPeer) (peers []cluster.Peer) {
+	for _, p := range list {
+		peers = append(peers, cluster.Peer{Node: p.Node, Address: netip.AddrPortFrom(p.Address, p.Port)})
+	}
+	return peers
+}
+
+// reload takes other nodes in, and leaves others.
+func (n *nodes) reload(old, next *config.Config) (Change, error) {
+	if n.alone() || slices.Equal(old.Cluster.Peers, next.Cluster.Peers) {
+		return Change{}, nil
+	}
+	return Change{Commit: func() {
+		if err := n.link.SetPeers(peersOf(next.Cluster.Peers)); err != nil {
+			n.nf.log.Error("cluster.peers", slog.Any("error", err)) // the check of the configuration has found none
+		}
+	}}, nil
 }
 
 func (n *nodes) close() error {

@@ -43,7 +43,7 @@ func (p part) Prepare(old, next *config.Config) (Change, error) { return p(old, 
 func (nf *N3IWF) parts() []Part {
 	return []Part{
 		part(nf.reloadSecrets), part(nf.reloadKeyLog), part(nf.reloadServed), part(nf.reloadPools), part(nf.reloadSockets), part(nf.reloadWatch),
-		part(nf.reloadResponders), part(nf.reloadValues),
+		part(nf.nodes.reload), part(nf.reloadResponders), part(nf.reloadValues),
 	}
 }
 

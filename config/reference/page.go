@@ -25,7 +25,7 @@ What a change of a key takes stands under *change*. A reload is a SIGHUP, or a c
 - **reload**: it holds at once, also for UEs that are connected.
 - **reload, new**: it holds for what begins after the reload: UEs, PDU sessions, SAs, associations with AMFs, timers. What is there keeps what it has.
 - **take-over**: it holds in a process that [takes over](upgrade.md#one-n3iwf-in-place) from the running one (SIGUSR2), with all UEs.
-- **restart**: it holds with the next start, as UEs, AMFs or UPFs have been told the value and could not go on with another one: UEs register anew, unless
+- **restart**: it holds with the next start, for the reason that stands with the key: others have been told the value, and could not go on with another one. UEs register anew, unless
   another node of a [cluster](upgrade.md#a-cluster-without-losing-a-ue) has them meanwhile.
 
 A reload is taken as a whole or refused as a whole. What cannot be used (an address that is somebody else's, a certificate that has expired, a pool without
@@ -59,7 +59,11 @@ func rows(b *strings.Builder, keys []Key) {
 		if k.List {
 			path += "[]"
 		}
-		fmt.Fprintf(b, "| `%s` | %s | %s | %s | %s |\n", path, value(k), def, change[k.Reload], strings.ReplaceAll(k.Doc, "|", `\|`))
+		doc := strings.ReplaceAll(k.Doc, "|", `\|`)
+		if k.Because != "" {
+			doc += " *Restart: " + k.Because + ".*"
+		}
+		fmt.Fprintf(b, "| `%s` | %s | %s | %s | %s |\n", path, value(k), def, change[k.Reload], doc)
 		rows(b, k.Keys)
 	}
 }

@@ -35,6 +35,8 @@ type Key struct {
 	Default any
 	// Reload is what a change takes: config.ReloadNow, ReloadNew, ReloadTakeOver or ReloadRestart; empty for a key that has others below it.
 	Reload string
+	// Because is why it takes a restart, where it does.
+	Because string
 	// Keys are those below it, of a mapping or of each entry of a list of mappings.
 	Keys []Key
 	// List tells that the value is a list.
@@ -48,7 +50,7 @@ func Keys(source fs.FS) ([]Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	return keys(reflect.ValueOf(config.Default()).Elem(), "", config.ReloadRestart, docs), nil
+	return keys(reflect.ValueOf(config.Default()).Elem(), "", config.ReloadRestart, "", docs), nil
 }
 
 // comments maps Type.Field to the field's doc comment.
@@ -85,7 +87,7 @@ func comments(source fs.FS) (map[string]string, error) {
 	return docs, nil
 }
 
-func keys(v reflect.Value, path, reload string, docs map[string]string) []Key {
+func keys(v reflect.Value, path, reload, because string, docs map[string]string) []Key {
 	var out []Key
 	for i := range v.NumField() {
 		field := v.Type().Field(i)
@@ -98,18 +100,21 @@ func keys(v reflect.Value, path, reload string, docs map[string]string) []Key {
 			k.Choices = strings.Split(c, ",")
 		}
 		k.Low, k.High, _ = strings.Cut(field.Tag.Get("range"), ",")
-		value, reload := v.Field(i), config.ReloadOf(field, reload)
+		value, reload, because := v.Field(i), config.ReloadOf(field, reload), config.BecauseOf(field, because)
 		if k.Type.Kind() == reflect.Slice {
 			k.List = true
 			k.Type = k.Type.Elem()
 		}
 		switch {
 		case isMapping(k.Type) && k.List:
-			k.Keys = keys(entryDefault(k.Type), k.Path+"[]", reload, docs)
+			k.Keys = keys(entryDefault(k.Type), k.Path+"[]", reload, because, docs)
 		case isMapping(k.Type):
-			k.Keys = keys(value, k.Path, reload, docs)
+			k.Keys = keys(value, k.Path, reload, because, docs)
 		default:
 			k.Default, k.Reload = defaultOf(value), reload
+			if reload == config.ReloadRestart {
+				k.Because = because
+			}
 		}
 		out = append(out, k)
 	}

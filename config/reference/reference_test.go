@@ -12,6 +12,8 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/stretchr/testify/require"
+
+	"github.com/open-n3iwf/n3iwf/config"
 )
 
 func keysOf(t *testing.T) []Key {
@@ -37,6 +39,7 @@ func TestEveryKeyIsExplained(t *testing.T) {
 	check = func(keys []Key) {
 		for _, k := range keys {
 			require.NotEmpty(t, k.Doc, k.Path)
+			require.Equal(t, k.Reload == config.ReloadRestart, k.Because != "", "%s: a restart drops UEs, which has a reason", k.Path)
 			check(k.Keys)
 		}
 	}

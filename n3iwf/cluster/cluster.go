@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 )
@@ -72,7 +73,13 @@ type Cluster struct {
 
 	mu    sync.Mutex
 	links map[int]*link
-	known map[int]Peer
+	known map[int]acquaintance
+}
+
+// acquaintance is a node that may have a link.
+type acquaintance struct {
+	Peer
+	forget context.CancelFunc // ends calling it
 }
 
 // New listens and begins to call.
@@ -84,24 +91,69 @@ func New(o Options) (*Cluster, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	c := &Cluster{options: o, log: o.Log, tls: config, links: map[int]*link{}, known: map[int]Peer{}}
-	for _, p := range o.Peers {
-		if p.Node == o.Node || p.Node < 0 || p.Node > 255 || c.known[p.Node].Address.IsValid() {
-			return nil, fmt.Errorf("cluster: peer node %d: give each other node once, 0 to 255", p.Node)
-		}
-		c.known[p.Node] = p
+	c := &Cluster{options: o, log: o.Log, tls: config, links: map[int]*link{}, known: map[int]acquaintance{}}
+	if err := o.check(o.Peers); err != nil {
+		return nil, err
 	}
 	if c.listener, err = net.ListenTCP("tcp", net.TCPAddrFromAddrPort(o.Listen)); err != nil {
 		return nil, fmt.Errorf("cluster: %w", err)
 	}
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	c.running.Go(c.accept)
-	for _, p := range o.Peers {
-		if p.Node > o.Node {
-			c.running.Go(func() { c.call(p) })
+	return c, c.SetPeers(o.Peers)
+}
+
+func (o *Options) check(peers []Peer) error {
+	seen := map[int]bool{}
+	for _, p := range peers {
+		if p.Node == o.Node || p.Node < 0 || p.Node > 255 || seen[p.Node] {
+			return fmt.Errorf("cluster: peer node %d: give each other node once, 0 to 255", p.Node)
+		}
+		seen[p.Node] = true
+	}
+	return nil
+}
+
+// SetPeers replaces Options.Peers. The link to a node that is none of them any more ends, and one to a node that is called elsewhere now; others go on.
+func (c *Cluster) SetPeers(peers []Peer) error {
+	if err := c.options.check(peers); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ctx.Err() != nil {
+		return ErrClosed
+	}
+	for node, a := range c.known {
+		i := slices.IndexFunc(peers, func(p Peer) bool { return p.Node == node })
+		if i >= 0 && (peers[i] == a.Peer || node < c.options.Node) { // which calls us, wherever it is
+			continue
+		}
+		a.forget()
+		delete(c.known, node)
+		if l := c.links[node]; l != nil {
+			_ = l.conn.Close() // whoever serves it sees that
 		}
 	}
-	return c, nil
+	for _, p := range peers {
+		if _, ok := c.known[p.Node]; ok {
+			continue
+		}
+		ctx, forget := context.WithCancel(c.ctx)
+		c.known[p.Node] = acquaintance{p, forget}
+		if p.Node > c.options.Node {
+			c.running.Go(func() { c.call(ctx, p) })
+		}
+	}
+	return nil
+}
+
+// knows tells whether a node may have a link.
+func (c *Cluster) knows(node int) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, ok := c.known[node]
+	return ok
 }
 
 // Addr is where the node listens.
@@ -119,7 +171,9 @@ func (c *Cluster) Nodes() (list []int) {
 
 // Close ends all links and waits for what runs. It must not be called from the Handler.
 func (c *Cluster) Close() error {
-	c.stop()
+	c.mu.Lock()
+	c.stop() // nothing begins any more
+	c.mu.Unlock()
 	err := c.listener.Close()
 	c.running.Wait()
 	return err
@@ -191,13 +245,13 @@ func (c *Cluster) accept() {
 	}
 }
 
-// call keeps the link to a node with a higher number.
-func (c *Cluster) call(p Peer) {
+// call keeps the link to a node with a higher number, until ctx ends.
+func (c *Cluster) call(ctx context.Context, p Peer) {
 	wait := firstRetry
 	said := ""
 	for {
 		dialer := net.Dialer{Timeout: handshakeTime}
-		conn, err := dialer.DialContext(c.ctx, "tcp", p.Address.String())
+		conn, err := dialer.DialContext(ctx, "tcp", p.Address.String())
 		if err == nil {
 			began := time.Now()
 			err = c.serve(tls.Client(conn, c.tls), p.Node)
@@ -205,7 +259,7 @@ func (c *Cluster) call(p Peer) {
 				wait, said = firstRetry, ""
 			}
 		}
-		if c.ctx.Err() != nil {
+		if ctx.Err() != nil {
 			return
 		}
 		if s := fmt.Sprint(err); s != said {
@@ -213,7 +267,7 @@ func (c *Cluster) call(p Peer) {
 			c.log.Warn("no cluster link; trying again", slog.Int("node", p.Node), slog.String("address", p.Address.String()), slog.Any("error", err))
 		}
 		select {
-		case <-c.ctx.Done():
+		case <-ctx.Done():
 			return
 		case <-time.After(wait):
 		}

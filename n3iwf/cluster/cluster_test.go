@@ -87,6 +87,48 @@ func pair(t *testing.T) (a, b *Cluster, ra, rb *recorder) {
 	return a, b, ra, rb
 }
 
+// A node comes to another one that runs, goes elsewhere, and leaves: links of others go on.
+func TestSetPeers(t *testing.T) {
+	a, b, ra, rb := pair(t)
+	rc := &recorder{events: make(chan told, 4096)}
+	nobody := netip.MustParseAddrPort("127.0.0.1:1")
+	c := start(t, 3, secret(7), rc, Peer{1, nobody}, Peer{2, nobody})
+	two, three := Peer{2, b.Addr()}, Peer{3, c.Addr()}
+	require.NoError(t, a.SetPeers([]Peer{two, three}))
+	require.Equal(t, 3, ra.next(t, "up").node)
+	require.Equal(t, 1, rc.next(t, "up").node)
+	require.NoError(t, a.Send(t.Context(), 2, 5, []byte("still here")))
+	require.Equal(t, "still here", string(rb.next(t, "message").body))
+
+	require.NoError(t, a.SetPeers([]Peer{{2, nobody}, three}), "it is called elsewhere, in vain")
+	require.Equal(t, 2, ra.next(t, "down").node)
+	require.Equal(t, 1, rb.next(t, "down").node)
+	require.NoError(t, a.SetPeers([]Peer{two, three}))
+	require.Equal(t, 2, ra.next(t, "up").node)
+	require.Equal(t, 1, rb.next(t, "up").node)
+
+	require.NoError(t, a.SetPeers([]Peer{two}))
+	require.Equal(t, 3, ra.next(t, "down").node)
+	require.Equal(t, 1, rc.next(t, "down").node)
+	require.ErrorIs(t, a.Send(t.Context(), 3, 5, nil), ErrNoLink)
+	require.Equal(t, []int{2}, a.Nodes())
+
+	// The one that is called knows the caller no more, and lets it in again when it does.
+	require.NoError(t, b.SetPeers(nil))
+	require.Equal(t, 1, rb.next(t, "down").node)
+	require.Equal(t, 2, ra.next(t, "down").node)
+	require.NoError(t, b.SetPeers([]Peer{{1, nobody}}))
+	require.Equal(t, 1, rb.next(t, "up").node)
+	require.Eventually(t, func() bool { return a.Offer(2, 6, []byte("again")) }, 20*time.Second, time.Millisecond)
+	require.Equal(t, "again", string(rb.next(t, "message").body))
+
+	for _, wrong := range [][]Peer{{{1, nobody}}, {two, two}, {{256, nobody}}} {
+		require.ErrorContains(t, a.SetPeers(wrong), "give each other node once")
+	}
+	require.NoError(t, a.Close())
+	require.ErrorIs(t, a.SetPeers([]Peer{two}), ErrClosed)
+}
+
 func TestMessages(t *testing.T) {
 	a, b, ra, rb := pair(t)
 	big := bytes.Repeat([]byte("x"), 3<<20)

@@ -45,17 +45,20 @@ func (c *Cluster) serve(conn *tls.Conn, want int) error {
 	if err != nil {
 		return err
 	}
-	_, known := c.known[node]
 	switch {
 	case want >= 0 && node != want:
 		return fmt.Errorf("node %d answers where node %d should be; correct cluster.peers", node, want)
-	case !known || want < 0 && node > c.options.Node:
+	case !c.knows(node) || want < 0 && node > c.options.Node:
 		return fmt.Errorf("node %d calls, which is not for it to do here; correct cluster.peers", node)
 	}
 	l := &link{node: node, conn: conn, queue: make(chan frame, queueSize), done: make(chan struct{}), ended: make(chan struct{})}
 	defer close(l.ended)
 	defer c.forget(l)
-	if old := c.replace(l); old != nil { // the node has called anew before we saw that the former link is dead
+	old, ok := c.replace(l)
+	if !ok {
+		return fmt.Errorf("node %d is none of cluster.peers any more", node)
+	}
+	if old != nil { // the node has called anew before we saw that the former link is dead
 		_ = old.conn.Close()
 		<-old.ended
 	}
@@ -95,13 +98,16 @@ func (c *Cluster) greet(conn net.Conn) (node int, hello []byte, err error) {
 	return int(body[0]), body[1:], nil
 }
 
-// replace makes l the link of its node.
-func (c *Cluster) replace(l *link) (old *link) {
+// replace makes l the link of its node; false when that has been forgotten meanwhile.
+func (c *Cluster) replace(l *link) (old *link, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if _, ok := c.known[l.node]; !ok {
+		return nil, false
+	}
 	old = c.links[l.node]
 	c.links[l.node] = l
-	return old
+	return old, true
 }
 
 // forget makes l the link of its node no more.

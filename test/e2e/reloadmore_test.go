@@ -333,3 +333,25 @@ func TestReloadSuccession(t *testing.T) {
 	require.NoError(t, w.within(u.Deregister))
 	w.empty()
 }
+
+// TestReloadClusterPeers takes the other node of a cluster out, and in again, while a UE is at this one, which then goes there.
+func TestReloadClusterPeers(t *testing.T) {
+	t.Cleanup(func() { goleak.VerifyNone(t) })
+	w, b := newCluster(t, nil)
+	u, pr := w.online(0)
+	finish := w.traffic(pr, 100)
+	peers := w.cfg.Cluster.Peers
+	require.NoError(t, w.reload(func(c *config.Config) { c.Cluster.Peers = nil }))
+	w.until("no link", func() bool { return len(w.nf.Status().Nodes) == 0 && len(b.nf.Status().Nodes) == 0 })
+	require.ErrorContains(t, w.reload(func(c *config.Config) { c.NWu.NATTPort += 2 }), "nwu.nattPort: the other nodes of the cluster have been told")
+	require.NoError(t, w.reload(func(c *config.Config) { c.Cluster.Peers = peers }))
+	w.until("the link", func() bool { return len(w.nf.Status().Nodes) == 1 && len(b.nf.Status().Nodes) == 1 })
+	require.NoError(t, w.within(func(ctx context.Context) error { return u.Move(ctx, w.addr(10), w.addr(hostOtherNWu)) }))
+	w.until("the UE at B", func() bool { return b.nf.Status().UEs == 1 && w.nf.Status().UEs == 0 })
+	w.answered(pr, 20)
+	_, lost := finish()
+	require.Zero(t, lost)
+	require.NoError(t, w.within(u.Deregister))
+	w.empty()
+	w.until("an empty B", func() bool { return b.nf.Status().UEs == 0 })
+}

@@ -45,7 +45,7 @@ func readWill(o *Options) (w will, err error) {
 		return w, fmt.Errorf("%w: the predecessor's data plane: %w", ipsec.ErrInvalid, err)
 	}
 	same := w
-	same.InterfaceID, same.Workers, same.MaxChildren, same.Shared, same.TCP = o.InterfaceID, o.Workers, o.MaxChildren, o.Shared, o.TCP
+	same.InterfaceID, same.Workers, same.MaxChildren, same.TCP = o.InterfaceID, o.Workers, o.MaxChildren, o.TCP // who else sends may change
 	if same != w || len(o.Estate.Files) < 2 {
 		return w, fmt.Errorf("%w: the predecessor's data plane has other options, or less sockets: %+v with %d files", ipsec.ErrInvalid, w, len(o.Estate.Files))
 	}

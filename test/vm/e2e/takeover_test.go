@@ -16,10 +16,18 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/open-n3iwf/n3iwf/n3iwf/succession"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec/kernel/xfrm"
 )
+
+// gone tells that a process has ended; nobody has waited for it yet.
+func (n *nf) gone() bool {
+	var info unix.Siginfo
+	err := unix.Waitid(unix.P_PID, n.cmd.Process.Pid, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
+	return err == nil && info.Signo != 0
+}
 
 // takesOver makes the process one that goes on in the place of the running one.
 func takesOver(n *nf) { n.cmd.Args = append(n.cmd.Args, "--take-over") }
@@ -161,6 +169,8 @@ func TestKernelTakeOver(t *testing.T) {
 
 			for _, change := range c.heirs {
 				heir := w.launch(i, change, takesOver)
+				w.until("the end of the process, or of the one that is to take over", func() bool { return n.gone() || heir.gone() })
+				require.True(t, n.gone(), "%s", heir.text.tail(4000))
 				require.NoError(t, n.cmd.Wait(), n.text.tail(2000))
 				w.until("the other process", func() bool { return heir.text.has("management", "what=socket") })
 				require.True(t, heir.text.has("UEs of the former process go on here", "ues=1"), heir.text.tail(4000))
