@@ -189,6 +189,7 @@ func (nf *N3IWF) Serve(ctx context.Context) error {
 	nf.serveAMFs(inner)
 	if nf.heir != nil {
 		nf.heir.begin(inner, nf)
+		nf.leaveOthers()
 	}
 	nf.awaitSuccessor(ctx, inner)
 	nf.log.Info("N3IWF is up", slog.String("nwu", fmt.Sprint(nf.dataPlane.Sockets())), slog.String("n3", fmt.Sprint(nf.relay.LocalAddr())), slog.Int("workers", len(nf.owners)))

@@ -51,6 +51,12 @@ func (nf *N3IWF) parts() []Part {
 // those that keep their former value until another process begins. Files with secrets are read again. All of it changes, in the network function and in
 // the further parts, or nothing does: then the error says what cannot be used, and keys of it are config.KeyError. It is safe at any time.
 func (nf *N3IWF) Reload(c *config.Config, further ...Part) (changed, later []string, err error) {
+	select {
+	case nf.old.turn <- struct{}{}: // nobody may take over what is about to change
+		defer func() { <-nf.old.turn }()
+	case <-time.After(turnTime):
+		return nil, nil, errors.New("another process is about to take over; reload again if this one goes on")
+	}
 	nf.reloading.Lock()
 	defer nf.reloading.Unlock()
 	old := nf.live()

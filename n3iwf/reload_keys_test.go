@@ -46,6 +46,7 @@ func newReloadCase(t *testing.T) *reloadCase {
 	}
 	rate := lograte.NewHandler(slog.NewTextHandler(&r.log, nil), 20)
 	r.nf = &N3IWF{cfg: r.base(), log: slog.New(rate), logRate: rate}
+	r.nf.old.turn = make(chan struct{}, 1)
 	r.nf.local.configure(r.nf.cfg.NWu.MOBIKE.AdditionalAddresses)
 	r.nf.nodes = newNodes(r.nf)
 	var err error

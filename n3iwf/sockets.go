@@ -114,6 +114,18 @@ func (nf *N3IWF) leave(s ipsec.Socket) {
 	})
 }
 
+// leaveOthers is for what a predecessor has served for a while yet.
+func (nf *N3IWF) leaveOthers() {
+	nf.reloading.Lock()
+	defer nf.reloading.Unlock()
+	list := sockets(&nf.live().NWu)
+	for _, s := range nf.dataPlane.Sockets() {
+		if !slices.Contains(list, s) {
+			nf.leave(s)
+		}
+	}
+}
+
 // opened is a socket of the configuration as the data plane knows it, whose port is the one that it got.
 func (nf *N3IWF) opened(s ipsec.Socket) []ipsec.Socket {
 	list := nf.dataPlane.Sockets()
