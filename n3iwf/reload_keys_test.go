@@ -23,6 +23,7 @@ import (
 	"github.com/open-n3iwf/n3iwf/ikev2"
 	"github.com/open-n3iwf/n3iwf/internal/lograte"
 	"github.com/open-n3iwf/n3iwf/internal/testenv"
+	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec/user"
 	"github.com/open-n3iwf/n3iwf/nwu/nas"
 )
@@ -396,6 +397,61 @@ func TestReloadOfAllOrNothing(t *testing.T) {
 		require.Empty(t, later)
 		require.Equal(t, len(c.NWu.UEPools.IPv6) == 0, r.nf.pool6.empty())
 		require.Equal(t, c.NWu.NAS, r.nf.Config().NWu.NAS)
+	}
+}
+
+// A socket that goes lingers; it is the same one when it is wanted again meanwhile, and is closed when its time is over. A reload that is refused changes
+// nothing of that, and a successor does the same with what its predecessor was about to close.
+func TestSocketsLinger(t *testing.T) {
+	r := newReloadCase(t)
+	reload := func(wrong bool, hosts ...string) error {
+		next := r.base()
+		next.NWu.Addresses = nil
+		for _, h := range hosts {
+			next.NWu.Addresses = append(next.NWu.Addresses, netip.MustParseAddr(h))
+		}
+		if wrong {
+			next.NWu.Certificate.Chain = filepath.Join(r.dir, "nothing.pem")
+		}
+		_, _, err := r.nf.Reload(next)
+		return err
+	}
+	const one, two = "127.0.0.1", "127.0.0.2"
+	require.NoError(t, reload(false, one, two))
+	both := r.nf.dataPlane.Sockets()
+	require.Len(t, both, 4)
+	require.NoError(t, reload(false, one))
+	require.Len(t, r.nf.leaving, 2)
+	require.Error(t, reload(true, one, two))
+	require.Len(t, r.nf.leaving, 2)
+	require.Equal(t, both, r.nf.dataPlane.Sockets())
+	require.NoError(t, reload(false, one, two))
+	require.Empty(t, r.nf.leaving)
+	require.Equal(t, both, r.nf.dataPlane.Sockets())
+	require.NoError(t, reload(false, one))
+	for s, timer := range r.nf.leaving {
+		require.True(t, timer.Stop())
+		r.nf.left(s)
+	}
+	require.Len(t, r.nf.dataPlane.Sockets(), 2)
+
+	for _, kind := range []ipsec.Kind{ipsec.IKE, ipsec.NATT} {
+		_, err := r.nf.dataPlane.AddSocket(ipsec.Socket{Kind: kind, Local: netip.AddrPortFrom(netip.MustParseAddr(two), 0)})
+		require.NoError(t, err)
+	}
+	next := *r.nf.Config()
+	for _, s := range r.nf.dataPlane.Sockets() {
+		if s.Local.Addr() == netip.MustParseAddr(one) && s.Kind == ipsec.IKE {
+			next.NWu.IKEPort = s.Local.Port()
+		} else if s.Local.Addr() == netip.MustParseAddr(one) {
+			next.NWu.NATTPort = s.Local.Port()
+		}
+	}
+	r.nf.reloaded.Store(&next) // as a successor is configured: with the ports
+	r.nf.leaveOthers()
+	require.Len(t, r.nf.leaving, 2)
+	for s := range r.nf.leaving {
+		require.Equal(t, two, s.Local.Addr().String())
 	}
 }
 

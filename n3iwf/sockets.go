@@ -65,21 +65,28 @@ func (nf *N3IWF) reloadSockets(old, next *config.Config) (Change, error) {
 			What: fmt.Sprintf("%d UEs use %s and cannot go elsewhere: they have no MOBIKE, or there is no other address of their IP version in nwu.mobike.additionalAddresses", n, removed[0].Local),
 			Do:   "keep it until those UEs have gone; n3iwf ues names them"}
 	}
-	var opened []ipsec.Socket
+	var opened, kept []ipsec.Socket
+	undo := func() {
+		nf.closeSockets(opened)
+		for _, s := range kept {
+			nf.leave(s)
+		}
+	}
 	for _, s := range added {
-		if t := nf.leaving[s]; t != nil && t.Stop() {
+		if t := nf.leaving[s]; t != nil { // it is still there
+			t.Stop() // or comes too late
 			delete(nf.leaving, s)
-			opened = append(opened, s) // it is still there
+			kept = append(kept, s)
 			continue
 		}
 		local, err := nf.dataPlane.AddSocket(s)
 		if err != nil {
-			nf.closeSockets(opened)
+			undo()
 			return Change{}, keyError(socketKey(old, next, s), err)
 		}
 		opened = append(opened, ipsec.Socket{Kind: s.Kind, Local: local})
 	}
-	return Change{Undo: func() { nf.closeSockets(opened) }, Commit: func() {
+	return Change{Undo: undo, Commit: func() {
 		nwu, n3 := nf.outerAddresses()
 		nf.local.watch(slices.Concat(nwu, n3))
 		nf.log.Info("sockets for UEs", slog.Any("opened", added), slog.Any("closing", removed))
@@ -103,15 +110,21 @@ func (nf *N3IWF) leave(s ipsec.Socket) {
 	if nf.leaving == nil {
 		nf.leaving = leavingSockets{}
 	}
-	nf.leaving[s] = time.AfterFunc(socketLinger, func() {
+	var t *time.Timer
+	t = time.AfterFunc(socketLinger, func() {
 		nf.reloading.Lock()
 		defer nf.reloading.Unlock()
-		if nf.ended.Load() || nf.leaving[s] == nil {
-			return
+		if !nf.ended.Load() && nf.leaving[s] == t { // else a reload has been faster
+			nf.left(s)
 		}
-		delete(nf.leaving, s)
-		nf.closeSockets(nf.opened(s))
 	})
+	nf.leaving[s] = t
+}
+
+// left closes a socket whose time is over.
+func (nf *N3IWF) left(s ipsec.Socket) {
+	delete(nf.leaving, s)
+	nf.closeSockets(nf.opened(s))
 }
 
 // leaveOthers is for what a predecessor has served for a while yet.
