@@ -262,6 +262,9 @@ func TestCookieJar(t *testing.T) {
 	require.False(t, j.valid(epoch.Add(5*time.Minute), c, ueAddr, 7, nonce))
 	future := append([]byte{j.current.Load().present.version + 1}, c[1:]...)
 	require.False(t, j.valid(epoch.Add(5*time.Minute), future, ueAddr, 7, nonce))
+	// Nobody asks for long: the secret of before is too old all the same.
+	c = j.append(nil, epoch.Add(5*time.Minute), ueAddr, 7, nonce)
+	require.False(t, j.valid(epoch.Add(7*time.Minute), c, ueAddr, 7, nonce))
 }
 
 func TestNoProposalChosen(t *testing.T) {

@@ -3,6 +3,7 @@
 package ikev2
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 	"time"
@@ -73,6 +74,40 @@ func TestLivenessOfThePresentPath(t *testing.T) {
 	w.run(2*time.Minute, nil)
 	require.Len(t, gw.s.sa.outstanding, 1)
 	require.Empty(t, gw.s.sa.queue)
+}
+
+// TestForgedMessagesAreNoSignOfLife: what is not protected by the IKE SA's keys does not put off the question whether the peer lives (RFC 7296 2.4).
+func TestForgedMessagesAreNoSignOfLife(t *testing.T) {
+	w := newWorld(t, 183)
+	g := pskOptions(w.rng, "gw")
+	g.Liveness = 30 * time.Second
+	ue, gw := w.up(pskOptions(w.rng, "ue"), g)
+	var genuine []byte
+	probes := 0
+	w.sniff = func(fromUE bool, d Datagram) {
+		switch {
+		case fromUE:
+			genuine = bytes.Clone(d.Data)
+		default:
+			probes++
+		}
+	}
+	heard := gw.s.LastHeard()
+	w.translate = func(bool, Path) (Path, bool) { return Path{}, false }
+	w.run(heard.Add(29*time.Second).Sub(w.now), nil)
+	ue.take(ue.s.Probe(w.now)) // which the other side has not got
+	require.NotEmpty(t, genuine)
+	require.Zero(t, probes)
+	for i := range genuine {
+		forged := bytes.Clone(genuine)
+		forged[i] ^= 4
+		gw.take(gw.s.Receive(w.now, w.path, forged))
+	}
+	require.Equal(t, heard, gw.s.LastHeard())
+	w.run(2*time.Second, nil)
+	require.Equal(t, 1, probes)
+	gw.take(gw.s.Receive(w.now, reverse(uePath(ueAddr, 4500)), genuine))
+	require.Equal(t, w.now, gw.s.LastHeard())
 }
 
 // A move costs two messages, four with the check of the new path, and no public-key work; a connection costs four

@@ -212,3 +212,19 @@ func TestOverloadActions(t *testing.T) {
 }
 
 var discard = slog.New(slog.DiscardHandler)
+
+// TestSameNetwork: a UE that has selected an SNPN is of no PLMN's network, and the other way round (TS 23.501 5.30.2.4).
+func TestSameNetwork(t *testing.T) {
+	one, two := ngap.NID(1), ngap.NID(2)
+	snpn := &ngap.NPNSupport{SNPN: &one}
+	for _, c := range []struct {
+		support *ngap.NPNSupport
+		nid     *ngap.NID
+		same    bool
+	}{
+		{nil, nil, true}, {snpn, &one, true},
+		{nil, &one, false}, {snpn, nil, false}, {snpn, &two, false}, {&ngap.NPNSupport{}, nil, false}, {&ngap.NPNSupport{}, &one, false},
+	} {
+		require.Equal(t, c.same, sameNetwork(c.support, c.nid), "%v %v", c.support, c.nid)
+	}
+}

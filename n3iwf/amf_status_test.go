@@ -35,6 +35,17 @@ func TestNamedBackup(t *testing.T) {
 			}
 		})
 	}
+	t.Run("of the AMF that serves the GUAMI now", func(t *testing.T) {
+		l, ues := newLine(t, 1, 1)
+		for i, name := range []string{"two", "three"} {
+			l.serve(connectAMF(t, l.o.nf, name, []string{"cafe01", "cafe00"}[i], 1, "01", 1), 1)
+		}
+		u := ues[0]
+		u.ranID = 2 // by which one of the set would be drawn
+		l.hear(0, &ngap.AMFStatusIndication{UnavailableGUAMIList: ngap.UnavailableGUAMIList{{GUAMI: someGUAMI(t, "cafe00")}}})
+		u.uplinkNAS([]byte{0x7e})
+		require.Equal(t, "three", u.ng.name())
+	})
 	t.Run("served again", func(t *testing.T) {
 		l, ues := newLine(t, 1, 1)
 		l.serve(connectAMF(t, l.o.nf, "two", "cafe01", 1, "01", 1), 1)

@@ -65,13 +65,16 @@ func (l *line) hear(via int, m ngap.Message) {
 // said is what an association of an AMF has been given to send since it was asked.
 func (l *line) said(ng *ngConnection, via int) (list []ngap.Message) {
 	l.t.Helper()
+	ng.mu.Lock()
 	link := ng.tnlas[via].link
-	for _, m := range link.outbox {
+	outbox := link.outbox
+	link.outbox = nil
+	ng.mu.Unlock()
+	for _, m := range outbox {
 		pdu, err := ngap.Decode(m.pdu)
 		require.NoError(l.t, err)
 		list = append(list, pdu.Message)
 	}
-	link.outbox = nil
 	return list
 }
 
@@ -279,6 +282,9 @@ func TestFirstMessageOfAnotherAMF(t *testing.T) {
 		{"context set-up that names the AMF", true, func(a ngap.AMFUENGAPID, r ngap.RANUENGAPID) ngap.Message {
 			return &ngap.InitialContextSetupRequest{AMFUENGAPID: a, RANUENGAPID: r, GUAMI: someGUAMI(t, "cafe01"), AllowedNSSAI: ngap.AllowedNSSAI{{SNSSAI: ngap.NewSNSSAI(1, nil)}}, OldAMF: "one"}
 		}, true},
+		{"NAS with the id that the UE has at its AMF, which is well", true, func(_ ngap.AMFUENGAPID, r ngap.RANUENGAPID) ngap.Message {
+			return &ngap.DownlinkNASTransport{AMFUENGAPID: 100, RANUENGAPID: r, NASPDU: status}
+		}, false},
 		{"a message that is never the first", false, func(a ngap.AMFUENGAPID, r ngap.RANUENGAPID) ngap.Message {
 			return &ngap.UEContextModificationRequest{AMFUENGAPID: a, RANUENGAPID: r}
 		}, false},
@@ -383,5 +389,39 @@ func TestNASBehindAPDUSession(t *testing.T) {
 		say(5)
 		require.Equal(t, want, u.nasQueue)
 		require.Empty(t, l.said(l.ng, 0))
+	}
+}
+
+// TestOrderOfWhatWaitsForTheAMF: what an AMF that is lost has not been sent, and what a UE says until there is one again, is said then in that order
+// (TS 23.501 5.21.2).
+func TestOrderOfWhatWaitsForTheAMF(t *testing.T) {
+	l, ues := newLine(t, 2, 1)
+	speak := func(from, to byte) {
+		for n := from; n <= to; n++ {
+			for _, u := range ues {
+				u.uplinkNAS([]byte{0x7f, n})
+			}
+		}
+	}
+	speak(1, 3) // which the association does not take
+	require.False(t, l.ng.tnlas[0].detach(), "it was the last one")
+	for _, task := range l.o.mail.take(nil) {
+		task()
+	}
+	speak(4, 6)
+	again := connectAMF(t, l.o.nf, "one", "cafe00", 10, "01", 1)
+	l.serve(again, 1)
+	for _, u := range ues {
+		require.NotNil(t, u.held)
+		u.adopt(again)
+	}
+	speak(7, 7)
+	said := map[ngap.RANUENGAPID][]byte{}
+	for _, m := range l.said(again, 0) {
+		n := m.(*ngap.UplinkNASTransport)
+		said[n.RANUENGAPID] = append(said[n.RANUENGAPID], n.NASPDU[1])
+	}
+	for _, u := range ues {
+		require.Equal(t, []byte{1, 2, 3, 4, 5, 6, 7}, said[ngap.RANUENGAPID(u.ranID)])
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"github.com/open-n3iwf/n3iwf/config"
 	"github.com/open-n3iwf/n3iwf/gre/relay"
 	"github.com/open-n3iwf/n3iwf/ikev2"
+	"github.com/open-n3iwf/n3iwf/ikev2/message"
+	"github.com/open-n3iwf/n3iwf/ikev2/suite"
 	"github.com/open-n3iwf/n3iwf/ngap"
 	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
 )
@@ -100,4 +102,44 @@ func TestSessionForTheRelay(t *testing.T) {
 	c.NWu.UserPlane.EnforceRates = false
 	got = s.relayConfig()
 	require.Equal(t, []relay.Rates{{}, {}}, []relay.Rates{got.Rates, got.Flows[2].Rates})
+}
+
+// TestSelectorsOfChildSAs: what goes through the SAs of a UE is NAS over TCP between its inner address and the NAS address, or GRE between that and the user-plane address,
+// whatever selectors IKE has agreed on (TS 24.502 8.2, 8.3, RFC 4301 5.2).
+func TestSelectorsOfChildSAs(t *testing.T) {
+	_, ues := newLine(t, 1, 1)
+	u := ues[0]
+	nas, up, inner := netip.MustParseAddr("10.60.0.1"), netip.MustParseAddr("10.60.0.3"), netip.MustParseAddr("10.60.0.9")
+	u.nf.cfg.NWu.UEPools = config.UEPools{IPv4: []netip.Prefix{netip.MustParsePrefix("10.60.0.0/24")}, IPv6: []netip.Prefix{netip.MustParsePrefix("fd00::/64")}}
+	u.nf.cfg.NWu.NAS.IPv4, u.nf.cfg.NWu.NAS.IPv6 = nas, netip.MustParseAddr("fd00::1") // of which family the UE has no address
+	u.inner[0] = inner
+	sa := &ikev2.ChildSA{}
+	signalling := u.ipsecChild(&childSA{}, sa)
+	require.Equal(t, []ipsec.Selector{ipsec.HostSelector(nas, 6)}, signalling.Local)
+	require.Equal(t, []ipsec.Selector{ipsec.HostSelector(inner, 6)}, signalling.Remote)
+	user := u.ipsecChild(&childSA{session: &pduSession{ue: u}, up: up, key: flowKey{dscp: 34}}, sa)
+	require.Equal(t, []ipsec.Selector{ipsec.HostSelector(up, 47)}, user.Local)
+	require.Equal(t, []ipsec.Selector{ipsec.HostSelector(inner, 47)}, user.Remote)
+	require.EqualValues(t, 34, user.DSCP)
+}
+
+// TestLongestInnerOfAChildSA: the configured path MTU, less what the outer headers and ESP take.
+func TestLongestInnerOfAChildSA(t *testing.T) {
+	_, ues := newLine(t, 1, 1)
+	u := ues[0]
+	c := &childSA{up: netip.MustParseAddr("10.60.0.1"), current: &ikev2.ChildSA{Suite: suite.ESP{Encr: suite.Encr{ID: suite.ENCR_AES_GCM_16, KeyBits: 128}}}}
+	require.Zero(t, u.longestInner(c), "outer packets may be fragmented")
+	u.nf.cfg.NWu.UserPlane.PathMTU = 1358
+	path := ipsec.Path(u.session.ChildPath())
+	require.Equal(t, longestInner(1358, path, ipsec.Algorithms{Encr: ipsec.EncrAESGCM16}), u.longestInner(c))
+}
+
+// TestConfigurationOfInnerAddresses: the mask or prefix length is that of the pool, so that the NAS and user-plane addresses are on the UE's link (RFC 7296 3.15.1).
+func TestConfigurationOfInnerAddresses(t *testing.T) {
+	require.Equal(t, []message.ConfigAttribute{
+		{Type: message.INTERNAL_IP4_ADDRESS, Value: []byte{10, 60, 0, 9}}, {Type: message.INTERNAL_IP4_NETMASK, Value: []byte{255, 255, 240, 0}},
+	}, addressAttributes(netip.MustParseAddr("10.60.0.9"), netip.MustParsePrefix("10.60.0.0/20")))
+	six := netip.MustParseAddr("fd00:60::9")
+	require.Equal(t, []message.ConfigAttribute{{Type: message.INTERNAL_IP6_ADDRESS, Value: append(six.AsSlice(), 64)}},
+		addressAttributes(six, netip.MustParsePrefix("fd00:60::/64")))
 }
