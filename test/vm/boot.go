@@ -51,7 +51,12 @@ func (v *vm) boot(ctx context.Context, k *kernel, initrd, disk string) ([]job.Ou
 	if v.verbose {
 		loglevel = "loglevel=5"
 	}
-	cmd := exec.CommandContext(ctx, qemu, "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", fmt.Sprint(v.memory),
+	cpu := "max"
+	if v.kernel != "" {
+		// QEMU 7.2 emulates CMPXCHG16B with wrong flags, by which Linux 6.12 ends.
+		cpu += ",cx16=off"
+	}
+	cmd := exec.CommandContext(ctx, qemu, "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", cpu, "-smp", "2", "-m", fmt.Sprint(v.memory),
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", "stdio",
 		// Two network cards, on one wire that leads nowhere else.
 		"-netdev", "hubport,hubid=0,id=n0", "-device", "virtio-net-pci,netdev=n0,romfile=", "-netdev", "hubport,hubid=0,id=n1", "-device", "virtio-net-pci,netdev=n1,romfile=",

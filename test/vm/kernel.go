@@ -58,6 +58,12 @@ func getKernel(cache, release string) (*kernel, error) {
 	if _, err := output(tmp, "dpkg-deb", "-x", debs[0], "."); err != nil {
 		return nil, err
 	}
+	// From Debian 13 on, packages have in /usr what was beside it.
+	if merged := filepath.Join(tmp, "usr", "lib", "modules"); isFolder(merged) {
+		if err := errors.Join(os.MkdirAll(filepath.Join(tmp, "lib"), 0o755), os.Rename(merged, filepath.Join(tmp, "lib", "modules"))); err != nil {
+			return nil, err
+		}
+	}
 	versions, err := os.ReadDir(filepath.Join(tmp, "lib", "modules"))
 	if err != nil || len(versions) != 1 {
 		return nil, fmt.Errorf("%s has %d sets of modules (%w)", name, len(versions), err)
@@ -70,6 +76,11 @@ func getKernel(cache, release string) (*kernel, error) {
 		return nil, err
 	}
 	return openKernel(root)
+}
+
+func isFolder(name string) bool {
+	st, err := os.Stat(name)
+	return err == nil && st.IsDir()
 }
 
 func openKernel(root string) (*kernel, error) {
