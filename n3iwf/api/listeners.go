@@ -166,26 +166,30 @@ func (s *Server) start(ctx context.Context, l *listener) {
 	s.log.Info("management", slog.String("what", l.name), slog.String("address", l.Addr().String()))
 	s.serving.Go(func() {
 		defer close(l.done)
-		if err := l.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		if err := l.server.Serve(l); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 			s.log.Error("management", slog.String("what", l.name), slog.Any("error", err))
 		}
 	})
 }
 
-// farewell is how long requests may take to end when their listener does.
-const farewell = time.Second
+// How long requests may take to end when their listener does: by a reload, and at the end of all.
+const (
+	patience = 10 * time.Second
+	farewell = time.Second
+)
 
-// stop lets requests come to their end, and streams end as if there were nothing more to say: clients come again at the new address.
-func (s *Server) stop(l *listener) {
+// stop ends a listener. Its address is free at once; requests come to their end, and streams end as if there were nothing more to say: clients come again
+// at the new address.
+func (s *Server) stop(l *listener, within time.Duration) {
+	_ = l.Close()
 	if l.end == nil { // not served yet
-		_ = l.Close()
 		return
 	}
 	s.serving.Go(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), farewell)
+		ctx, cancel := context.WithTimeout(context.Background(), within)
 		defer cancel()
 		l.end()
-		if l.server.Shutdown(ctx) != nil {
+		if err := l.server.Shutdown(ctx); errors.Is(err, context.DeadlineExceeded) {
 			_ = l.server.Close()
 		}
 		<-l.done

@@ -57,7 +57,7 @@ func (s *Server) change(m *config.Management, a *access, opened []*listener) {
 			stay = append(stay, l)
 		} else {
 			s.log.Info("management ends", slog.String("what", l.name), slog.String("address", l.Addr().String()))
-			s.stop(l)
+			s.stop(l, patience)
 		}
 	}
 	s.listeners = stay

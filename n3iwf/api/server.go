@@ -84,7 +84,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	s.mu.Lock()
 	s.ctx = nil // no listener begins any more
 	for _, l := range s.listeners {
-		s.stop(l)
+		s.stop(l, farewell)
 	}
 	s.listeners = nil
 	s.mu.Unlock()

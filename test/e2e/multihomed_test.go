@@ -4,9 +4,6 @@ package e2e
 
 import (
 	"net/netip"
-	"os"
-	"os/exec"
-	"syscall"
 	"testing"
 	"time"
 
@@ -15,28 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/open-n3iwf/n3iwf/config"
-	"github.com/open-n3iwf/n3iwf/internal/testenv"
 	"github.com/open-n3iwf/n3iwf/test/lab/ue"
 )
-
-// apart runs the calling test in a process with a network namespace of its own and tells whether this is that process.
-func apart(t *testing.T) bool {
-	t.Helper()
-	testenv.NeedRoot(t)
-	const variable = "E2E_NETWORK_NAMESPACE"
-	if os.Getenv(variable) == t.Name() {
-		lo, err := netlink.LinkByName("lo")
-		require.NoError(t, err)
-		require.NoError(t, netlink.LinkSetUp(lo))
-		return true
-	}
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.timeout=5m")
-	cmd.Env = append(os.Environ(), variable+"="+t.Name())
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
-	out, err := cmd.CombinedOutput()
-	require.NoError(t, err, "%s", out)
-	return false
-}
 
 func addAddress(t *testing.T, link, address string) (remove func()) {
 	t.Helper()
@@ -52,7 +29,7 @@ func addAddress(t *testing.T, link, address string) (remove func()) {
 // The N3IWF has two addresses. It loses one, gets it back, and then the link of the other one dies: each time the UE is
 // told within a second and goes to the one that is left, and its pings go on.
 func TestMultihomedN3IWF(t *testing.T) {
-	if !apart(t) {
+	if !inOwnNetwork(t) {
 		return
 	}
 	r1, r2, local := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("203.0.113.10")
