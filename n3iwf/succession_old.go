@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -106,15 +107,37 @@ func (nf *N3IWF) awaitSuccessor(ctx, inner context.Context) {
 	})
 }
 
-func (nf *N3IWF) acceptSuccessors(ctx context.Context, l *succession.Listener) {
+func (nf *N3IWF) acceptSuccessors(ctx context.Context, l acceptor) {
+	wait := acceptPause
 	for {
 		link, err := l.Accept()
-		if err != nil {
+		switch {
+		case errors.Is(err, net.ErrClosed):
 			return
+		case err != nil: // too many open files, say: that passes
+			nf.log.Error("no other process can take over for now; it is tried again", slog.Any("error", err), slog.Duration("in", wait))
+			select {
+			case <-nf.quit:
+				return
+			case <-time.After(wait):
+			}
+			wait = min(2*wait, maxAcceptPause)
+			continue
 		}
+		wait = acceptPause
 		nf.running.Go(func() { nf.meetSuccessor(ctx, link) })
 	}
 }
+
+// acceptor is a succession.Listener.
+type acceptor interface {
+	Accept() (*succession.Link, error)
+}
+
+const (
+	acceptPause    = time.Second
+	maxAcceptPause = 30 * time.Second
+)
 
 // meetSuccessor hands everything on, or nothing.
 func (nf *N3IWF) meetSuccessor(ctx context.Context, link *succession.Link) {
@@ -167,6 +190,9 @@ func (nf *N3IWF) handAllOn(ctx context.Context, link *succession.Link) error {
 		return err
 	}
 	nf.log.Info("another process is to take over", slog.Int("pid", link.PID()), slog.String("program", hello.Program), slog.Duration("patience", hello.Patience))
+	if link.PID() == 0 {
+		nf.log.Warn("the other process is in another PID namespace: if it hangs, it cannot be killed from here")
+	}
 	amfs := nf.connectedAMFs()
 	if err := nf.letPrepare(ctx, link, amfs); err != nil {
 		return err
@@ -211,9 +237,11 @@ func (nf *N3IWF) hearBegun(link *succession.Link) error {
 		nf.log.Error("the other process neither begins nor ends; it is killed", slog.Int("pid", link.PID()))
 		expired, cancel := context.WithCancel(context.Background())
 		cancel()
-		if kerr := link.Outlive(expired); kerr == nil {
+		kerr := link.Outlive(expired)
+		if kerr == nil {
 			return err
 		}
+		nf.log.Error("the other process is still there, and this one must not go on beside it: UEs wait until somebody ends it", slog.Int("pid", link.PID()), slog.Any("error", kerr))
 	}
 }
 

@@ -5,9 +5,12 @@ package n3iwf
 import (
 	"errors"
 	"log/slog"
+	"net"
 	"net/netip"
 	"path/filepath"
+	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -69,4 +72,25 @@ func TestTakeOverOfANode(t *testing.T) {
 	cfg.Cluster.Enabled = true
 	_, err := TakeOver(t.Context(), cfg, slog.New(slog.DiscardHandler), Takeover{Path: filepath.Join(t.TempDir(), "nobody")})
 	require.ErrorContains(t, err, "a node of a cluster")
+}
+
+// refusing is a listener for which there is no room for a moment.
+type refusing struct{ left []error }
+
+func (r *refusing) Accept() (*succession.Link, error) {
+	err := r.left[0]
+	r.left = r.left[1:]
+	return nil, err
+}
+
+// A listener that fails is used again, until it is closed.
+func TestSuccessionAcceptsAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nf := &N3IWF{cfg: config.Default(), log: slog.New(slog.DiscardHandler), quit: make(chan struct{})}
+		begin := time.Now()
+		nf.acceptSuccessors(t.Context(), &refusing{[]error{syscall.EMFILE, syscall.EMFILE, &net.OpError{Err: net.ErrClosed}}})
+		require.Equal(t, 3*acceptPause, time.Since(begin))
+		close(nf.quit)
+		nf.acceptSuccessors(t.Context(), &refusing{[]error{syscall.EMFILE}})
+	})
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -89,9 +90,7 @@ func (m *management) serve(ctx context.Context) error {
 			return nil
 		case <-m.nf.Alone():
 		}
-		if err := m.open(); err != nil {
-			m.log.Error("no management API until the next start; UEs are served", slog.Any("error", err))
-			<-ctx.Done()
+		if !m.openAgain(ctx) {
 			return nil
 		}
 	}
@@ -104,6 +103,27 @@ func (m *management) serve(ctx context.Context) error {
 	})
 	return all.Wait()
 }
+
+// openAgain opens the API of a process that has taken over. What is in its way may go: the former process, say, or one that had no room for more files.
+func (m *management) openAgain(ctx context.Context) bool {
+	for wait := openPause; ; wait = min(2*wait, maxOpenPause) {
+		err := m.open()
+		if err == nil {
+			return true
+		}
+		m.log.Error("no management API, and no upgrade in place, for now; UEs are served, and it is tried again", slog.Any("error", err), slog.Duration("in", wait))
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(wait):
+		}
+	}
+}
+
+const (
+	openPause    = time.Second
+	maxOpenPause = 30 * time.Second
+)
 
 // discard closes what n3iwf.New has opened.
 func discard(ctx context.Context, nf *n3iwf.N3IWF) error {

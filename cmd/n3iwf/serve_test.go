@@ -23,6 +23,7 @@ import (
 	"github.com/open-n3iwf/n3iwf/ikev2"
 	"github.com/open-n3iwf/n3iwf/ikev2/message"
 	"github.com/open-n3iwf/n3iwf/ikev2/suite"
+	"github.com/open-n3iwf/n3iwf/n3iwf"
 )
 
 // initRequest is the IKE_SA_INIT request of a UE.
@@ -138,4 +139,30 @@ func TestServeTraces(t *testing.T) {
 	require.NoError(t, <-ended)
 	require.Len(t, got, 1)
 	require.Equal(t, "/v1/traces", <-got)
+}
+
+// A process that has taken over, and whose API finds its address taken, opens it as soon as that is free.
+func TestAPIOpensAgain(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	_, cfg := onLoopback(t, fmt.Sprintf("{socket: \"\", observe: %q}", taken.Addr()))
+	text := &lines{}
+	log := slog.New(slog.NewTextHandler(text, nil))
+	nf, err := n3iwf.New(cfg, log)
+	require.NoError(t, err)
+	m := &management{program: program{cfg: cfg, log: log, set: new(logSettings)}, nf: nf}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.False(t, m.openAgain(gone))
+	require.Contains(t, text.take(), "no management API, and no upgrade in place, for now; UEs are served, and it is tried again")
+	opened := make(chan bool, 1)
+	go func() { opened <- m.openAgain(t.Context()) }()
+	require.Eventually(t, func() bool { return strings.Contains(text.take(), "it is tried again") }, 30*time.Second, time.Millisecond)
+	require.NoError(t, taken.Close())
+	require.True(t, <-opened)
+	require.Equal(t, taken.Addr().String(), m.server.Addr("observe").String())
+	ended, end := context.WithCancel(t.Context())
+	end()
+	require.NoError(t, m.server.Serve(ended))
+	require.NoError(t, discard(t.Context(), nf))
 }

@@ -31,6 +31,9 @@ const (
 // ErrUser says that another user is at the other end.
 var ErrUser = errors.New("the process at the other end runs as another user")
 
+// ErrUnseen says why a process cannot be killed.
+var ErrUnseen = errors.New("the process at the other end is in another PID namespace, out of reach from here")
+
 // Message is what one end tells the other. Kind is 1 or more.
 type Message struct {
 	Kind  uint8
@@ -86,7 +89,7 @@ func newLink(c *net.UnixConn) (*Link, error) {
 	return &Link{conn: c, peer: peer, buffer: make([]byte, 64<<10)}, nil
 }
 
-// PID is the process at the other end.
+// PID is the process at the other end; 0 when it is in a PID namespace that this one cannot see.
 func (l *Link) PID() int { return l.peer.Pid }
 
 // Outlive waits until the other end has closed the link, or died, and kills its process when that takes longer than ctx does. What still comes is
@@ -97,6 +100,9 @@ func (l *Link) Outlive(ctx context.Context) error {
 	}
 	if l.PID() == os.Getpid() {
 		return errors.New("the other end is in this process")
+	}
+	if l.PID() == 0 {
+		return ErrUnseen
 	}
 	if err := l.peer.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("process %d cannot be killed: %w", l.PID(), err)

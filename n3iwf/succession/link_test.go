@@ -25,6 +25,7 @@ import (
 const (
 	connectTo = "SUCCESSION_TEST_CONNECT"
 	hang      = "SUCCESSION_TEST_HANG"
+	outlive   = "SUCCESSION_TEST_OUTLIVE"
 )
 
 func TestMain(m *testing.M) {
@@ -33,6 +34,11 @@ func TestMain(m *testing.M) {
 		if err == nil && os.Getenv(hang) != "" {
 			_ = l.Say(context.Background(), 1, nil)
 			_, err = l.Receive(context.Background())
+		}
+		if err == nil && os.Getenv(outlive) != "" {
+			ctx, cancel := context.WithCancel(context.Background())
+			cancel()
+			err = l.Outlive(ctx)
 		}
 		if err == nil {
 			err = l.Close()
@@ -192,6 +198,21 @@ func TestOutlive(t *testing.T) {
 	require.ErrorContains(t, b.Outlive(ctx), "in this process")
 	require.NoError(t, a.Close())
 	require.NoError(t, b.Outlive(t.Context()))
+}
+
+// A process in another PID namespace, as of another container, is not killed, nor is any other one in its place.
+func TestOutliveUnseen(t *testing.T) {
+	testenv.NeedRoot(t)
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := Listen(path)
+	require.NoError(t, err)
+	defer l.Close() //nolint:errcheck // of a test
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), connectTo+"="+path, outlive+"=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID}
+	said, err := cmd.Output()
+	require.NoError(t, err)
+	require.Equal(t, ErrUnseen.Error(), string(said))
 }
 
 // A socket that was left is replaced.
