@@ -52,7 +52,7 @@ func TestChildSetupNotAnswered(t *testing.T) {
 // the key of the first one, which its IKE SA has already, and the AMF gets one answer; a UE that says nothing is given up in the time of the first one.
 func TestContextSetupSaidAgain(t *testing.T) {
 	t.Cleanup(func() { goleak.VerifyNone(t) })
-	w := newWorld(t, func(c *config.Config) { c.Timers.ContextSetup, c.Timers.EAPStep = time.Second, time.Second })
+	w := newWorld(t, func(c *config.Config) { c.Timers.ContextSetup, c.Timers.EAPStep = 3*time.Second, 3*time.Second })
 	h := listen(w)
 	again := func(i int, to stage) *puppetLife {
 		l := w.puppet(i, h)
@@ -76,24 +76,25 @@ func TestContextSetupSaidAgain(t *testing.T) {
 	require.Zero(t, count[*ngap.InitialContextSetupFailure](h)+count[*ngap.ErrorIndication](h))
 	require.NoError(t, l.Close())
 
-	l = again(1, atSuccess)
-	l.Hold(func(*message.Message) bool { return true })
-	f, _ := next[*ngap.InitialContextSetupFailure](h)
-	require.Equal(t, *lost, f.Cause)
-	require.NoError(t, l.Close())
-	w.forgotten("a UE without AUTH")
-
-	l = again(2, atChallenge) // its answer to the AMF's challenge is awaited
-	r, _ := next[*ngap.UEContextReleaseRequest](h)
-	require.Equal(t, *lost, r.Cause)
-	require.NoError(t, l.Close())
-	w.forgotten("a UE without EAP")
+	keyed := again(1, atSuccess)
+	keyed.Hold(func(*message.Message) bool { return true })
+	challenged := again(2, atChallenge) // its answer to the AMF's challenge is awaited
+	ids := []uint32{w.coreUE(1).RANID, w.coreUE(2).RANID}
+	require.NotContains(t, ids, uint32(0))
+	for i, l := range []*puppetLife{keyed, challenged} {
+		id := ids[i]
+		w.until("the end of a UE that says nothing more", func() bool { return h.releaseCause(id) != nil })
+		require.Equal(t, lost, h.releaseCause(id))
+		require.Equal(t, 1, count[*ngap.InitialContextSetupFailure](h), "of the first")
+		require.NoError(t, l.Close())
+	}
+	w.forgotten("UEs that say nothing more")
 }
 
 // TestRegistrationTakesTooLong: timers.registration bounds all of a registration, whatever the single steps may take.
 func TestRegistrationTakesTooLong(t *testing.T) {
 	t.Cleanup(func() { goleak.VerifyNone(t) })
-	w := newWorld(t, func(c *config.Config) { c.Timers.Registration, c.Timers.EAPStep = time.Second, time.Hour })
+	w := newWorld(t, func(c *config.Config) { c.Timers.Registration, c.Timers.EAPStep = 3*time.Second, time.Hour })
 	h := listen(w)
 	l := w.puppet(0, h)
 	l.reach(atChallenge)
