@@ -19,11 +19,13 @@ var (
 		"a tracking area":     {"n3iwf": object{"supportedTAs": []any{object{"tac": "000009", "plmns": []any{object{"plmn": object{"mcc": "208", "mnc": "93"}}}}}}},
 		"nothing but nulls":   {"nwu": object{"mobike": nil, "esp": nil}, "limits": nil},
 		"a whole new section": {"timers": object{"inactivity": "1h"}},
+		"a further pool":      {"nwu": object{"uePools": object{"ipv4": []any{"10.60.0.0/16", "10.61.0.0/16"}}}},
+		"traces":              {"management": object{"traces": object{"endpoint": "http://collector:4318"}}},
 	}
 	needRestart = map[string]object{
-		"a pool":                     {"nwu": object{"uePools": object{"ipv4": []any{"10.61.0.0/16"}}}},
+		"the inner address of NAS":   {"nwu": object{"nas": object{"ipv4": "10.60.0.9"}}},
 		"the N3IWF's number":         {"n3iwf": object{"globalN3IWFID": object{"id": 136}}},
-		"a port beside what reloads": {"nwu": object{"nattPort": 4501, "mobike": object{"movesPerMinute": 3}}},
+		"a port beside what reloads": {"n3": object{"port": 2153}, "nwu": object{"mobike": object{"movesPerMinute": 3}}},
 		"the packet workers":         {"dataPlane": object{"workers": 3}},
 	}
 )
