@@ -412,6 +412,7 @@ func TestKernelSpareAddress(t *testing.T) {
 	for range 3 {
 		pass(t, ue, gw, 1)
 	}
+	eventually(t, "all are recorded", func() bool { return recorder.esp() >= 12 })
 	var recorded [][]byte
 	for _, p := range recorder.packets() {
 		if _, path, ok := outerESP(p); ok && path.NATT {
