@@ -47,13 +47,14 @@ func (nf *N3IWF) wantsEBPF() bool {
 	return true
 }
 
-// keptInKernel refuses to go on without programs in the kernel where a predecessor has some: they stay with it, and would go on to forward packets of UEs
-// that this process deals with.
+// keptInKernel refuses to go on by the relay where a predecessor forwards in the kernel and this process cannot, unless that is configured: an upgrade that
+// makes user packets slow is not to happen unseen.
 func (nf *N3IWF) keptInKernel() error {
-	if why := nf.userPlane.reason; why != "" && nf.heir != nil && nf.heir.will.UserPlane == userPlaneEBPF {
-		return fmt.Errorf("the running process forwards user packets in the kernel, and this one would not (%s): restart in place of taking over", why)
+	why := nf.userPlane.reason
+	if why == "" || nf.heir == nil || nf.heir.will.UserPlane != userPlaneEBPF || nf.live().DataPlane.UserPlane == userPlaneRelay {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("the running process forwards user packets in the kernel, and this one cannot (%s): mend that, or let it forward them itself (dataPlane.userPlane: relay)", why)
 }
 
 // openUserPlane puts the programs into the kernel, if they are wanted and it can.
