@@ -7,10 +7,13 @@ package ebpf
 import (
 	"encoding/binary"
 	"net/netip"
+	"os"
 	"testing"
 	"time"
 
+	"github.com/cilium/ebpf"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/open-n3iwf/n3iwf/gre"
 	"github.com/open-n3iwf/n3iwf/gre/gtpu"
@@ -197,6 +200,29 @@ func TestKernelMoves(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, st.Generations[0].Drops)
 	t.Logf("%d packets over %d moves", n, moves)
+}
+
+// Maps of another shape, as another version's, are replaced; what the others have counted is kept.
+func TestKernelMapsOfAnotherVersion(t *testing.T) {
+	w := newWorld(t)
+	w.connect(nil)
+	w.send(greFrom(ue, 9, numbered(1, 100)))
+	require.Equal(t, numbered(1, 100), w.gpdu().Payload)
+	require.NoError(t, w.plane.Leave())
+	pin := pinFolder + "/" + userplaneMapChildren
+	require.NoError(t, os.Remove(pin))
+	m, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Hash, KeySize: 4, ValueSize: 8, MaxEntries: 1 << 18, Flags: unix.BPF_F_NO_PREALLOC})
+	require.NoError(t, err)
+	require.NoError(t, m.Pin(pin))
+	require.NoError(t, m.Close())
+
+	w.plane = w.open()
+	require.Equal(t, 8, pinned(t))
+	require.EqualValues(t, 1, w.plane.base.Uplink.Packets)
+	require.NoError(t, w.session.Update(w.config))
+	w.send(greFrom(ue, 9, numbered(2, 100)))
+	require.Equal(t, numbered(2, 100), w.gpdu().Payload)
+	require.EqualValues(t, 1, w.inKernel().Uplink.Packets)
 }
 
 // The process goes, user packets flow; another one comes, takes over what is there and replaces the programs, and no packet is lost.

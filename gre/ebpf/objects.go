@@ -53,14 +53,14 @@ type objects struct {
 }
 
 // loadObjects loads programs and maps. Maps that are pinned in that folder are taken over; with "" nothing is pinned. Maps of another shape,
-// of another version of this program, are replaced.
+// of another version of this program, are replaced; the others are kept.
 func loadObjects(xfrmLink int, folder string, maxSessions int) (*objects, error) {
 	if err := rlimit.RemoveMemlock(); err != nil {
 		return nil, fmt.Errorf("locked memory (kernels before 5.11 count maps as such): %w", err)
 	}
 	o, err := tryObjects(xfrmLink, folder, maxSessions)
 	if folder != "" && errors.Is(err, ebpf.ErrMapIncompatible) {
-		if err := unpin(folder); err != nil {
+		if err := unpinOthers(folder, maxSessions); err != nil {
 			return nil, err
 		}
 		o, err = tryObjects(xfrmLink, folder, maxSessions)
@@ -75,14 +75,7 @@ func tryObjects(xfrmLink int, folder string, maxSessions int) (*objects, error) 
 	}
 	o := &objects{pinned: folder != ""}
 	var options ebpf.CollectionOptions
-	for _, m := range []string{
-		userplaneMapChildren, userplaneMapSessions, userplaneMapUplinkCounts, userplaneMapDownlinkCounts, userplaneMapFlows, userplaneMapBuckets, userplaneMapHandedUp,
-		userplaneMapTotals,
-	} {
-		s := spec.Maps[m]
-		if maxSessions > 0 && m != userplaneMapHandedUp && m != userplaneMapTotals {
-			s.MaxEntries = uint32(maxSessions)
-		}
+	for _, s := range sized(spec, maxSessions) {
 		if folder != "" {
 			s.Pinning = ebpf.PinByName
 		}
@@ -99,6 +92,21 @@ func tryObjects(xfrmLink int, folder string, maxSessions int) (*objects, error) 
 	return o, nil
 }
 
+// sized gives the maps that are pinned.
+func sized(spec *ebpf.CollectionSpec, maxSessions int) (list []*ebpf.MapSpec) {
+	for _, m := range []string{
+		userplaneMapChildren, userplaneMapSessions, userplaneMapUplinkCounts, userplaneMapDownlinkCounts, userplaneMapFlows, userplaneMapBuckets, userplaneMapHandedUp,
+		userplaneMapTotals,
+	} {
+		s := spec.Maps[m]
+		if maxSessions > 0 && m != userplaneMapHandedUp && m != userplaneMapTotals {
+			s.MaxEntries = uint32(maxSessions)
+		}
+		list = append(list, s)
+	}
+	return list
+}
+
 // newSpec is what to load. The verifier leaves out what the constants rule out, so that the kernel need not have the coarse clock.
 func newSpec(xfrmLink int, coarseClock bool) (*ebpf.CollectionSpec, error) {
 	spec, err := loadUserplane()
@@ -106,6 +114,31 @@ func newSpec(xfrmLink int, coarseClock bool) (*ebpf.CollectionSpec, error) {
 		return nil, err
 	}
 	return spec, errors.Join(spec.Variables[userplaneVarXfrmLink].Set(uint32(xfrmLink)), spec.Variables[userplaneVarCoarseClock].Set(coarseClock))
+}
+
+// unpinOthers removes the maps of a folder that are of another shape.
+func unpinOthers(folder string, maxSessions int) error {
+	spec, err := loadUserplane()
+	if err != nil {
+		return err
+	}
+	for _, s := range sized(spec, maxSessions) {
+		pin := filepath.Join(folder, s.Name)
+		m, err := ebpf.LoadPinnedMap(pin, nil)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("pinned map %s: %w", pin, err)
+		}
+		if s.Compatible(m) != nil {
+			err = os.Remove(pin)
+		}
+		if err := errors.Join(err, m.Close()); err != nil {
+			return fmt.Errorf("replace pinned map %s: %w", pin, err)
+		}
+	}
+	return nil
 }
 
 // unpin removes the maps of a folder; they go with the programs that use them.

@@ -5,7 +5,9 @@
 package ebpf
 
 import (
+	"maps"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/vishvananda/netlink"
@@ -65,7 +67,7 @@ func (u *UserPlane) lookUp(to way) (r route) {
 	return r
 }
 
-// lead enters a route in a child SA.
+// lead enters a route in a child SA. Without one every packet is too long, and goes to user space, which may know a way or says that there is none.
 func (r *route) lead(c *userplaneChild) {
 	c.Link, c.UplinkMax, c.NextHop = uint32(r.link), uint32(max(r.mtu-tunnelLen, 0)), 0
 	if r.nextHop.IsValid() {
@@ -95,16 +97,30 @@ func (u *UserPlane) refresh() {
 
 func (u *UserPlane) refreshOnce() {
 	u.mu.Lock()
+	paused, ways := u.paused, slices.Collect(maps.Keys(u.routes))
+	u.mu.Unlock()
+	if paused {
+		return
+	}
+	// The kernel may take its time to answer while routes come and go, and nobody should wait for that.
+	found := make(map[way]route, len(ways))
+	for _, to := range ways {
+		found[to] = u.lookUp(to)
+	}
+	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.paused {
 		return
 	}
 	u.refreshRates()
 	changed := map[way]*route{}
-	for to, r := range u.routes {
-		now := u.lookUp(to)
+	for to, now := range found {
+		r := u.routes[to]
+		if r == nil {
+			continue
+		}
 		now.users = r.users
-		if now.link != 0 && now != *r {
+		if now != *r {
 			*r = now
 			changed[to] = r
 		}

@@ -30,16 +30,19 @@ func TestKernelFollowsRoutes(t *testing.T) {
 		change  string
 		nextHop netip.Addr // not valid: not ours to know
 		arrives bool
+		leaves  bool // the kernel's fast path
 	}{
-		{"addr show", addr(upfN3), true},
-		{"route add " + upfN3 + " via " + bad, addr(bad), false},
-		{"route replace " + upfN3 + " via " + good, addr(good), true},
-		{"route replace " + upfN3 + " via inet6 " + good6 + " dev n0", netip.Addr{}, true},
-		{"route del " + upfN3, addr(upfN3), true},
-		{"route add " + upfN3 + " via " + bad + " table 77", addr(upfN3), true},
-		{"rule add from " + gwN3 + " lookup 77", addr(bad), false},
-		{"route replace " + upfN3 + " via " + good + " table 77", addr(good), true},
-		{"rule del from " + gwN3 + " lookup 77", addr(upfN3), true},
+		{"addr show", addr(upfN3), true, false},
+		{"route add " + upfN3 + " via " + bad, addr(bad), false, false},
+		{"route replace " + upfN3 + " via " + good, addr(good), true, false},
+		{"route replace " + upfN3 + " via inet6 " + good6 + " dev n0", netip.Addr{}, true, false},
+		{"route del " + upfN3, addr(upfN3), true, false},
+		{"route add blackhole " + upfN3, netip.Addr{}, false, true},
+		{"route del blackhole " + upfN3, addr(upfN3), true, false},
+		{"route add " + upfN3 + " via " + bad + " table 77", addr(upfN3), true, false},
+		{"rule add from " + gwN3 + " lookup 77", addr(bad), false, false},
+		{"route replace " + upfN3 + " via " + good + " table 77", addr(good), true, false},
+		{"rule del from " + gwN3 + " lookup 77", addr(upfN3), true, false},
 	} {
 		ip(step.change)
 		var want uint32
@@ -47,11 +50,20 @@ func TestKernelFollowsRoutes(t *testing.T) {
 			want = network4(step.nextHop)
 		}
 		w.eventually(step.change, func() bool { return w.child().NextHop == want })
-		before := w.inKernel().Uplink.Packets
+		if step.leaves {
+			require.Zero(t, w.child().UplinkMax)
+		}
+		before, handedUp := w.inKernel().Uplink.Packets, w.plane.Status().HandedUp["uplink"]["too long"]
 		w.send(greFrom(ue, 9, numbered(i, 100)))
 		if step.arrives {
 			require.Equal(t, numbered(i, 100), w.gpdu().Payload, step.change)
 		}
-		w.eventually("forwarded in the kernel", func() bool { return w.inKernel().Uplink.Packets == before+1 })
+		if step.leaves {
+			before--
+			handedUp++
+		}
+		w.eventually("forwarded in the kernel, or left to user space", func() bool {
+			return w.inKernel().Uplink.Packets == before+1 && w.plane.Status().HandedUp["uplink"]["too long"] == handedUp
+		})
 	}
 }
