@@ -265,6 +265,19 @@ func TestKernelOutlivesTheProcess(t *testing.T) {
 		return v.Bucket[1]
 	}
 	require.NotZero(t, bucket())
+	pace := func() uint64 {
+		var b userplaneBucket
+		require.NoError(t, heir.objects.Buckets.Lookup(bucket(), &b))
+		return b.Picos
+	}
+	heir.Pause()
+	limited.Rates.Uplink.Set(1e9)
+	limited.Rates.Downlink.Set(1e9)
+	heir.refreshOnce()
+	require.Zero(t, pace(), "the maps may be another one's")
+	heir.Resume()
+	heir.refreshOnce()
+	require.NotZero(t, pace())
 	require.NoError(t, heir.Leave())
 	require.NoError(t, w.plane.Restore())
 	require.Zero(t, bucket())
