@@ -21,7 +21,7 @@ import (
 // next N3IWF, and the next; no procedure fails, no packet is lost. (A UE that asks for a rekey meanwhile is told to try later, as it does in its time.)
 func TestTakeOverWhileBusy(t *testing.T) {
 	t.Cleanup(func() { goleak.VerifyNone(t) })
-	often := func(c *config.Config) { c.NWu.MOBIKE.MovesPerMinute = 10000 }
+	often := func(c *config.Config) { c.NWu.MOBIKE.MovesPerMinute = 10_000_000 }
 	w := newWorld(t, often)
 	w.offer()
 	busy, _ := w.online(0)
