@@ -58,29 +58,28 @@ func (p *addressPool) set(prefixes []netip.Prefix, reserved []netip.Addr) {
 	}
 }
 
-// change is set, unless UEs have addresses that are not to be given out any more. It counts those, and changes nothing then.
-func (p *addressPool) change(prefixes []netip.Prefix, reserved ...netip.Addr) (undo func(), inUse int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	former := addressPool{prefixes: p.prefixes, reserved: p.reserved, prefix: p.prefix, next: p.next}
-	p.set(prefixes, reserved)
+// outside counts the addresses of UEs that the pool would not have any more with these prefixes and reserved addresses. p.mu is held.
+func (p *addressPool) outside(prefixes []netip.Prefix, reserved []netip.Addr) (n int) {
+	var next addressPool
+	next.set(prefixes, reserved)
 	for a := range p.used {
-		if !p.has(a) {
-			inUse++
+		if !next.has(a) {
+			n++
 		}
 	}
-	restore := func() {
-		p.prefixes, p.reserved, p.prefix, p.next = former.prefixes, former.reserved, former.prefix, former.next
+	return n
+}
+
+// prefixOf is the prefix of an address that the pool has given out.
+func (p *addressPool) prefixOf(a netip.Addr) netip.Prefix {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, prefix := range p.prefixes {
+		if prefix.Contains(a) {
+			return prefix
+		}
 	}
-	if inUse > 0 {
-		restore()
-		return nil, inUse
-	}
-	return func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		restore()
-	}, 0
+	return netip.PrefixFrom(a, a.BitLen())
 }
 
 // has tells whether the address is one that UEs can have.

@@ -30,16 +30,6 @@ func (nf *N3IWF) inPools(a netip.Addr) bool {
 	return slices.ContainsFunc(c.IPv4, within) || slices.ContainsFunc(c.IPv6, within)
 }
 
-// prefixOf gives the pool prefix of an inner address.
-func (nf *N3IWF) prefixOf(a netip.Addr) netip.Prefix {
-	for _, p := range nf.prefixes() {
-		if p.Contains(a) {
-			return p
-		}
-	}
-	return netip.PrefixFrom(a, a.BitLen())
-}
-
 // nasAddresses are the inner NAS addresses of the families that have a pool.
 func nasAddresses(c *config.NWu) []netip.Addr {
 	var list []netip.Addr
@@ -59,35 +49,25 @@ type routes interface {
 	RemoveRoute(netip.Prefix) error
 }
 
-// reloadPools gives UEs that come from now on addresses of other pools. A pool goes only when no UE has an address of it.
+// reloadPools gives UEs that come from now on addresses of other pools. A pool goes only when no UE has an address of it. UEs come and go while the rest of
+// the configuration is prepared: they get addresses of the former pools, and whether those can go is decided when nothing else can refuse any more.
 func (nf *N3IWF) reloadPools(old, next *config.Config) (Change, error) {
 	o, n := &old.NWu, &next.NWu
 	if slices.Equal(o.UEPools.IPv4, n.UEPools.IPv4) && slices.Equal(o.UEPools.IPv6, n.UEPools.IPv6) && o.NAS == n.NAS {
 		return Change{}, nil
 	}
-	var back []func()
-	undo := func() {
-		for _, f := range slices.Backward(back) {
-			f()
-		}
-	}
-	family := func(p *addressPool, key string, prefixes []netip.Prefix, reserved ...netip.Addr) error {
-		former, inUse := p.change(prefixes, reserved...)
-		if inUse > 0 {
-			return &config.KeyError{Key: key, What: fmt.Sprintf("%d UEs have addresses outside of these pools", inUse),
-				Do: "keep the former pools beside the new ones until those UEs have gone; n3iwf ues names them"}
-		}
-		back = append(back, former)
-		return nil
-	}
-	err := errors.Join(
-		family(nf.pool4, "nwu.uePools.ipv4", n.UEPools.IPv4, n.NAS.IPv4, n.UserPlane.IPv4),
-		family(nf.pool6, "nwu.uePools.ipv6", n.UEPools.IPv6, n.NAS.IPv6, n.UserPlane.IPv6))
+	err := nf.changePools(n, false)
 	former, wanted := slices.Concat(o.UEPools.IPv4, o.UEPools.IPv6), slices.Concat(n.UEPools.IPv4, n.UEPools.IPv6)
 	kernel, routed := nf.dataPlane.(routes)
+	var added []netip.Prefix
+	undo := func() {
+		for _, p := range added { // nobody has got an address of it
+			_ = kernel.RemoveRoute(p) // what is left leads nowhere
+		}
+	}
 	for _, p := range wanted {
 		if err == nil && routed && !slices.Contains(former, p) {
-			back = append(back, func() { _ = kernel.RemoveRoute(p) }) // what is left leads nowhere
+			added = append(added, p)
 			err = keyError("nwu.uePools", kernel.AddRoute(p))
 		}
 	}
@@ -100,7 +80,7 @@ func (nf *N3IWF) reloadPools(old, next *config.Config) (Change, error) {
 		undo()
 		return Change{}, err
 	}
-	return Change{Undo: undo, Commit: func() {
+	return Change{Undo: undo, decide: func() error { return nf.changePools(n, true) }, Commit: func() {
 		for _, p := range former {
 			if routed && !slices.Contains(wanted, p) {
 				if err := kernel.RemoveRoute(p); err != nil {
@@ -109,4 +89,35 @@ func (nf *N3IWF) reloadPools(old, next *config.Config) (Change, error) {
 			}
 		}
 	}}, nil
+}
+
+// changePools gives both families other pools, or neither: then UEs have addresses that are not to be given out any more. Without set it only looks for those.
+func (nf *N3IWF) changePools(c *config.NWu, set bool) error {
+	families := [2]struct {
+		pool     *addressPool
+		key      string
+		prefixes []netip.Prefix
+		reserved []netip.Addr
+	}{
+		{nf.pool4, "nwu.uePools.ipv4", c.UEPools.IPv4, []netip.Addr{c.NAS.IPv4, c.UserPlane.IPv4}},
+		{nf.pool6, "nwu.uePools.ipv6", c.UEPools.IPv6, []netip.Addr{c.NAS.IPv6, c.UserPlane.IPv6}},
+	}
+	nf.pool4.mu.Lock()
+	defer nf.pool4.mu.Unlock()
+	nf.pool6.mu.Lock()
+	defer nf.pool6.mu.Unlock()
+	var err error
+	for _, f := range families {
+		if inUse := f.pool.outside(f.prefixes, f.reserved); inUse > 0 {
+			err = errors.Join(err, &config.KeyError{Key: f.key, What: fmt.Sprintf("%d UEs have addresses outside of these pools", inUse),
+				Do: "keep the former pools beside the new ones until those UEs have gone; n3iwf ues names them"})
+		}
+	}
+	if err != nil || !set {
+		return err
+	}
+	for _, f := range families {
+		f.pool.set(f.prefixes, f.reserved)
+	}
+	return nil
 }

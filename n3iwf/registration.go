@@ -286,7 +286,7 @@ func (u *ue) assign(ev *ikev2.AuthRequest, reply *message.Configuration, auth *i
 		{message.INTERNAL_IP6_ADDRESS, u.nf.pool6, u.nf.live().NWu.NAS.IPv6, nwu.NotifyNASIP6Address},
 	}
 	for i, f := range families {
-		if _, asked := ev.Config.Get(f.ask); !asked || f.pool.empty() {
+		if _, asked := ev.Config.Get(f.ask); !asked || f.pool.empty() || !f.nas.IsValid() {
 			continue
 		}
 		a, err := f.pool.allocate()
@@ -302,7 +302,7 @@ func (u *ue) assign(ev *ikev2.AuthRequest, reply *message.Configuration, auth *i
 			continue
 		}
 		u.inner[i] = a
-		reply.Attributes = append(reply.Attributes, addressAttributes(a, u.nf.prefixOf(a))...)
+		reply.Attributes = append(reply.Attributes, addressAttributes(a, f.pool.prefixOf(a))...)
 		auth.RemoteTS = append(auth.RemoteTS, remote)
 		auth.LocalTS = append(auth.LocalTS, local)
 		auth.Notifies = append(auth.Notifies, &message.Notify{Type: f.notify, Data: f.nas.AsSlice()})

@@ -33,7 +33,12 @@ type Part interface {
 }
 
 // Change is what Prepare has made ready. One of its functions is called, once; nil does nothing.
-type Change struct{ Commit, Undo func() }
+type Change struct {
+	Commit, Undo func()
+	// decide is for what cannot be made ready because UEs go on meanwhile. It makes that change or refuses it, when all parts are prepared and before any
+	// other one changes, so that one part at most may have it.
+	decide func() error
+}
 
 type part func(old, next *config.Config) (Change, error)
 
@@ -47,6 +52,10 @@ func (nf *N3IWF) parts() []Part {
 	}
 }
 
+// ErrTakingOver refuses a reload whatever the configuration is, as another process may go on with the former one in a moment: it can be tried again if this
+// one goes on.
+var ErrTakingOver = errors.New("another process is about to take over")
+
 // Reload takes over what can change while UEs are connected: the keys with config.ReloadNow and config.ReloadNew. It gives those that have changed, and
 // those that keep their former value until another process begins. Files with secrets are read again. All of it changes, in the network function and in
 // the further parts, or nothing does: then the error says what cannot be used, and keys of it are config.KeyError. It is safe at any time.
@@ -55,7 +64,7 @@ func (nf *N3IWF) Reload(c *config.Config, further ...Part) (changed, later []str
 	case nf.old.turn <- struct{}{}: // nobody may take over what is about to change
 		defer func() { <-nf.old.turn }()
 	case <-time.After(turnTime):
-		return nil, nil, errors.New("another process is about to take over; reload again if this one goes on")
+		return nil, nil, ErrTakingOver
 	}
 	nf.reloading.Lock()
 	defer nf.reloading.Unlock()
@@ -66,6 +75,11 @@ func (nf *N3IWF) Reload(c *config.Config, further ...Part) (changed, later []str
 		change, e := p.Prepare(old, next)
 		changes = append(changes, change)
 		err = errors.Join(err, e) // all that is wrong is told at once
+	}
+	for _, change := range changes {
+		if err == nil && change.decide != nil {
+			err = change.decide()
+		}
 	}
 	if err != nil {
 		for _, change := range slices.Backward(changes) {

@@ -59,19 +59,28 @@ func (nf *N3IWF) OfferSuccession(path string) error {
 	if err != nil {
 		return err
 	}
-	select {
-	case nf.old.offered <- l:
-		return nil
-	case <-nf.quit: // Serve is ending
+	if !nf.offer(l) {
 		return l.Close()
 	}
+	return nil
 }
 
 // WithdrawSuccession ends that.
-func (nf *N3IWF) WithdrawSuccession() {
-	select {
-	case nf.old.offered <- nil:
-	case <-nf.quit:
+func (nf *N3IWF) WithdrawSuccession() { nf.offer(nil) }
+
+// offer leaves the latest listener to awaitSuccessor, nil for none. It waits for nobody, as a reload may be before Serve. False: Serve is ending.
+func (nf *N3IWF) offer(l *succession.Listener) bool {
+	for {
+		select {
+		case nf.old.offered <- l:
+			return true
+		case former := <-nf.old.offered: // that nobody listens at yet
+			if former != nil {
+				_ = former.Close()
+			}
+		case <-nf.quit:
+			return false
+		}
 	}
 }
 

@@ -5,6 +5,8 @@ package main
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"strings"
@@ -38,19 +40,22 @@ func (r *reloader) run(ctx context.Context, hangups <-chan os.Signal) {
 }
 
 func (r *reloader) follow(ctx context.Context, hangups <-chan os.Signal, tick <-chan time.Time) {
-	seen := r.content()
+	seen, again := r.content(), false
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-hangups:
 			seen = r.content()
-			r.reload()
+			again = r.reload()
 		case <-tick:
-			if now := r.content(); now != seen {
+			now := r.content()
+			if now != seen {
 				seen = now
 				r.log.Info("a file of the configuration has changed")
-				r.reload()
+				again = r.reload()
+			} else if again {
+				again = r.reload()
 			}
 		}
 	}
@@ -70,12 +75,15 @@ func (r *reloader) content() [sha256.Size]byte {
 	return [sha256.Size]byte(h.Sum(nil))
 }
 
-// reload takes all that can change over, or nothing, and says what it cannot.
-func (r *reloader) reload() {
+// reload takes all that can change over, or nothing, and says what it cannot. It tells whether to try again although no file changes.
+func (r *reloader) reload() (again bool) {
 	c, err := config.Load(r.file)
 	var changed, later []string
 	if err == nil {
 		changed, later, err = r.nf.Reload(c, append([]n3iwf.Part{r.api}, r.parts...)...)
+		if again = errors.Is(err, n3iwf.ErrTakingOver); again {
+			err = fmt.Errorf("%w; it is tried again if this one goes on", err)
+		}
 		err = config.Locate(r.file, err)
 	}
 	if err != nil {
@@ -83,7 +91,7 @@ func (r *reloader) reload() {
 			r.log.Error("the configuration was not reloaded, the former one stays in use: " + line)
 		}
 		r.api.Refused(err)
-		return
+		return again
 	}
 	r.cfg = c
 	if r.set.set(c.Log) {
@@ -104,4 +112,5 @@ func (r *reloader) reload() {
 	if len(restart) > 0 {
 		r.log.Warn("these keys change with the next start only", slog.Any("keys", restart))
 	}
+	return false
 }

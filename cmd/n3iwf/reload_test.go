@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -159,4 +160,60 @@ func TestReload(t *testing.T) {
 	said = log.take()
 	require.Contains(t, said, "configuration reloaded", "also without a change")
 	require.NotContains(t, said, "certificate reloaded", "it is the same")
+}
+
+// partOf is a part of the configuration that refuses with what it is given, and then no more.
+type partOf struct{ refuse, asked chan error }
+
+func (p partOf) Prepare(_, _ *config.Config) (n3iwf.Change, error) {
+	var err error
+	select {
+	case err = <-p.refuse:
+	default:
+	}
+	p.asked <- err
+	return n3iwf.Change{}, err
+}
+
+// What is refused because another process is about to take over is tried again, by itself, when that comes to nothing; a mistake in a file is not.
+func TestReloadAfterATakeOverThatFailed(t *testing.T) {
+	r, log, write := reloadable(t)
+	p := partOf{make(chan error, 9), make(chan error, 99)}
+	r.parts = []n3iwf.Part{p}
+	ctx, stop := context.WithCancel(context.Background())
+	hangups, tick := make(chan os.Signal), make(chan time.Time)
+	var running sync.WaitGroup
+	running.Go(func() { r.follow(ctx, hangups, tick) })
+	t.Cleanup(func() { stop(); running.Wait() })
+	look := func() { // the third begins when the second has ended
+		for range 3 {
+			tick <- time.Now()
+		}
+	}
+	look()
+	require.Empty(t, p.asked)
+	mistake := errors.New("a mistake")
+	for what, begin := range map[string]func(){
+		"a file":   func() { write(fmt.Sprintf("limits: {maxUEs: %d}\n", 7+len(p.asked)), "") },
+		"a hangup": func() { hangups <- os.Interrupt },
+	} {
+		p.refuse <- n3iwf.ErrTakingOver
+		begin()
+		look()
+		look()
+		require.Len(t, p.asked, 2, what)
+		require.ErrorIs(t, <-p.asked, n3iwf.ErrTakingOver, what)
+		require.NoError(t, <-p.asked, what)
+		said := log.take()
+		require.Equal(t, 1, strings.Count(said, "the former one stays in use: another process is about to take over; it is tried again if this one goes on"), said)
+		require.Equal(t, 1, strings.Count(said, "configuration reloaded"), said)
+
+		p.refuse <- mistake
+		write("limits: {maxUEs: 5}\n# "+what+"\n", "")
+		look()
+		look()
+		require.Len(t, p.asked, 1, what)
+		require.ErrorIs(t, <-p.asked, mistake, what)
+		log.take()
+	}
 }
