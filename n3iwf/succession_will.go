@@ -186,9 +186,15 @@ func (nf *N3IWF) giveUp(owners chan struct{}) {
 		}
 	}
 	ending.Wait()
+	late := time.AfterFunc(freezeTime, func() { // one that has just been made, or an AMF that does not close its side
+		for _, ng := range amfs {
+			ng.end(nil)
+		}
+	})
 	for _, ng := range amfs { // until the last message has been sent on
 		ng.running.Wait()
 	}
+	late.Stop()
 	ctx, cancel := context.WithTimeout(context.Background(), freezeTime)
 	defer cancel()
 	_ = nf.old.heir.Load().Say(ctx, sayNGAPOver, nil) // when it is still there

@@ -170,6 +170,10 @@ func (t *tnla) keep(association transport.Association) {
 			association = nil
 			continue
 		}
+		if ng.amf.nf.old.heir.Load() != nil { // it makes its own
+			ng.amf.hangUp(association)
+			return
+		}
 		t.attach(association)
 	}
 }

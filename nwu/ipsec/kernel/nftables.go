@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
+	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -20,6 +21,7 @@ import (
 // other packet of the host meets them. They change nothing, and what they have logged goes on.
 type logRules struct {
 	conn   *nftables.Conn
+	socket *netlink.Conn // of conn
 	link   string
 	groups logGroups
 	events *os.File // of the kernel's tables
@@ -31,15 +33,18 @@ const (
 	chainName   = "inner"
 	// recheck is how long after the kernel told of a change the rules are looked for again: a change tells of itself many times.
 	recheck = 20 * time.Millisecond
+	// retry is when what the kernel has refused is tried again.
+	retry = time.Second
+	// answerTime is what the kernel's answer may take; it is there at once, or never.
+	answerTime = 5 * time.Second
 )
 
 // newLogRules is for the groups of the workers' sockets. The sockets are of the network namespace of the calling thread.
 func newLogRules(link string, groups logGroups) (*logRules, error) {
-	conn, err := nftables.New(nftables.AsLasting())
-	if err != nil {
-		return nil, fmt.Errorf("nftables: %w", err)
+	r := &logRules{link: link, groups: groups}
+	if err := r.connect(); err != nil {
+		return nil, err
 	}
-	r := &logRules{conn: conn, link: link, groups: groups}
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, unix.NETLINK_NETFILTER)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("netlink socket of netfilter: %w", err), r.close(false))
@@ -53,6 +58,32 @@ func newLogRules(link string, groups logGroups) (*logRules, error) {
 		return nil, errors.Join(fmt.Errorf("changes of nftables: %w", err), r.close(false))
 	}
 	return r, nil
+}
+
+func (r *logRules) connect() error {
+	var socket *netlink.Conn
+	conn, err := nftables.New(nftables.AsLasting(), nftables.WithSockOptions(func(c *netlink.Conn) error { socket = c; return nil }))
+	if err != nil {
+		return fmt.Errorf("nftables: %w", err)
+	}
+	r.conn, r.socket = conn, socket
+	return nil
+}
+
+// ask has f talk with the kernel. Answers to what has failed may be on their way still, and nobody should take them for those to what comes next.
+func (r *logRules) ask(f func() error) error {
+	err := r.socket.SetDeadline(time.Now().Add(answerTime))
+	if err == nil {
+		err = f()
+	}
+	if err == nil || errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	former := r.conn
+	if failed := r.connect(); failed != nil {
+		return errors.Join(err, failed)
+	}
+	return errors.Join(err, former.CloseLasting())
 }
 
 func (r *logRules) table() *nftables.Table {
@@ -81,7 +112,7 @@ func (r *logRules) install() error {
 		list = append(list, &expr.Log{Key: 1 << unix.NFTA_LOG_GROUP, Group: group})
 		r.conn.AddRule(&nftables.Rule{Table: t, Chain: chain, Exprs: list})
 	}
-	if err := r.conn.Flush(); err != nil {
+	if err := r.ask(r.conn.Flush); err != nil {
 		return fmt.Errorf("rules of nftables on %s (CONFIG_NF_TABLES_NETDEV, CONFIG_NFT_LOG): %w", r.link, err)
 	}
 	return nil
@@ -89,10 +120,18 @@ func (r *logRules) install() error {
 
 func native(v uint32) []byte { return binary.NativeEndian.AppendUint32(nil, v) }
 
-// installed tells whether all rules are there, as far as the kernel says.
-func (r *logRules) installed() bool {
-	list, err := r.conn.GetRules(r.table(), &nftables.Chain{Name: chainName})
-	return err == nil && len(list) == r.groups.count()
+// installed tells whether all rules are there.
+func (r *logRules) installed() (bool, error) {
+	n := 0
+	err := r.ask(func() error {
+		list, err := r.conn.GetRules(r.table(), &nftables.Chain{Name: chainName})
+		n = len(list)
+		return err
+	})
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	return n == r.groups.count(), err
 }
 
 // watch keeps the rules: who loads a firewall anew often clears all tables first, and without its rules no UE is heard any more. It returns when the rules
@@ -115,24 +154,38 @@ func (r *logRules) watch(d *DataPlane) {
 		if gone != nil {
 			return
 		}
-		d.mu.Lock()
-		d.keepLogRules()
-		d.mu.Unlock()
+		for kept := false; !kept; {
+			d.mu.Lock()
+			kept = d.keepLogRules()
+			d.mu.Unlock()
+			if !kept {
+				time.Sleep(retry)
+			}
+		}
 		time.Sleep(recheck)
 	}
 }
 
-// keepLogRules puts the rules back when somebody has removed them. It is called under d.mu.
-func (d *DataPlane) keepLogRules() {
-	if d.closed || d.borrowed || d.logRules == nil || d.logRules.installed() {
-		return
+// keepLogRules puts the rules back when somebody has removed them, and tells whether all is well. It is called under d.mu.
+func (d *DataPlane) keepLogRules() bool {
+	if d.closed || d.borrowed || d.logRules == nil {
+		return true
+	}
+	there, err := d.logRules.installed()
+	if there {
+		return true
 	}
 	table := "netdev " + d.logRules.table().Name
-	if err := d.logRules.install(); err != nil {
-		d.opts.Log.Error("the rules of nftables by which inner packets come are gone, and cannot be put back", "table", table, "error", err)
-		return
+	if err == nil {
+		err = d.logRules.install()
+	}
+	if err != nil {
+		d.opts.Log.Error("the rules of nftables by which inner packets come are gone, or not to be found, and cannot be put back now; this is tried again",
+			"table", table, "error", err)
+		return false
 	}
 	d.opts.Log.Warn("somebody has removed the rules of nftables by which inner packets come; they are back, and packets in between are lost", "table", table)
+	return true
 }
 
 // close removes the table, if it is to be removed.
@@ -141,7 +194,7 @@ func (r *logRules) close(remove bool) error {
 	if remove {
 		r.conn.AddTable(r.table()) // it may be gone
 		r.conn.DelTable(r.table())
-		errs = append(errs, r.conn.Flush())
+		errs = append(errs, r.ask(r.conn.Flush))
 	}
 	errs = append(errs, r.conn.CloseLasting())
 	if r.events != nil {
