@@ -23,7 +23,8 @@ type localAddresses struct {
 	configured []netip.Addr
 	bound      []netip.Addr // of sockets, on NWu and N3
 	gone       map[netip.Addr]bool
-	deaf       bool // nothing is heard of this machine any more
+	seen       map[netip.Addr]bool // of both, those that this machine had at a look, or lost since; one behind a NAT it never has
+	deaf       bool                // nothing is heard of this machine any more
 }
 
 // change notes that an address of this machine came or went. list is what UEs are to be told from now on; changed says
@@ -101,6 +102,7 @@ func (nf *N3IWF) beginWatch(life context.Context) {
 	nf.life = life
 	nwu, n3 := nf.outerAddresses()
 	nf.local.watch(slices.Concat(nwu, n3))
+	nf.lookAtAddresses()
 	if !nf.live().NWu.MOBIKE.WatchAddresses {
 		nf.local.forget()
 		return
@@ -122,6 +124,7 @@ func (nf *N3IWF) reloadWatch(old, next *config.Config) (Change, error) {
 	}
 	if !on {
 		return Change{Commit: func() {
+			nf.lookAtAddresses()
 			if nf.unwatch != nil {
 				nf.unwatch()
 				nf.unwatch = nil
@@ -136,7 +139,11 @@ func (nf *N3IWF) reloadWatch(old, next *config.Config) (Change, error) {
 		cancel()
 		return Change{}, keyError("nwu.mobike.watchAddresses", err)
 	}
-	return Change{Commit: func() { nf.unwatch = cancel; nf.local.hear() }, Undo: cancel}, nil
+	return Change{Commit: func() {
+		nf.unwatch = cancel
+		nf.local.hear()
+		nf.catchUpOnAddresses()
+	}, Undo: cancel}, nil
 }
 
 // watchAddresses follows the addresses of this machine until ctx ends.

@@ -43,6 +43,27 @@ func TestLocalAddressList(t *testing.T) {
 	}
 }
 
+// What went while nobody listened is found by looking again: of the addresses that this machine has had, and not of those that it never has.
+func TestLookAtLocalAddresses(t *testing.T) {
+	a, b, behindNAT := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2"), netip.MustParseAddr("203.0.113.1")
+	l := localAddresses{configured: []netip.Addr{a, behindNAT}, bound: []netip.Addr{a, b}}
+	both := map[netip.Addr]bool{a: true, b: true}
+	require.Empty(t, l.look(both))
+	require.Equal(t, []netip.Addr{b}, l.look(map[netip.Addr]bool{a: true}))
+	l.change(b, false)
+	require.Empty(t, l.look(map[netip.Addr]bool{a: true}), "that is known")
+	l.forget()
+	l.hear()
+	require.Equal(t, []netip.Addr{a, b}, l.look(nil), "still gone, and another one")
+	require.Empty(t, l.look(both))
+
+	heard := localAddresses{bound: []netip.Addr{a}} // and never looked at
+	heard.change(a, false)
+	require.Empty(t, heard.look(nil))
+	heard.forget()
+	require.Equal(t, []netip.Addr{a}, heard.look(nil))
+}
+
 // An address that is taken from an interface, and given back, is noticed.
 func TestWatchAddresses(t *testing.T) {
 	testenv.NeedRoot(t)

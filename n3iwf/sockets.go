@@ -91,6 +91,7 @@ func (nf *N3IWF) reloadSockets(old, next *config.Config) (Change, error) {
 		nf.local.watch(slices.Concat(nwu, n3))
 		nf.log.Info("sockets for UEs", slog.Any("opened", added), slog.Any("closing", removed))
 		list := nf.local.configure(next.NWu.MOBIKE.AdditionalAddresses)
+		nf.lookAtAddresses()
 		nf.eachUE(func(u *ue) {
 			if !told {
 				u.apply(u.session.SetAddresses(time.Now(), list))
