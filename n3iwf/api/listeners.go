@@ -44,11 +44,13 @@ func addresses(m *config.Management) map[string]string {
 
 // listen opens what m asks for and have does not serve. It gives an error for each that cannot be opened, and none stays open then.
 func (s *Server) listen(m *config.Management, have []*listener) (opened []*listener, err error) {
-	for name, at := range addresses(m) {
+	wanted := addresses(m)
+	going := slices.DeleteFunc(slices.Clone(have), func(l *listener) bool { return wanted[l.name] == l.at })
+	for name, at := range wanted {
 		if at == "" || slices.ContainsFunc(have, func(l *listener) bool { return l.name == name && l.at == at }) {
 			continue
 		}
-		l, e := s.listenOne(name, at, have)
+		l, e := s.listenOne(name, at, going)
 		switch {
 		case e == nil:
 			opened = append(opened, l)
@@ -65,7 +67,7 @@ func (s *Server) listen(m *config.Management, have []*listener) (opened []*liste
 	return opened, nil
 }
 
-func (s *Server) listenOne(name, at string, have []*listener) (*listener, error) {
+func (s *Server) listenOne(name, at string, going []*listener) (*listener, error) {
 	var inner net.Listener
 	var handler http.Handler
 	var err error
@@ -74,12 +76,12 @@ func (s *Server) listenOne(name, at string, have []*listener) (*listener, error)
 		inner, err = listenSocket(at)
 		handler = s.apiHandler(false)
 	case onListen:
-		if inner, err = listenTCP(at, have); err == nil {
+		if inner, err = listenTCP(at, going); err == nil {
 			inner = &door{inner, s.access.Load}
 		}
 		handler = s.apiHandler(true)
 	default:
-		inner, err = listenTCP(at, have)
+		inner, err = listenTCP(at, going)
 		e := s.engine()
 		s.observe(e)
 		handler = e
@@ -119,37 +121,22 @@ func listenSocket(path string) (net.Listener, error) {
 
 // listenTCP listens at an address, also where one of ours does that is about to end, such as 127.0.0.1 after all addresses with the same port: both
 // share the port for so long, as the former one serves until nothing can go wrong any more.
-func listenTCP(at string, have []*listener) (net.Listener, error) {
+func listenTCP(at string, going []*listener) (net.Listener, error) {
 	l, err := net.Listen("tcp", at)
 	if !errors.Is(err, unix.EADDRINUSE) {
 		return l, err
 	}
 	_, port, _ := net.SplitHostPort(at) // Listen has read it
-	var former []syscall.RawConn
-	for _, h := range have {
-		if a, ok := h.Addr().(*net.TCPAddr); ok && fmt.Sprint(a.Port) == port {
-			inner := h.Listener
-			if d, ok := inner.(*door); ok {
-				inner = d.Listener
-			}
-			if raw, e := inner.(*net.TCPListener).SyscallConn(); e == nil {
-				former = append(former, raw)
-			}
+	shared := false
+	for _, l := range going {
+		if a, ok := l.Addr().(*net.TCPAddr); ok && fmt.Sprint(a.Port) == port {
+			shared = l.control(share) == nil || shared
 		}
 	}
-	if len(former) == 0 {
+	if !shared {
 		return nil, err
 	}
-	share := func(on int) func(syscall.RawConn) error {
-		return func(c syscall.RawConn) (err error) {
-			e := c.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, on) })
-			return errors.Join(e, err)
-		}
-	}
-	for _, c := range former {
-		err = errors.Join(err, share(1)(c))
-	}
-	return (&net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error { return share(1)(c) }}).Listen(context.Background(), "tcp", at)
+	return (&net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error { return controlOf(c, share) }}).Listen(context.Background(), "tcp", at)
 }
 
 func closeAll(list []*listener) {

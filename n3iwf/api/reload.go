@@ -35,9 +35,16 @@ func (s *Server) Prepare(_, next *config.Config) (n3iwf.Change, error) {
 	opened, err2 := s.listen(m, s.listeners)
 	if err = errors.Join(err, err2); err != nil {
 		closeAll(opened)
+		unshare(s.listeners)
 		return n3iwf.Change{}, err
 	}
-	return n3iwf.Change{Undo: func() { closeAll(opened) }, Commit: func() {
+	undo := func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		closeAll(opened)
+		unshare(s.listeners)
+	}
+	return n3iwf.Change{Undo: undo, Commit: func() {
 		s.change(m, a, opened)
 		s.reload.Store(&reload{at: time.Now()})
 		s.reloads.taken.Add(1)
@@ -60,6 +67,7 @@ func (s *Server) change(m *config.Management, a *access, opened []*listener) {
 			s.stop(l, patience)
 		}
 	}
+	unshare(stay)
 	s.listeners = stay
 	if s.ctx != nil {
 		for _, l := range opened {
