@@ -77,7 +77,7 @@ func (r *reloadCase) base() *config.Config {
 	c.NWu.Identity = "n3iwf.example.org"
 	c.NWu.Certificate = config.Certificate{Chain: filepath.Join(r.dir, "chain.pem"), Key: config.Secret(filepath.Join(r.dir, "key.pem")), Send: "onRequest"}
 	c.NWu.IKE.PPK.File = filepath.Join(r.dir, "ppk")
-	c.NWu.Addresses, c.NWu.IKEPort, c.NWu.NATTPort = []netip.Addr{netip.MustParseAddr("127.0.0.1")}, 0, 0 // any ports
+	c.NWu.Addresses, c.NWu.IKEPort, c.NWu.NATTPort = []netip.Addr{netip.MustParseAddr("127.0.0.81")}, 0, 0 // any ports
 	c.NWu.UEPools.IPv4, c.NWu.UEPools.IPv6 = []netip.Prefix{netip.MustParsePrefix("10.60.0.0/16")}, []netip.Prefix{netip.MustParsePrefix("fd00:60::/64")}
 	c.NWu.NAS.IPv4, c.NWu.NAS.IPv6 = netip.MustParseAddr("10.60.0.1"), netip.MustParseAddr("fd00:60::1")
 	c.NWu.MOBIKE.AdditionalAddresses = []netip.Addr{netip.MustParseAddr("192.0.2.1")}
@@ -112,7 +112,7 @@ func leaves(of reflect.Type, path, reload string, index []int) (all []leaf) {
 // other are values for keys where not every text will do.
 func (r *reloadCase) other(path string) any {
 	return map[string]any{
-		"nwu.addresses":                    []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("127.0.0.2")},
+		"nwu.addresses":                    []netip.Addr{netip.MustParseAddr("127.0.0.81"), netip.MustParseAddr("127.0.0.82")},
 		"nwu.ikePort":                      r.freePort(),
 		"nwu.nattPort":                     r.freePort(),
 		"nwu.identity":                     "also.n3iwf.example.org",
@@ -133,14 +133,15 @@ func (r *reloadCase) other(path string) any {
 	}[path]
 }
 
-// freePort is one that nobody has at 127.0.0.1.
+// freePort is one that nobody has at the address of base, where no other test is. The kernel gives it to nobody: its own choice is from 32768 on.
 func (r *reloadCase) freePort() uint16 {
-	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		return 0
+	for port := 20000 + os.Getpid()%10000; port < 32768; port++ {
+		if conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 81), Port: port}); err == nil {
+			defer conn.Close()
+			return uint16(port)
+		}
 	}
-	defer conn.Close()
-	return conn.LocalAddr().(*net.UDPAddr).AddrPort().Port()
+	return 0
 }
 
 // rawSockets are the keys that ask for plain ESP.
@@ -341,7 +342,7 @@ func TestReloadOfAllOrNothing(t *testing.T) {
 	next.NWu.Certificate.Chain = filepath.Join(r.dir, "nothing.pem")
 	next.NWu.UEPools.IPv4 = []netip.Prefix{netip.MustParsePrefix("10.61.0.0/16")}
 	next.NWu.UEPools.IPv6 = append(next.NWu.UEPools.IPv6, netip.MustParsePrefix("fd00:61::/64"))
-	next.NWu.Addresses = append(next.NWu.Addresses, netip.MustParseAddr("127.0.0.2"), netip.MustParseAddr("203.0.113.7"))
+	next.NWu.Addresses = append(next.NWu.Addresses, netip.MustParseAddr("127.0.0.82"), netip.MustParseAddr("203.0.113.7"))
 	next.Debug.KeyLog = filepath.Join(r.dir, "chain.pem") // a file
 	next.Limits.MaxUEs = 7
 	before := r.responderOptions()
@@ -416,7 +417,7 @@ func TestSocketsLinger(t *testing.T) {
 		_, _, err := r.nf.Reload(next)
 		return err
 	}
-	const one, two = "127.0.0.1", "127.0.0.2"
+	const one, two = "127.0.0.81", "127.0.0.82"
 	require.NoError(t, reload(false, one, two))
 	both := r.nf.dataPlane.Sockets()
 	require.Len(t, both, 4)
