@@ -63,6 +63,7 @@ var shown = map[string]string{
 	"skopeo copy":         "not run: as docker load",
 	"apt install":         "not run: it would change this machine; deploy/dist reads the package by dpkg-deb",
 	"modprobe sctp":       "not run: it would change this machine; test/vm loads the module",
+	"modprobe -a":         "not run: likewise, where the kernel is older; test/vm -kernel bullseye loads the modules",
 	"sysctl net.":         "not run: it would change this machine",
 	"ethtool":             "not run: it would change this machine",
 	"ss -lunp":            "not run: it only shows; of another package than this project's",
