@@ -79,7 +79,10 @@ func SelectESP(policy, offered []message.Proposal, ke GroupID, first bool) (Choi
 // AcceptIKE checks the SA payload of a response against what was offered: one proposal, one of
 // those, with one transform of each type of it. Error: one that wraps ErrBadAnswer.
 func AcceptIKE(offered, answered []message.Proposal, spiLen int) (Choice, error) {
-	p, err := checkAnswer(offered, answered, message.ProtocolIKE, spiLen)
+	p, of, err := checkAnswer(offered, answered, message.ProtocolIKE, spiLen)
+	if err == nil {
+		err = checkAdditional(of, p)
+	}
 	if err != nil {
 		return Choice{}, err
 	}
@@ -92,7 +95,10 @@ func AcceptIKE(offered, answered []message.Proposal, spiLen int) (Choice, error)
 
 // AcceptESP is AcceptIKE for a Child SA; first says that the exchange is IKE_AUTH.
 func AcceptESP(offered, answered []message.Proposal, first bool) (Choice, error) {
-	p, err := checkAnswer(offered, answered, message.ProtocolESP, 4)
+	p, of, err := checkAnswer(offered, answered, message.ProtocolESP, 4)
+	if err == nil && !first { // in IKE_AUTH there is no key exchange (RFC 7296 1.2)
+		err = checkAdditional(of, p)
+	}
 	if err != nil {
 		return Choice{}, err
 	}
@@ -106,34 +112,39 @@ func AcceptESP(offered, answered []message.Proposal, first bool) (Choice, error)
 	return c, nil
 }
 
-func checkAnswer(offered, answered []message.Proposal, protocol message.ProtocolID, spiLen int) (message.Proposal, error) {
+// checkAnswer gives the proposal of an answer, and the one of the offer that it was made from.
+func checkAnswer(offered, answered []message.Proposal, protocol message.ProtocolID, spiLen int) (answer, of message.Proposal, err error) {
 	if len(answered) != 1 {
-		return message.Proposal{}, fmt.Errorf("%w: %d proposals", ErrBadAnswer, len(answered))
+		return answer, of, fmt.Errorf("%w: %d proposals", ErrBadAnswer, len(answered))
 	}
 	a := answered[0]
 	if a.Protocol != protocol || len(a.SPI) != spiLen {
-		return message.Proposal{}, fmt.Errorf("%w: protocol %v with an SPI of %d octets", ErrBadAnswer, a.Protocol, len(a.SPI))
+		return answer, of, fmt.Errorf("%w: protocol %v with an SPI of %d octets", ErrBadAnswer, a.Protocol, len(a.SPI))
 	}
 	i := slices.IndexFunc(offered, func(p message.Proposal) bool { return p.Number == a.Number })
 	if i < 0 {
-		return message.Proposal{}, fmt.Errorf("%w: number %d", ErrBadAnswer, a.Number)
+		return answer, of, fmt.Errorf("%w: number %d", ErrBadAnswer, a.Number)
 	}
 	seen := map[message.TransformType]bool{}
 	for _, t := range a.Transforms {
 		none := t == AUTH_NONE.Transform() || t == GroupNone.Transform() || t == esnTransform(false) ||
 			isAdditional(t.Type) && t == message.Transform{Type: t.Type}
 		if seen[t.Type] || !slices.Contains(offered[i].Transforms, t) && (!none || offers(&offered[i], t.Type)) {
-			return message.Proposal{}, fmt.Errorf("%w: %v %d", ErrBadAnswer, t.Type, t.ID)
+			return answer, of, fmt.Errorf("%w: %v %d", ErrBadAnswer, t.Type, t.ID)
 		}
 		seen[t.Type] = true
 	}
-	// An additional key exchange that we insisted on must not get lost on the way.
+	return a, offered[i], nil
+}
+
+// checkAdditional: an additional key exchange that we insisted on must not get lost on the way.
+func checkAdditional(offered, answer message.Proposal) error {
 	for kind := message.TransformADDKE1; kind <= message.TransformADDKE7; kind++ {
-		if !seen[kind] && offers(&offered[i], kind) && !slices.Contains(offered[i].Transforms, message.Transform{Type: kind}) {
-			return message.Proposal{}, fmt.Errorf("%w: %v is missing", ErrBadAnswer, kind)
+		if !offers(&answer, kind) && offers(&offered, kind) && !slices.Contains(offered.Transforms, message.Transform{Type: kind}) {
+			return fmt.Errorf("%w: %v is missing", ErrBadAnswer, kind)
 		}
 	}
-	return a, nil
+	return nil
 }
 
 func offers(p *message.Proposal, t message.TransformType) bool {
