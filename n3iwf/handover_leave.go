@@ -24,7 +24,7 @@ import (
 // departure is a UE's way to another node.
 type departure struct {
 	node int
-	// inPlace: to another process on this host, which asks when the UE is ready: see succession_old.go.
+	// inPlace: to another process on this host, which asks when the UE is ready: see succession_rest.go.
 	inPlace bool
 	quiet   bool // the session has nothing under way
 	nas     bool // the NAS connection has ended

@@ -361,7 +361,7 @@ int n3iwf_uplink(struct __sk_buff *skb) {
 	};
 	ip4_header(&out.ip, TUNNEL_LEN + pdu, bpf_get_prandom_u32());
 	__u32 link = c->link;
-	// A look at the routes costs as much as half of all that is done here.
+	// User space has looked at the routes, so that it need not be done for each packet.
 	struct bpf_redir_neigh next = {.nh_family = AF_INET, .ipv4_nh = c->next_hop};
 	if (bpf_skb_adjust_room(skb, TUNNEL_LEN - CARRIER_LEN, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_NO_CSUM_RESET))
 		return drop(counts, UPLINK, DROP_FAILED);
