@@ -99,7 +99,9 @@ func (u *UserPlane) attach() error {
 		return fmt.Errorf("%s: %w", u.opts.XfrmInterface, err)
 	}
 	for _, l := range u.links {
+		last, name := u.objects.N3iwfDownlink, "n3iwf_downlink"
 		if l.repair {
+			last, name = u.objects.N3iwfRepaired, "n3iwf_repaired"
 			err := u.filter(l.index, priorityGuard, u.objects.N3iwfGuard, "n3iwf_guard")
 			if err == nil {
 				err = u.handle.FilterReplace(u.repair(l.index))
@@ -108,7 +110,7 @@ func (u *UserPlane) attach() error {
 				return fmt.Errorf("%s is a virtual link, whose packets may lack their checksum; filling it in needs cls_flower and act_csum: %w", l.name, err)
 			}
 		}
-		if err := u.filter(l.index, priorityMain, u.objects.N3iwfDownlink, "n3iwf_downlink"); err != nil {
+		if err := u.filter(l.index, priorityMain, last, name); err != nil {
 			return fmt.Errorf("%s: %w", l.name, err)
 		}
 	}

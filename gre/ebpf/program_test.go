@@ -103,6 +103,36 @@ func (b *box) run(p *ebpf.Program, frame []byte, in skb) (verdict int, out []byt
 	return int(int32(ret)), o.DataOut, binary.NativeEndian.Uint32(after[8:])
 }
 
+// downlinkWay is how a frame of N3 comes to be translated.
+type downlinkWay struct {
+	name     string
+	program  func(*box) *ebpf.Program
+	checksum uint16
+	guards   bool // what must not come to the csum action is not handed on
+}
+
+// A link of a real network card has one program; a virtual one has two, with the csum action between them.
+var downlinkWays = []downlinkWay{
+	{name: "network card", program: func(b *box) *ebpf.Program { return b.N3iwfDownlink }},
+	{name: "network card, checksum", program: func(b *box) *ebpf.Program { return b.N3iwfDownlink }, checksum: 0x1234},
+	{name: "virtual link", program: func(b *box) *ebpf.Program { return b.N3iwfGuard }, guards: true},
+	{name: "virtual link, checksum", program: func(b *box) *ebpf.Program { return b.N3iwfRepaired }, checksum: 0x1234},
+}
+
+func everyWay(t *testing.T, f func(t *testing.T, b *box, w downlinkWay)) {
+	for _, w := range downlinkWays {
+		t.Run(w.name, func(t *testing.T) { f(t, newBox(t), w) })
+	}
+}
+
+func (w downlinkWay) run(b *box, frame []byte, in skb) (verdict int, out []byte, mark uint32) {
+	b.t.Helper()
+	if w.checksum != 0 && len(frame) >= 42 {
+		binary.BigEndian.PutUint16(frame[40:], w.checksum)
+	}
+	return b.run(w.program(b), frame, in)
+}
+
 func (b *box) counts(m *ebpf.Map, key uint32) userplaneCounts {
 	b.t.Helper()
 	var per []userplaneCounts
@@ -321,148 +351,162 @@ func extensions(pdu []byte, list ...any) []byte {
 }
 
 func TestDownlink(t *testing.T) {
-	b := newBox(t)
-	v6 := ipPDU(60)
-	v6[0] = 0x60
-	pdu := ipPDU(64)
-	for _, c := range []struct {
-		name    string
-		payload []byte
-		pdu     []byte
-		key     uint32
-		typ     uint16
-	}{
-		{"QFI 1", downlinkGPDU(testTEID, 1, false, pdu), pdu, 1 << 24, gre.TypeIPv4},
-		{"reflective", downlinkGPDU(testTEID, 9, true, pdu), pdu, 9<<24 | 0x80, gre.TypeIPv4},
-		{"RQI of a flow that is not reflective", downlinkGPDU(testTEID, 1, true, pdu), pdu, 1 << 24, gre.TypeIPv4},
-		{"IPv6", downlinkGPDU(testTEID, 9, false, v6), v6, 9 << 24, gre.TypeIPv6},
-		{"long", downlinkGPDU(testTEID, 63, false, ipPDU(1400)), ipPDU(1400), 63 << 24, gre.TypeIPv4},
-		{"one octet", downlinkGPDU(testTEID, 9, false, []byte{0x45}), []byte{0x45}, 9 << 24, gre.TypeIPv4},
-		// TS 38.415: paging policy, timestamp, sequence number.
-		{"optional fields", extensions(pdu, 0x85, "0c89"+"20"+"0000000000000001"+"000007"), pdu, 9 << 24, gre.TypeIPv4},
-		{"behind a PDCP number", extensions(pdu, 0x40, "0001", 0x85, "0009"), pdu, 9 << 24, gre.TypeIPv4},
-		{"before another one that may be passed over", extensions(pdu, 0x85, "0049", 0x03, "0000"), pdu, 9<<24 | 0x80, gre.TypeIPv4},
-	} {
-		verdict, out, mark := b.run(b.N3iwfDownlink, n3Frame(c.payload), skb{})
-		require.Equal(t, actRedirect, verdict, c.name)
-		require.EqualValues(t, testMark, mark, c.name)
-		p, err := gre.Decode(out[14:])
-		require.NoError(t, err, c.name)
-		require.Equal(t, up, p.Source)
-		require.Equal(t, ue, p.Destination)
-		require.Equal(t, c.key, p.Header.Key(), c.name)
-		require.Equal(t, c.typ, p.Header.Protocol, c.name)
-		require.Equal(t, c.pdu, out[14+p.Offset:14+p.End], c.name)
-		require.Len(t, out, 14+p.End, c.name)
-		head := append([]byte{}, out[14:34]...)
-		setChecksum(head)
-		require.Equal(t, head, out[14:34], "IPv4 checksum")
-		require.Zero(t, head[6], "DF makes packets vanish")
-	}
-	require.EqualValues(t, 9, b.counts(b.DownlinkCounts, testTEID).Packets)
+	everyWay(t, func(t *testing.T, b *box, w downlinkWay) {
+		v6 := ipPDU(60)
+		v6[0] = 0x60
+		pdu := ipPDU(64)
+		for _, c := range []struct {
+			name    string
+			payload []byte
+			pdu     []byte
+			key     uint32
+			typ     uint16
+		}{
+			{"QFI 1", downlinkGPDU(testTEID, 1, false, pdu), pdu, 1 << 24, gre.TypeIPv4},
+			{"reflective", downlinkGPDU(testTEID, 9, true, pdu), pdu, 9<<24 | 0x80, gre.TypeIPv4},
+			{"RQI of a flow that is not reflective", downlinkGPDU(testTEID, 1, true, pdu), pdu, 1 << 24, gre.TypeIPv4},
+			{"IPv6", downlinkGPDU(testTEID, 9, false, v6), v6, 9 << 24, gre.TypeIPv6},
+			{"long", downlinkGPDU(testTEID, 63, false, ipPDU(1400)), ipPDU(1400), 63 << 24, gre.TypeIPv4},
+			{"one octet", downlinkGPDU(testTEID, 9, false, []byte{0x45}), []byte{0x45}, 9 << 24, gre.TypeIPv4},
+			// TS 38.415: paging policy, timestamp, sequence number.
+			{"optional fields", extensions(pdu, 0x85, "0c89"+"20"+"0000000000000001"+"000007"), pdu, 9 << 24, gre.TypeIPv4},
+			{"behind a PDCP number", extensions(pdu, 0x40, "0001", 0x85, "0009"), pdu, 9 << 24, gre.TypeIPv4},
+			{"before another one that may be passed over", extensions(pdu, 0x85, "0049", 0x03, "0000"), pdu, 9<<24 | 0x80, gre.TypeIPv4},
+		} {
+			verdict, out, mark := w.run(b, n3Frame(c.payload), skb{})
+			require.Equal(t, actRedirect, verdict, c.name)
+			require.EqualValues(t, testMark, mark, c.name)
+			p, err := gre.Decode(out[14:])
+			require.NoError(t, err, c.name)
+			require.Equal(t, up, p.Source)
+			require.Equal(t, ue, p.Destination)
+			require.Equal(t, c.key, p.Header.Key(), c.name)
+			require.Equal(t, c.typ, p.Header.Protocol, c.name)
+			require.Equal(t, c.pdu, out[14+p.Offset:14+p.End], c.name)
+			require.Len(t, out, 14+p.End, c.name)
+			head := append([]byte{}, out[14:34]...)
+			setChecksum(head)
+			require.Equal(t, head, out[14:34], "IPv4 checksum")
+			require.Zero(t, head[6], "DF makes packets vanish")
+		}
+		require.EqualValues(t, 9, b.counts(b.DownlinkCounts, testTEID).Packets)
+	})
 }
 
 // The octets behind the datagram, which make a short frame long enough, are not sent on.
 func TestDownlinkPadding(t *testing.T) {
-	b := newBox(t)
-	frame := append(n3Frame(downlinkGPDU(testTEID, 9, false, []byte{0x45, 1})), make([]byte, 10)...)
-	verdict, out, _ := b.run(b.N3iwfDownlink, frame, skb{})
-	require.Equal(t, actRedirect, verdict)
-	require.Len(t, out, 14+28+2)
+	everyWay(t, func(t *testing.T, b *box, w downlinkWay) {
+		frame := append(n3Frame(downlinkGPDU(testTEID, 9, false, []byte{0x45, 1})), make([]byte, 10)...)
+		verdict, out, _ := w.run(b, frame, skb{})
+		require.Equal(t, actRedirect, verdict)
+		require.Len(t, out, 14+28+2)
+	})
 }
 
 // A session with one flow may do without containers (TS 38.415 asks for them; a UPF may not send them).
 func TestDownlinkWithoutContainer(t *testing.T) {
-	b := newBox(t)
-	plain := append([]byte{0x30, 255, 0, 64, 1, 2, 3, 4}, ipPDU(64)...)
-	numbered := append([]byte{0x32, 255, 0, 68, 1, 2, 3, 4, 0, 5, 0, 0x85}, ipPDU(64)...) // the extension flag is not set
-	for _, payload := range [][]byte{plain, numbered} {
-		b.setSession(func(*userplaneSession) {})
-		verdict, _, _ := b.run(b.N3iwfDownlink, n3Frame(payload), skb{})
-		require.Equal(t, actUnspec, verdict)
-		b.setSession(func(s *userplaneSession) { s.Only = 9 })
-		verdict, out, _ := b.run(b.N3iwfDownlink, n3Frame(payload), skb{})
-		require.Equal(t, actRedirect, verdict)
-		p, err := gre.Decode(out[14:])
-		require.NoError(t, err)
-		require.EqualValues(t, 9, p.Header.QFI)
-		require.Equal(t, ipPDU(64), out[14+p.Offset:14+p.End])
-	}
+	everyWay(t, func(t *testing.T, b *box, w downlinkWay) {
+		plain := func(n int) []byte { return append([]byte{0x30, 255, 0, byte(n), 1, 2, 3, 4}, ipPDU(n)...) }
+		numbered := append([]byte{0x32, 255, 0, 68, 1, 2, 3, 4, 0, 5, 0, 0x85}, ipPDU(64)...) // the extension flag is not set
+		for _, c := range []struct {
+			payload []byte
+			octets  int
+		}{{plain(64), 64}, {plain(8), 8}, {plain(1), 1}, {numbered, 64}} {
+			b.setSession(func(*userplaneSession) {})
+			verdict, _, _ := w.run(b, n3Frame(c.payload), skb{})
+			require.Equal(t, actUnspec, verdict)
+			b.setSession(func(s *userplaneSession) { s.Only = 9 })
+			verdict, out, _ := w.run(b, n3Frame(c.payload), skb{})
+			require.Equal(t, actRedirect, verdict)
+			p, err := gre.Decode(out[14:])
+			require.NoError(t, err)
+			require.EqualValues(t, 9, p.Header.QFI)
+			require.EqualValues(t, gre.TypeIPv4, p.Header.Protocol)
+			require.Equal(t, ipPDU(c.octets), out[14+p.Offset:14+p.End])
+		}
+	})
 }
 
 // The protocol type is zero where that is configured.
 func TestDownlinkProtocolType(t *testing.T) {
-	b := newBox(t)
-	b.setSession(func(s *userplaneSession) { s.Type = gre.TypeNone })
-	_, out, _ := b.run(b.N3iwfDownlink, n3Frame(downlinkGPDU(testTEID, 9, false, ipPDU(64))), skb{})
-	require.Equal(t, "20000000"+"09000000", hex.EncodeToString(out[34:42]))
+	everyWay(t, func(t *testing.T, b *box, w downlinkWay) {
+		b.setSession(func(s *userplaneSession) { s.Type = gre.TypeNone })
+		_, out, _ := w.run(b, n3Frame(downlinkGPDU(testTEID, 9, false, ipPDU(64))), skb{})
+		require.Equal(t, "20000000"+"09000000", hex.EncodeToString(out[34:42]))
+	})
 }
 
 func TestDownlinkLeavesToUserSpace(t *testing.T) {
-	b := newBox(t)
-	pdu := ipPDU(64)
-	good := downlinkGPDU(testTEID, 9, false, pdu)
-	change := func(at int, v byte) []byte {
-		f := n3Frame(good)
-		f[14+at] = v
-		return f
-	}
-	for _, c := range []struct {
-		name   string
-		frame  []byte
-		gso    uint32
-		reason int // -1: not counted
-	}{
-		{"TCP", change(9, 6), 0, -1},
-		{"another port", change(23, 1), 0, -1},
-		{"IP options", change(0, 0x46), 0, -1},
-		{"fragment", change(6, 0x20), 0, upFragment},
-		{"another destination", change(19, 77), 0, upOther},
-		{"UDP length", change(25, 1), 0, upForm},
-		{"GTP length", change(31, 1), 0, upForm},
-		{"GTP'", change(28, 0x24), 0, upForm},
-		{"version 2", change(28, 0x54), 0, upForm},
-		{"Echo Request", n3Frame(gtpu.AppendEchoRequest(nil, 7)), 0, upMessage},
-		{"End Marker", n3Frame([]byte{0x30, 254, 0, 0, 1, 2, 3, 4}), 0, upMessage},
-		{"Error Indication", n3Frame(gtpu.AppendErrorIndication(nil, testTEID, upf, 2152)), 0, upMessage},
-		{"unknown TEID", n3Frame(downlinkGPDU(5, 9, false, pdu)), 0, upOther},
-		{"several packets at once", n3Frame(good), 60, upGSO},
-		{"uplink container", n3Frame(extensions(pdu, 0x85, "1009")), 0, upExtension},
-		{"extension that must be understood", n3Frame(extensions(pdu, 0xc1, "0000", 0x85, "0009")), 0, upExtension},
-		{"two containers", n3Frame(extensions(pdu, 0x85, "0009", 0x85, "0009")), 0, upExtension},
-		{"five extensions", n3Frame(extensions(pdu, 1, "0000", 1, "0000", 1, "0000", 1, "0000", 0x85, "0009")), 0, upExtension},
-		{"extension of length 0", n3Frame(append([]byte{0x34, 255, 0, 68, 1, 2, 3, 4, 0, 0, 0, 0x85, 0}, make([]byte, 63)...)), 0, upForm},
-		{"extension beyond the end", n3Frame(append([]byte{0x34, 255, 0, 68, 1, 2, 3, 4, 0, 0, 0, 0x85, 60}, make([]byte, 63)...)), 0, upForm},
-		{"no PDU", n3Frame(downlinkGPDU(testTEID, 9, false, nil)), 0, upForm},
-		{"no container", n3Frame(append([]byte{0x30, 255, 0, 64, 1, 2, 3, 4}, pdu...)), 0, upExtension},
-	} {
-		before := uint64(0)
-		if c.reason >= 0 {
-			before = b.handedUp(upCount + c.reason)
+	everyWay(t, func(t *testing.T, b *box, w downlinkWay) {
+		pdu := ipPDU(64)
+		good := downlinkGPDU(testTEID, 9, false, pdu)
+		change := func(at int, v byte) []byte {
+			f := n3Frame(good)
+			f[14+at] = v
+			return f
 		}
-		verdict, out, mark := b.run(b.N3iwfDownlink, c.frame, skb{gso: c.gso})
-		require.Equal(t, actUnspec, verdict, c.name)
-		require.Equal(t, c.frame, out, c.name)
-		require.Zero(t, mark, c.name)
-		if c.reason >= 0 {
-			require.Equal(t, before+1, b.handedUp(upCount+c.reason), c.name)
+		for _, c := range []struct {
+			name   string
+			frame  []byte
+			gso    uint32
+			reason int // -1: not counted
+		}{
+			{"TCP", change(9, 6), 0, -1},
+			{"another port", change(23, 1), 0, -1},
+			{"IP options", change(0, 0x46), 0, -1},
+			{"fragment", change(6, 0x20), 0, upFragment},
+			{"another destination", change(19, 77), 0, upOther},
+			{"UDP length", change(25, 1), 0, upForm},
+			{"GTP length", change(31, 1), 0, upForm},
+			{"GTP'", change(28, 0x24), 0, upForm},
+			{"version 2", change(28, 0x54), 0, upForm},
+			{"Echo Request", n3Frame(gtpu.AppendEchoRequest(nil, 7)), 0, upMessage},
+			{"End Marker", n3Frame([]byte{0x30, 254, 0, 0, 1, 2, 3, 4}), 0, upMessage},
+			{"Error Indication", n3Frame(gtpu.AppendErrorIndication(nil, testTEID, upf, 2152)), 0, upMessage},
+			{"unknown TEID", n3Frame(downlinkGPDU(5, 9, false, pdu)), 0, upOther},
+			{"several packets at once", n3Frame(good), 60, upGSO},
+			{"uplink container", n3Frame(extensions(pdu, 0x85, "1009")), 0, upExtension},
+			{"extension that must be understood", n3Frame(extensions(pdu, 0xc1, "0000", 0x85, "0009")), 0, upExtension},
+			{"two containers", n3Frame(extensions(pdu, 0x85, "0009", 0x85, "0009")), 0, upExtension},
+			{"five extensions", n3Frame(extensions(pdu, 1, "0000", 1, "0000", 1, "0000", 1, "0000", 0x85, "0009")), 0, upExtension},
+			{"extension of length 0", n3Frame(append([]byte{0x34, 255, 0, 68, 1, 2, 3, 4, 0, 0, 0, 0x85, 0}, make([]byte, 63)...)), 0, upForm},
+			{"extension beyond the end", n3Frame(append([]byte{0x34, 255, 0, 68, 1, 2, 3, 4, 0, 0, 0, 0x85, 60}, make([]byte, 63)...)), 0, upForm},
+			{"no PDU", n3Frame(downlinkGPDU(testTEID, 9, false, nil)), 0, upForm},
+			{"no container", n3Frame(append([]byte{0x30, 255, 0, 64, 1, 2, 3, 4}, pdu...)), 0, upExtension},
+		} {
+			before := uint64(0)
+			if c.reason >= 0 {
+				before = b.handedUp(upCount + c.reason)
+			}
+			want := actUnspec
+			if w.guards && (c.reason == upFragment || c.reason == upGSO) {
+				want = actOK
+			}
+			verdict, out, mark := w.run(b, c.frame, skb{gso: c.gso})
+			require.Equal(t, want, verdict, c.name)
+			require.Equal(t, c.frame, out, c.name)
+			require.Zero(t, mark, c.name)
+			if c.reason >= 0 {
+				require.Equal(t, before+1, b.handedUp(upCount+c.reason), c.name)
+			}
 		}
-	}
-	for name, prepare := range map[string]func(){
-		"held session":          func() { b.setSession(func(s *userplaneSession) { s.Held = 1 }) },
-		"unproven path":         func() { b.setChild(func(c *userplaneChild) { c.Held = 1 }) },
-		"too long for a child":  func() { b.setChild(func(c *userplaneChild) { c.DownlinkMax = 63 }) },
-		"flow without child SA": func() { b.setSession(func(s *userplaneSession) { s.Mark[9] = 0 }) },
-		"child SA that is gone": func() { require.NoError(t, b.Children.Delete(uint32(testMark))) },
-	} {
-		b.setChild(func(*userplaneChild) {})
-		b.setSession(func(*userplaneSession) {})
-		prepare()
-		verdict, out, _ := b.run(b.N3iwfDownlink, n3Frame(good), skb{})
-		require.Equal(t, actUnspec, verdict, name)
-		require.Equal(t, n3Frame(good), out, name)
-	}
-	require.Zero(t, b.counts(b.DownlinkCounts, testTEID))
+		for name, prepare := range map[string]func(){
+			"held session":          func() { b.setSession(func(s *userplaneSession) { s.Held = 1 }) },
+			"unproven path":         func() { b.setChild(func(c *userplaneChild) { c.Held = 1 }) },
+			"too long for a child":  func() { b.setChild(func(c *userplaneChild) { c.DownlinkMax = 63 }) },
+			"flow without child SA": func() { b.setSession(func(s *userplaneSession) { s.Mark[9] = 0 }) },
+			"child SA that is gone": func() { require.NoError(t, b.Children.Delete(uint32(testMark))) },
+		} {
+			b.setChild(func(*userplaneChild) {})
+			b.setSession(func(*userplaneSession) {})
+			prepare()
+			frame := n3Frame(good)
+			verdict, out, _ := w.run(b, frame, skb{})
+			require.Equal(t, actUnspec, verdict, name)
+			require.Equal(t, frame, out, name)
+		}
+		require.Zero(t, b.counts(b.DownlinkCounts, testTEID))
+	})
 }
 
 // No frame of any length or content makes a program fail, or changes a frame that it leaves.
@@ -472,7 +516,7 @@ func TestTruncated(t *testing.T) {
 		n3Frame(extensions(ipPDU(30), 0x40, "0001", 0x85, "0009")), carrier(ue, up, gre.Header{QFI: 9}, ipPDU(30)),
 	} {
 		for n := 34; n < len(whole); n++ {
-			for _, p := range []*ebpf.Program{b.N3iwfDownlink, b.N3iwfUplink, b.N3iwfGuard} {
+			for _, p := range []*ebpf.Program{b.N3iwfDownlink, b.N3iwfUplink, b.N3iwfGuard, b.N3iwfRepaired} {
 				verdict, out, _ := b.run(p, whole[:n:n], skb{mark: testMark})
 				require.Contains(t, []int{actUnspec, actOK}, verdict, n)
 				require.Equal(t, whole[:n], out)
@@ -505,21 +549,35 @@ func TestRates(t *testing.T) {
 	require.EqualValues(t, 10, b.counts(b.DownlinkCounts, testTEID).Drops[dropRate])
 }
 
-// Fragments and what GSO has joined do not reach the csum action, everything else does.
+// What needs its checksum comes to the csum action, but for fragments and what GSO has joined; what has none is not looked at again behind it.
 func TestGuard(t *testing.T) {
 	b := newBox(t)
 	frame := n3Frame(downlinkGPDU(testTEID, 9, false, ipPDU(64)))
-	fragment := append([]byte{}, frame...)
-	fragment[14+6] = 0x20
-	tcp := append([]byte{}, frame...)
-	tcp[14+9] = 6
+	set := func(at int, v byte) []byte {
+		f := append([]byte{}, frame...)
+		f[14+at] = v
+		return f
+	}
 	for _, c := range []struct {
+		name  string
 		frame []byte
 		gso   uint32
 		want  int
-	}{{frame, 0, actUnspec}, {frame, 60, actOK}, {fragment, 0, actOK}, {tcp, 60, actUnspec}} {
+	}{
+		{"checksum", set(26, 1), 0, actUnspec},
+		{"several packets at once", frame, 60, actOK},
+		{"several packets at once, checksum", set(26, 1), 60, actOK},
+		{"fragment", set(6, 0x20), 0, actOK},
+		{"short fragment", set(6, 0x20)[:14+28], 0, actOK},
+		{"TCP", set(9, 6), 60, actUnspec},
+		{"another port", set(23, 1), 60, actUnspec},
+	} {
 		verdict, out, _ := b.run(b.N3iwfGuard, c.frame, skb{gso: c.gso})
-		require.Equal(t, c.want, verdict)
-		require.Equal(t, c.frame, out)
+		require.Equal(t, c.want, verdict, c.name)
+		require.Equal(t, c.frame, out, c.name)
 	}
+	verdict, out, _ := b.run(b.N3iwfRepaired, frame, skb{})
+	require.Equal(t, actUnspec, verdict)
+	require.Equal(t, frame, out)
+	require.Zero(t, b.counts(b.DownlinkCounts, testTEID))
 }

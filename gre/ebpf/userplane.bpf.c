@@ -386,74 +386,106 @@ struct n3_packet {
 
 #define GTP_EXTENSION 0x04
 #define GTP_OPTIONAL 0x07 // any of extension, sequence number, N-PDU number
+#define PDU_SESSION_CONTAINER 0x85
 #define DOWN(reason) up(UP_COUNT + (reason))
 
-SEC("tc/downlink")
-int n3iwf_downlink(struct __sk_buff *skb) {
+// n3_window is all that decides about a packet of the usual form, read at once: rest is the optional part of GTP-U, a container of four octets and the
+// first octet of the PDU. What a short packet has not is zero.
+struct n3_window {
 	struct n3_packet in;
-	if (skb->protocol != bpf_htons(ETH_P_IP) || bpf_skb_load_bytes(skb, ETH_HLEN, &in, sizeof(in)))
+	__u8 rest[GPDU_LEN - 8 + 1];
+};
+
+static __always_inline bool load_window(struct __sk_buff *skb, struct n3_window *w) {
+	if (skb->protocol != bpf_htons(ETH_P_IP))
+		return false;
+	// The helper sets to zero what it cannot read.
+	return !bpf_skb_load_bytes(skb, ETH_HLEN, w, sizeof(*w)) || !bpf_skb_load_bytes(skb, ETH_HLEN, &w->in, sizeof(w->in)) ||
+	       !bpf_skb_load_bytes(skb, ETH_HLEN, &w->in, IP_LEN + UDP_LEN);
+}
+
+// user_packet is what stands before a PDU.
+struct user_packet {
+	__u32 header; // octets of GTP-U
+	__u8 qfi, rqi, version;
+};
+
+// extensions walks through extension headers of any number and form. It gives why they are left to user space, or -1.
+static __always_inline int extensions(struct __sk_buff *skb, const struct gtp *gtp, __u32 length, struct user_packet *p) {
+	__u8 next = 0, contained = 0;
+	p->header = 12;
+	if (gtp->flags & GTP_EXTENSION && bpf_skb_load_bytes(skb, ETH_HLEN + IP_LEN + UDP_LEN + 11, &next, 1))
+		return UP_FORM;
+#pragma unroll
+	for (int i = 0; i < MAX_EXTENSIONS; i++) {
+		__u8 ext[4], units;
+		if (next == 0)
+			break;
+		if (bpf_skb_load_bytes(skb, ETH_HLEN + IP_LEN + UDP_LEN + p->header, ext, sizeof(ext)))
+			return UP_FORM;
+		units = ext[0];
+		if (units == 0)
+			return UP_FORM;
+		if (next == PDU_SESSION_CONTAINER) {
+			// Downlink, the first one. Its optional fields are passed over by length.
+			if (ext[1] >> 4 != 0 || contained)
+				return UP_EXTENSION;
+			contained = 1;
+			p->qfi = ext[2] & 63;
+			p->rqi = ext[2] & 0x40;
+		} else if (next & 0x80) { // to be understood by who is the end of the tunnel
+			return UP_EXTENSION;
+		}
+		p->header += units * 4;
+		if (p->header > 8 + length || bpf_skb_load_bytes(skb, ETH_HLEN + IP_LEN + UDP_LEN + p->header - 1, &next, 1))
+			return UP_FORM;
+	}
+	if (next != 0)
+		return UP_EXTENSION;
+	return bpf_skb_load_bytes(skb, ETH_HLEN + IP_LEN + UDP_LEN + p->header, &p->version, 1) ? UP_FORM : -1;
+}
+
+static __always_inline int downlink(struct __sk_buff *skb, const struct n3_window *w) {
+	const struct n3_packet *in = &w->in;
+	if (in->ip.protocol != IPPROTO_UDP || in->ip.version_ihl != 0x45)
 		return TC_ACT_UNSPEC;
-	if (in.ip.protocol != IPPROTO_UDP || in.ip.version_ihl != 0x45)
-		return TC_ACT_UNSPEC;
-	if (in.ip.fragment & IP_FRAGMENT)
+	if (in->ip.fragment & IP_FRAGMENT)
 		return DOWN(UP_FRAGMENT);
-	if (in.destination != bpf_htons(GTPU_PORT))
+	if (in->destination != bpf_htons(GTPU_PORT))
 		return TC_ACT_UNSPEC;
-	__u32 total = bpf_ntohs(in.ip.total), length = bpf_ntohs(in.gtp.length);
-	if ((in.gtp.flags & 0xf0) != 0x30 || total != IP_LEN + bpf_ntohs(in.length) || total != IP_LEN + UDP_LEN + 8 + length ||
+	__u32 total = bpf_ntohs(in->ip.total), length = bpf_ntohs(in->gtp.length);
+	if ((in->gtp.flags & 0xf0) != 0x30 || total != IP_LEN + bpf_ntohs(in->length) || total != IP_LEN + UDP_LEN + 8 + length ||
 	    skb->len < ETH_HLEN + total)
 		return DOWN(UP_FORM);
-	if (in.gtp.message != 255)
+	if (in->gtp.message != 255)
 		return DOWN(UP_MESSAGE);
-	__u32 teid = bpf_ntohl(in.gtp.teid);
+	__u32 teid = bpf_ntohl(in->gtp.teid);
 	struct session *s = bpf_map_lookup_elem(&sessions, &teid);
-	if (!s || s->n3 != in.ip.destination)
+	if (!s || s->n3 != in->ip.destination)
 		return DOWN(UP_OTHER);
 	if (s->held)
 		return DOWN(UP_HELD);
 	if (skb->gso_size)
 		return DOWN(UP_GSO);
 
-	__u32 header = 8;
-	__u8 qfi = s->only, rqi = 0, contained = 0;
-	if (in.gtp.flags & GTP_OPTIONAL) {
-		__u8 next = 0;
-		header = 12;
-		if (in.gtp.flags & GTP_EXTENSION && bpf_skb_load_bytes(skb, ETH_HLEN + IP_LEN + UDP_LEN + 11, &next, 1))
-			return DOWN(UP_FORM);
-#pragma unroll
-		for (int i = 0; i < MAX_EXTENSIONS; i++) {
-			__u8 ext[4], units;
-			if (next == 0)
-				break;
-			if (bpf_skb_load_bytes(skb, ETH_HLEN + IP_LEN + UDP_LEN + header, ext, sizeof(ext)))
-				return DOWN(UP_FORM);
-			units = ext[0];
-			if (units == 0)
-				return DOWN(UP_FORM);
-			if (next == 0x85) {
-				// Downlink, the first one. Its optional fields are passed over by length.
-				if (ext[1] >> 4 != 0 || contained)
-					return DOWN(UP_EXTENSION);
-				contained = 1;
-				qfi = ext[2] & 63;
-				rqi = ext[2] & 0x40;
-			} else if (next & 0x80) { // to be understood by who is the end of the tunnel
-				return DOWN(UP_EXTENSION);
-			}
-			header += units * 4;
-			if (header > 8 + length || bpf_skb_load_bytes(skb, ETH_HLEN + IP_LEN + UDP_LEN + header - 1, &next, 1))
-				return DOWN(UP_FORM);
-		}
-		if (next != 0)
-			return DOWN(UP_EXTENSION);
+	struct user_packet p = {.header = 8, .qfi = s->only, .version = w->rest[0]};
+	if ((in->gtp.flags & GTP_OPTIONAL) == GTP_EXTENSION && w->rest[3] == PDU_SESSION_CONTAINER && w->rest[4] == 1 && w->rest[5] >> 4 == 0 &&
+	    w->rest[7] == 0) {
+		p.header = GPDU_LEN;
+		p.qfi = w->rest[6] & 63;
+		p.rqi = w->rest[6] & 0x40;
+		p.version = w->rest[8];
+	} else if (in->gtp.flags & GTP_OPTIONAL) {
+		int reason = extensions(skb, &in->gtp, length, &p);
+		if (reason >= 0)
+			return DOWN(reason);
 	}
-	if (qfi > 63)
+	if (p.qfi > 63)
 		return DOWN(UP_EXTENSION); // several flows and no container
-	__u32 flow = index63(qfi);
-	if (header >= 8 + length)
+	__u32 flow = index63(p.qfi);
+	if (p.header >= 8 + length)
 		return DOWN(UP_FORM); // no PDU
-	__u32 pdu = 8 + length - header;
+	__u32 pdu = 8 + length - p.header;
 	__u32 mark = s->mark[flow];
 	struct child *c = mark ? bpf_map_lookup_elem(&children, &mark) : NULL;
 	if (!c)
@@ -468,21 +500,17 @@ int n3iwf_downlink(struct __sk_buff *skb) {
 
 	struct carrier out = {
 		.ip.tos = c->dscp << 2, .ip.protocol = IPPROTO_GRE, .ip.source = c->up, .ip.destination = c->ue,
-		.flags = GRE_KEY_ONLY, .type = bpf_htons(s->type), .key = {qfi, 0, 0, 0},
+		.flags = GRE_KEY_ONLY, .type = bpf_htons(s->type), .key = {p.qfi, 0, 0, 0},
 	};
-	if (rqi && s->reflective >> flow & 1)
+	if (p.rqi && s->reflective >> flow & 1)
 		out.key[3] = 0x80;
-	if (s->type == TYPE_BY_VERSION) {
-		__u8 version = 0;
-		if (bpf_skb_load_bytes(skb, ETH_HLEN + IP_LEN + UDP_LEN + header, &version, 1))
-			return DOWN(UP_FORM);
-		out.type = version >> 4 == 6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
-	}
+	if (s->type == TYPE_BY_VERSION)
+		out.type = p.version >> 4 == 6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
 	ip4_header(&out.ip, CARRIER_LEN + pdu, bpf_get_prandom_u32());
 	// Padding of a short frame would be encrypted with the packet.
 	if (skb->len > ETH_HLEN + total && bpf_skb_change_tail(skb, ETH_HLEN + total, 0))
 		return drop(counts, DOWNLINK, DROP_FAILED);
-	if (bpf_skb_adjust_room(skb, -(__s32)header, BPF_ADJ_ROOM_MAC, 0))
+	if (bpf_skb_adjust_room(skb, -(__s32)p.header, BPF_ADJ_ROOM_MAC, 0))
 		return drop(counts, DOWNLINK, DROP_FAILED);
 	if (bpf_skb_store_bytes(skb, ETH_HLEN, &out, sizeof(out), 0))
 		return drop(counts, DOWNLINK, DROP_FAILED);
@@ -491,26 +519,39 @@ int n3iwf_downlink(struct __sk_buff *skb) {
 	return bpf_redirect(xfrm_link, 0);
 }
 
+SEC("tc/downlink")
+int n3iwf_downlink(struct __sk_buff *skb) {
+	struct n3_window w;
+	return load_window(skb, &w) ? downlink(skb, &w) : TC_ACT_UNSPEC;
+}
+
 // A local UPF may leave the UDP checksum to a device that never comes: veth and virtio pass such packets on. Their headers must not be
-// replaced before the checksum is there, and tc's csum action behind this program puts it there. It would spoil what is looked for here, and
-// such packets belong to user space anyway.
+// replaced before the checksum is there, and tc's csum action puts it there, between n3iwf_guard and n3iwf_repaired. It would spoil fragments and what
+// GSO has joined, and such packets belong to user space anyway. It takes long, and packets that have no checksum do not need it: they go at once.
 SEC("tc/guard")
 int n3iwf_guard(struct __sk_buff *skb) {
-	struct {
-		struct ip4 ip;
-		__be16 source, destination;
-	} in;
-	if (skb->protocol != bpf_htons(ETH_P_IP) || bpf_skb_load_bytes(skb, ETH_HLEN, &in, sizeof(in)) ||
-	    in.ip.protocol != IPPROTO_UDP)
+	struct n3_window w;
+	if (!load_window(skb, &w) || w.in.ip.protocol != IPPROTO_UDP)
 		return TC_ACT_UNSPEC;
-	__u32 reason = UP_FRAGMENT;
-	if (!(in.ip.fragment & IP_FRAGMENT)) {
-		if (!skb->gso_size || in.ip.version_ihl != 0x45 || in.destination != bpf_htons(GTPU_PORT))
-			return TC_ACT_UNSPEC;
-		reason = UP_GSO;
+	if (w.in.ip.fragment & IP_FRAGMENT) {
+		DOWN(UP_FRAGMENT);
+		return TC_ACT_OK;
 	}
-	DOWN(reason);
-	return TC_ACT_OK;
+	if (w.in.ip.version_ihl != 0x45 || w.in.destination != bpf_htons(GTPU_PORT))
+		return TC_ACT_UNSPEC;
+	if (skb->gso_size) {
+		DOWN(UP_GSO);
+		return TC_ACT_OK;
+	}
+	return w.in.check ? TC_ACT_UNSPEC : downlink(skb, &w);
+}
+
+SEC("tc/repaired")
+int n3iwf_repaired(struct __sk_buff *skb) {
+	struct n3_window w;
+	if (!load_window(skb, &w) || !w.in.check)
+		return TC_ACT_UNSPEC;
+	return downlink(skb, &w);
 }
 
 char LICENSE[] SEC("license") = "GPL";

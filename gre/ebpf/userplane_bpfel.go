@@ -98,6 +98,7 @@ const (
 	userplaneMapUplinkCounts   = "uplink_counts"
 	userplaneProgN3iwfDownlink = "n3iwf_downlink"
 	userplaneProgN3iwfGuard    = "n3iwf_guard"
+	userplaneProgN3iwfRepaired = "n3iwf_repaired"
 	userplaneProgN3iwfUplink   = "n3iwf_uplink"
 	userplaneVarCoarseClock    = "coarse_clock"
 	userplaneVarXfrmLink       = "xfrm_link"
@@ -147,6 +148,7 @@ type userplaneSpecs struct {
 type userplaneProgramSpecs struct {
 	N3iwfDownlink *ebpf.ProgramSpec `ebpf:"n3iwf_downlink"`
 	N3iwfGuard    *ebpf.ProgramSpec `ebpf:"n3iwf_guard"`
+	N3iwfRepaired *ebpf.ProgramSpec `ebpf:"n3iwf_repaired"`
 	N3iwfUplink   *ebpf.ProgramSpec `ebpf:"n3iwf_uplink"`
 }
 
@@ -229,6 +231,7 @@ type userplaneVariables struct {
 type userplanePrograms struct {
 	N3iwfDownlink *ebpf.Program `ebpf:"n3iwf_downlink"`
 	N3iwfGuard    *ebpf.Program `ebpf:"n3iwf_guard"`
+	N3iwfRepaired *ebpf.Program `ebpf:"n3iwf_repaired"`
 	N3iwfUplink   *ebpf.Program `ebpf:"n3iwf_uplink"`
 }
 
@@ -236,6 +239,7 @@ func (p *userplanePrograms) Close() error {
 	return _UserplaneClose(
 		p.N3iwfDownlink,
 		p.N3iwfGuard,
+		p.N3iwfRepaired,
 		p.N3iwfUplink,
 	)
 }
