@@ -45,7 +45,7 @@ type Timers struct {
 
 // DataPlane says who handles user packets.
 type DataPlane struct {
-	// Kind is the maker of the data plane: "user" is ESP in this process, which needs no privilege; "kernel" is ESP in the Linux kernel (tested on 5.10,
+	// Kind is the maker of the data plane: "user" is ESP in this process, which needs no privilege; "kernel" is ESP in the Linux kernel (tested on 4.19, 5.10,
 	// 6.1 and 6.12; before 5.19 it needs nf_tables and nfnetlink_log too), which needs CAP_NET_ADMIN and CAP_NET_RAW.
 	Kind string `yaml:"kind" enum:"user,kernel" because:"SAs are in the kernel or in this process, and cannot change places"`
 	// InterfaceID is for "kernel": the number by which the kernel knows what belongs to this N3IWF. It also names the interface: nwu1. Give each N3IWF

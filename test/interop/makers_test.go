@@ -5,6 +5,7 @@ package interop
 import (
 	"flag"
 	"net/netip"
+	"testing"
 	"time"
 
 	"github.com/open-n3iwf/n3iwf/internal/testenv"
@@ -32,6 +33,15 @@ func slow(d time.Duration) time.Duration { return d * time.Duration(testenv.Slow
 type dataPlane interface {
 	ipsec.DataPlane
 	Totals() ipsec.Totals
+}
+
+// needESPInUDPOverIPv6 leaves a scenario out where ESP is the kernel's and the kernel cannot do that.
+func needESPInUDPOverIPv6(t *testing.T) {
+	ok := *ourESP == inUser && *charonESP == inUser || testenv.KernelAtLeast(t, 5, 8)
+	if !ok {
+		note(row{name: t.Name(), ok: true})
+	}
+	testenv.Need(t, ok, "a kernel with ESP in UDP over IPv6 (Linux 5.8)")
 }
 
 // interfaceID is that of our xfrm interface; each scenario has network namespaces of its own.

@@ -136,6 +136,7 @@ func TestMOBIKE(t *testing.T) {
 		w.lost(2 * lostPerMove)
 	})
 	bothRoles(t, "IPv4 to IPv6 and back", func(t *testing.T, r role) {
+		needESPInUDPOverIPv6(t)
 		w := connect(t, r, setup{ours: func(o *ikev2.Options) {
 			if r == charonInitiates {
 				o.AdditionalAddresses = []netip.Addr{addr(gwAddr6)}

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// kernel is an unpacked Debian kernel package.
+// kernel is a kernel and its modules, as Debian's packages have them.
 type kernel struct {
 	image   string // vmlinuz
 	version string // as uname -r gives it
@@ -23,9 +23,12 @@ type kernel struct {
 // kernelPackage is a meta package: it depends on the current kernel, whose name has a version.
 const kernelPackage = "linux-image-cloud-amd64"
 
-// getKernel downloads and unpacks the kernel of a Debian release once; later calls find it in the cache folder. No release is the one that apt of this
-// machine has.
+// getKernel opens the kernel in a folder, or downloads and unpacks that of a Debian release once; later calls find it in the cache folder. No release is
+// the one that apt of this machine has.
 func getKernel(cache, release string) (*kernel, error) {
+	if strings.ContainsRune(release, filepath.Separator) {
+		return openKernel(release)
+	}
 	root, apt := filepath.Join(cache, "kernel"), &apt{}
 	if release != "" {
 		root += "-" + release

@@ -8,6 +8,7 @@
 //	go run ./test/vm sctp ipsec       some of them
 //	go run ./test/vm -run Move ipsec  some of their tests
 //	go run ./test/vm -kernel bullseye on the kernel of another Debian release: what kernels differ in, or the suites that are named
+//	go run ./test/vm -kernel ./old    on a kernel that is in a folder, as its package or "make modules_install" lays it out: boot and lib/modules
 package main
 
 import (
@@ -34,7 +35,7 @@ func main() {
 	flag.IntVar(&v.memory, "memory", 2048, "of the guest, in MiB")
 	flag.BoolVar(&v.verbose, "v", false, "show the names of passing tests, and kernel messages")
 	flag.DurationVar(&v.limit, "timeout", 12*time.Minute, "for the whole")
-	flag.StringVar(&v.kernel, "kernel", "", "Debian release whose kernel to boot (bullseye has Linux 5.10, trixie 6.12), in place of this machine's own release")
+	flag.StringVar(&v.kernel, "kernel", "", "Debian release whose kernel to boot (bullseye has Linux 5.10, trixie 6.12), in place of this machine's own release; or a folder that has boot/vmlinuz-* and lib/modules")
 	list := flag.Bool("list", false, "name the suites and stop")
 	flag.Parse()
 	if *list {
@@ -82,7 +83,7 @@ func choose(kernel string, names []string, run string) ([]suite, error) {
 // vm is a machine that boots, runs suites and goes.
 type vm struct {
 	cache, artefacts string
-	kernel           string // Debian release; empty is this machine's own
+	kernel           string // Debian release, or a folder; empty is this machine's own release
 	memory, seconds  int
 	verbose          bool
 	limit            time.Duration

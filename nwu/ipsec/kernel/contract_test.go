@@ -92,6 +92,10 @@ func TestKernelContract(t *testing.T) {
 						n.gw.do(func() { t.Log(xfrmCounters(t)) })
 					}
 				})
+				local6 := netip.AddrPort{}
+				if encap6(t) {
+					local6 = at(gw6, testNATTPort)
+				}
 				return contract.Environment{
 					DataPlane: d, Listen: n.listen, PlainESP: true,
 					Successor: func(t *testing.T, sink ipsec.Sink, estate *ipsec.Estate) (ipsec.DataPlane, error) {
@@ -99,7 +103,7 @@ func TestKernelContract(t *testing.T) {
 						o.Sink, o.Estate, o.Log = sink, estate, slog.New(slog.NewTextHandler(t.Output(), nil))
 						return n.try(o)
 					},
-					Local4: at(gw4, testNATTPort), Local6: at(gw6, testNATTPort), IKE4: at(gw4, testIKEPort),
+					Local4: at(gw4, testNATTPort), Local6: local6, IKE4: at(gw4, testIKEPort),
 					Peer4: [2]netip.Addr{addr(peer4), addr(peer4b)}, Peer6: addr(peer6),
 					Limits: contract.Limits{OneState: true, SequenceMargin: margin, Uncounted: true, Sampled: true},
 				}

@@ -29,6 +29,9 @@
 // can choose a socket by it, but not hand it on, and a socket for each child SA is too many; a rule could write the mark into the packet's own header, and
 // then what stood there could not be checked. It costs a copy of each packet in the kernel, which the packet socket does not make, and a walk through as
 // many rules as there are workers, eight at most; reading is in batches as before, without allocating. With gre/ebpf only what the programs leave comes
-// that way. This is tested on Linux 5.10 and nothing older; Linux 4.19 has what is used here as far as its history tells: xfrm
-// interfaces, and inbound states that set marks (XFRMA_SET_MARK), came with it; the rest is older.
+// that way.
+//
+// This is tested on Linux 4.19, 5.10, 6.1 and 6.12. Linux 4.19 is the first one with xfrm interfaces and with inbound states that set marks
+// (XFRMA_SET_MARK). Before 5.8 it has no ESP in UDP over IPv6: such a path is refused with ErrPath. Before 5.17 (and 5.10 of Debian) it reports each packet
+// from elsewhere, and not one in a while.
 package kernel

@@ -48,9 +48,9 @@ func TestKernelMeetsUser(t *testing.T) {
 			for i := ipsec.ChildID(1); i < id; i++ {
 				ids = append(ids, i)
 			}
-			for i, p := range []ipsec.Path{
+			for i, p := range usable(t,
 				path(gw.addresses[0], ue.addresses[1]), path(gw.addresses[1], ue.addresses[1]), path(gw.v6, ue.v6), path(gw.addresses[0], ue.addresses[0]),
-			} {
+			) {
 				mirror := ipsec.Path{Local: p.Remote, Remote: p.Local, NATT: true}
 				require.NoError(t, gw.Move(ipsec.Target{Path: p, Limit: ipsec.Unlimited}, ids...))
 				require.NoError(t, ue.Move(ipsec.Target{Path: mirror, Limit: ipsec.Unlimited}, ids...))

@@ -30,11 +30,7 @@ func (d *DataPlane) probe() error {
 	var missing []string
 	for _, p := range probed {
 		for _, esn := range []bool{false, true} {
-			// An address that nobody has (RFC 5737), and an SPI that is never chosen.
-			s := &xfrm.State{
-				ID: xfrm.ID{Dst: netip.AddrFrom4([4]byte{192, 0, 2, 0}), SPI: 255}, Src: netip.AddrFrom4([4]byte{192, 0, 2, 0}), ESN: esn,
-				Replay: xfrm.Replay{Window: outWindow}, IfID: d.opts.InterfaceID,
-			}
+			s := d.tryState(netip.AddrFrom4([4]byte{192, 0, 2, 0}), esn) // RFC 5737
 			a, err := newAlgorithms(s.SPI, p.alg, ipsec.Keys{Encr: make([]byte, p.encr), Integ: make([]byte, p.integ)}, esn)
 			if err != nil {
 				return err
@@ -54,11 +50,44 @@ func (d *DataPlane) probe() error {
 			break
 		}
 	}
+	if err := d.probeEncap6(); err != nil {
+		return err
+	}
 	if len(missing) > 0 {
 		d.opts.Log.Warn("algorithms that this kernel does not have; child SAs with them will fail", "missing", missing)
 	}
 	if len(missing) == len(probed) {
 		return errors.Join(ipsec.ErrAlgorithm, errors.New("the kernel has none of the algorithms (CONFIG_INET_ESP, CONFIG_CRYPTO_GCM)"))
+	}
+	return nil
+}
+
+// tryState is a state between addresses that nobody has, with an SPI that is never chosen.
+func (d *DataPlane) tryState(nobody netip.Addr, esn bool) *xfrm.State {
+	return &xfrm.State{
+		ID: xfrm.ID{Dst: nobody, SPI: 255}, Src: nobody, ESN: esn, Replay: xfrm.Replay{Window: outWindow}, IfID: d.opts.InterfaceID,
+	}
+}
+
+// probeEncap6 learns whether the kernel has ESP in UDP over IPv6. Before Linux 5.8 it has not, and would take the packets of such a socket for IPv4.
+func (d *DataPlane) probeEncap6() error {
+	for _, encap := range []*xfrm.Encap{nil, {SrcPort: 4500, DstPort: 4500}} {
+		s := d.tryState(netip.AddrFrom16([16]byte{0x20, 0x01, 0x0d, 0xb8}), false) // RFC 3849
+		a, err := newAlgorithms(s.SPI, probed[0].alg, ipsec.Keys{Encr: make([]byte, probed[0].encr)}, false)
+		if err != nil {
+			return err
+		}
+		s.AEAD, s.Encap = a.aead, encap
+		if err := d.xfrm.AddState(s); err != nil {
+			if encap != nil {
+				d.opts.Log.Warn("this kernel is older than Linux 5.8, which has ESP in UDP over IPv6; SAs of UEs that need it, behind a NAT with IPv6, will fail")
+			}
+			return nil // without IPv6 it refuses both
+		}
+		d.encap6 = encap != nil
+		if err := d.xfrm.DeleteState(s.ID); err != nil {
+			return err
+		}
 	}
 	return nil
 }

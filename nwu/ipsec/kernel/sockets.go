@@ -40,7 +40,7 @@ func (d *DataPlane) AddSocket(s ipsec.Socket) (netip.AddrPort, error) {
 	var steer []bpf.Instruction
 	switch s.Kind {
 	case ipsec.NATT:
-		o.Encapsulation, o.MaxDatagram = true, 0
+		o.Encapsulation, o.MaxDatagram = d.encap6 || s.Local.Addr().Is4(), 0
 		if n = d.opts.Workers; n > 1 {
 			steer = steerIKE(d.workerBits())
 		}

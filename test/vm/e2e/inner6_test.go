@@ -60,8 +60,10 @@ func TestKernelInnerIPv6(t *testing.T) {
 	exchange()
 	var st api.Status
 	w.ask(0, "/status", &st)
-	require.Equal(t, "ebpf", st.UserPlane.Kind)
-	require.Equal(t, 1, st.UserPlane.Relayed)
+	require.Equal(t, hasPrograms(t), st.UserPlane.Kind == "ebpf")
+	if hasPrograms(t) {
+		require.Equal(t, 1, st.UserPlane.Relayed)
+	}
 
 	var err error
 	w.wlan.do(func() { err = u.AddAddress(at(netNWu, ueSite+1)) })

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/open-n3iwf/n3iwf/gre/gtpu"
+	"github.com/open-n3iwf/n3iwf/internal/testenv"
 	"github.com/open-n3iwf/n3iwf/n3iwf"
 	"github.com/open-n3iwf/n3iwf/n3iwf/api"
 	"github.com/open-n3iwf/n3iwf/test/lab/probe"
@@ -37,6 +38,9 @@ const (
 	dscpN3, dscpNWu = 46, 34 // of 5QI 1
 )
 
+// hasPrograms tells whether the kernel under test is new enough for gre/ebpf.
+func hasPrograms(t *testing.T) bool { return testenv.KernelAtLeast(t, 5, 10) }
+
 // Every way of user packets through an N3IWF with ESP in the kernel: programs in the kernel; this process, because it is configured so; and this process,
 // because the programs need a capability that it has not. Each says in the log and in its status which one it is and why. Each polices UE-AMBR and
 // maximum flow bit rates in both directions, and marks by the 5QI on N3 and on NWu.
@@ -49,14 +53,19 @@ func TestKernelUserPlanes(t *testing.T) {
 		n.config = strings.Replace(n.config, "\nn2:", fmt.Sprintf("\n  userPlane: {dscp: [{fiveQI: 1, dscp: %d}]}\nn2:", dscpNWu), 1)
 		n.config = strings.Replace(n.config, "\nn3:", fmt.Sprintf("\nn3:\n  dscp: [{fiveQI: 1, dscp: %d}]", dscpN3), 1)
 	}
-	for i, c := range []struct {
+	type plane struct {
 		name   string
 		change func(*nf)
 		kind   string
 		reason string
 		log    []string
-	}{
-		{"ebpf", func(*nf) {}, "ebpf", "", []string{"user packets are forwarded in the kernel", "n3=[n3]", "checksums_filled_in=[n3]"}},
+	}
+	first := plane{"ebpf", func(*nf) {}, "ebpf", "", []string{"user packets are forwarded in the kernel", "n3=[n3]", "checksums_filled_in=[n3]"}}
+	if !hasPrograms(t) {
+		first = plane{"old kernel", func(*nf) {}, "relay", "the kernel has no", []string{"user packets are forwarded in this process, not in the kernel"}}
+	}
+	for i, c := range []plane{
+		first,
 		{
 			"relay", func(n *nf) { n.config = strings.Replace(n.config, "kind: kernel", "kind: kernel, userPlane: relay", 1) },
 			"relay", "configured", []string{"user packets are forwarded in this process, not in the kernel", "reason=configured"},

@@ -46,12 +46,15 @@ func ipXfrm(t *testing.T, args ...string) string {
 	return string(out)
 }
 
+// keepsThreshold: before Linux 5.17 (and what distributions took from it) the kernel passes over a limit for Mapping reports.
+func keepsThreshold(t *testing.T) bool { return testenv.KernelAtLeast(t, 5, 10) }
+
 // What we add, iproute2 shows; what iproute2 adds, we read; and the kernel gives back what it was given.
 func TestKernelKeepsStates(t *testing.T) {
 	c := dial(t)
 	for _, want := range []*State{gcm(), cbc6()} {
 		want.MappingThreshold = 0
-		if want.Encap != nil {
+		if want.Encap != nil && keepsThreshold(t) {
 			want.MappingThreshold = 3
 		}
 		want.Replay.In = 9
