@@ -10,6 +10,7 @@ import (
 	"os"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/cilium/ebpf"
 	"github.com/stretchr/testify/require"
@@ -81,6 +82,51 @@ func TestKernelForwardsBatches(t *testing.T) {
 	require.Equal(t, relay.Counter{Packets: n, Bytes: n * 1200}, w.inKernel().Uplink)
 	require.Equal(t, relay.Traffic{}, w.inRelay())
 	require.Zero(t, w.plane.Status().HandedUp["uplink"]["not a plain user packet"])
+}
+
+// A network card joins packets for a socket that takes joined ones, with which the program could do nothing. The relay's does not while there is a program.
+func TestKernelForwardsWhatACardWouldJoin(t *testing.T) {
+	w := newWorld(t)
+	w.connect(nil)
+	// A veth does what a card does, when its other end leaves that to it, and waits for more as long as a card with interrupt moderation may.
+	w.upf.do(func() { ethtool(t, "n1", unix.ETHTOOL_STSO, 0) })
+	w.gw.do(func() { ethtool(t, "n0", unix.ETHTOOL_SGRO, 1) })
+	run(t, "ip", "netns", "exec", "gw", "dash", "-c", "echo 20000000 > /sys/class/net/n0/gro_flush_timeout")
+	const n = 32
+	send := func(from int) {
+		for i := range n {
+			w.fromUPF(downlinkGPDU(w.session.TEID(), 9, false, numbered(from+i, 600)))
+		}
+		var got [][]byte
+		w.eventually("all packets", func() bool { got = append(got, w.ueSink.take()...); return len(got) == n })
+		for i, p := range got {
+			require.Equal(t, numbered(from+i, 600), p[28:])
+		}
+	}
+	send(0)
+	require.EqualValues(t, n, w.inKernel().Downlink.Packets)
+	require.Zero(t, w.plane.Status().HandedUp["downlink"]["joined by GSO"])
+	// A relay alone has them joined, by newer kernels.
+	w.relay.Offload(nil)
+	send(n)
+	require.Equal(t, testenv.KernelAtLeast(t, 6, 1), w.plane.Status().HandedUp["downlink"]["joined by GSO"] > 0)
+}
+
+// ethtool sets a value of a link of the calling thread's network namespace.
+func ethtool(t *testing.T, link string, command, data uint32) {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	require.NoError(t, err)
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	value := [2]uint32{command, data}
+	request := struct {
+		name [unix.IFNAMSIZ]byte
+		data unsafe.Pointer
+		pad  [16]byte
+	}{data: unsafe.Pointer(&value)}
+	copy(request.name[:unix.IFNAMSIZ-1], link)
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&request)))
+	require.Zero(t, errno)
 }
 
 // A packet that the program drops does not come to user space either, and is counted there where those of user space are.

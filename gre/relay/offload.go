@@ -29,7 +29,22 @@ type Offloaded struct {
 }
 
 // Offload hands sessions to o from now on. It is called once, before the first Add.
-func (r *Relay) Offload(o Offload) { r.offload = o }
+func (r *Relay) Offload(o Offload) {
+	r.offload = o
+	r.coalesce()
+}
+
+// coalesce lets the kernel join packets for the sockets where they come anyway. An Offload sees each packet before them, and can do nothing with joined
+// ones; N3 over IPv6 is not for it.
+func (r *Relay) coalesce() {
+	for _, group := range r.sockets {
+		for _, c := range group {
+			if err := c.Coalesce(r.offload == nil || c.LocalAddr().Addr().Is6()); err != nil {
+				r.log.Warn("packets of N3 may come joined, or one by one, at some cost", "address", c.LocalAddr(), "error", err)
+			}
+		}
+	}
+}
 
 // offloadSession tells the Offload what the session is now.
 func (r *Relay) offloadSession(s *Session, c Config, v *view) {

@@ -56,6 +56,7 @@ func (r *Relay) Resume() {
 	}
 	r.table.kept = nil
 	r.mu.Unlock()
+	r.coalesce() // the other one may have wanted the opposite
 	for _, group := range r.sockets {
 		for _, c := range group {
 			c.Resume()

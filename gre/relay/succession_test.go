@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/open-n3iwf/n3iwf/gre/gtpu"
 )
@@ -98,4 +99,30 @@ func TestSuccessionEnds(t *testing.T) {
 	r.Resume()
 	_, packet := r.dp.next(t)
 	require.Equal(t, "meanwhile", string(packet[len(packet)-9:]))
+}
+
+// noOffload forwards nothing.
+type noOffload struct{ Offload }
+
+// The kernel joins packets for a relay alone, and not where an Offload looks at each one first. A successor, or the one before it that goes on, has it as
+// it needs it.
+func TestCoalescing(t *testing.T) {
+	joined := func(r *rig) bool {
+		f, err := r.sockets[0][0].File()
+		require.NoError(t, err)
+		defer f.Close() //nolint:errcheck // another handle of it
+		on, err := unix.GetsockoptInt(int(f.Fd()), unix.IPPROTO_UDP, unix.UDP_GRO)
+		require.NoError(t, err)
+		return on != 0
+	}
+	r := newRig(t, nil)
+	require.True(t, joined(r))
+	r.Offload(noOffload{})
+	require.False(t, joined(r))
+	h := r.heir(t)
+	require.False(t, joined(h), "the one before may go on")
+	h.Resume()
+	require.True(t, joined(h))
+	r.Resume()
+	require.False(t, joined(r))
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -51,7 +52,7 @@ type Conn struct {
 	v6       bool
 	wildcard bool
 	raw      bool
-	gro      bool
+	gro      bool // datagrams may come joined
 	gso      atomic.Bool
 	opts     Options
 	counters counters
@@ -163,6 +164,21 @@ func (c *Conn) control(f func(fd int) error) error {
 		return cerr
 	}
 	return err
+}
+
+// Coalesce lets the kernel join datagrams of a peer before they are received (UDP_GRO), or not from now on. It does so at first, unless Options.NoGRO is set
+// or the kernel cannot; then Coalesce changes nothing. What is joined is seen as one by whoever looks at packets before the socket.
+func (c *Conn) Coalesce(on bool) error {
+	if !c.gro {
+		return nil
+	}
+	value := 0
+	if on {
+		value = 1
+	}
+	return c.control(func(fd int) error {
+		return os.NewSyscallError("UDP_GRO", unix.SetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_GRO, value))
+	})
 }
 
 func newConn(o Options) *Conn {

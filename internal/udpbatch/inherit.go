@@ -59,8 +59,8 @@ func Inherit(o Options, files []*os.File) (conns []*Conn, err error) {
 		}
 		if !c.raw {
 			err = c.control(func(fd int) error {
-				gro, err := unix.GetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_GRO)
-				c.gro = err == nil && gro != 0
+				_, err := unix.GetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_GRO)
+				c.gro = !o.NoGRO && err == nil // it may have been turned off for a while
 				_, err = unix.GetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_SEGMENT)
 				c.gso.Store(!o.NoGSO && err == nil)
 				return nil
