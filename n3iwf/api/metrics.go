@@ -118,6 +118,14 @@ func (c *collector) userPlane(m sender, st n3iwf.Status) {
 	for reason, n := range st.N3.Drops {
 		m.labelled(prometheus.CounterValue, "n3iwf_user_drops_total", "User packets dropped between GRE and GTP-U.", float64(n), "reason", relay.Reason(reason).String())
 	}
+	if e := st.UserPlane.EBPF; e != nil {
+		for direction, reasons := range e.HandedUp {
+			for reason, n := range reasons {
+				m.labelled(prometheus.CounterValue, "n3iwf_ebpf_left_total", "Packets that the programs in the kernel left to the process, signalling among them.",
+					float64(n), "direction", direction, "reason", reason)
+			}
+		}
+	}
 	for reason, n := range map[string]uint64{
 		"malformed": st.ESP.Drops.Malformed, "old": st.ESP.Drops.Old, "duplicate": st.ESP.Drops.Duplicate, "auth": st.ESP.Drops.Auth,
 		"selector": st.ESP.Drops.Selector, "unknown_spi": st.ESP.UnknownSPI, "runt": st.ESP.Runts, "overrun": st.ESP.Overruns,

@@ -53,12 +53,14 @@ type UserPlane struct {
 	Pinned    bool     `json:"pinned,omitempty"`
 	// Relayed, of ebpf, are PDU sessions that this process forwards all the same: those with IPv6 on N3 or between the UE and this N3IWF.
 	Relayed int `json:"relayed,omitempty"`
+	// Left, of ebpf, are packets on its links that it left to this process, signalling among them, by direction and reason.
+	Left map[string]map[string]uint64 `json:"left,omitempty"`
 }
 
 func userPlane(st n3iwf.UserPlaneStatus, n3 relay.Stats) UserPlane {
 	u := UserPlane{Kind: st.Kind, Reason: st.Reason}
 	if e := st.EBPF; e != nil {
-		u.N3, u.Checksums, u.Pinned = e.Links, e.Repairs, e.Pinned
+		u.N3, u.Checksums, u.Pinned, u.Left = e.Links, e.Repairs, e.Pinned, e.HandedUp
 		u.Relayed = max(n3.Sessions-n3.Offloaded, 0) // they are counted one after the other
 	}
 	return u

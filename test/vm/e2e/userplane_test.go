@@ -89,6 +89,7 @@ func TestKernelUserPlanes(t *testing.T) {
 			if c.kind == "ebpf" {
 				require.Equal(t, []string{"n3"}, st.UserPlane.N3)
 				require.Equal(t, []string{"n3"}, st.UserPlane.Checksums)
+				require.Positive(t, st.UserPlane.Left["uplink"]["unknown tunnel or child SA"], "signalling is not for the programs")
 			}
 			w.polices(i, s)
 			w.marks(n3, nwu, i, s)
