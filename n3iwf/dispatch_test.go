@@ -12,6 +12,7 @@ import (
 
 	"github.com/open-n3iwf/n3iwf/ngap"
 	"github.com/open-n3iwf/n3iwf/ngap/transport"
+	"github.com/open-n3iwf/n3iwf/nwu/nas"
 )
 
 // line is an NG connection whose associations keep what they are to send.
@@ -362,6 +363,28 @@ func TestRoomForDownlinkNAS(t *testing.T) {
 			require.True(t, n.Cause.Is(ngap.CauseRadioNetworkRadioConnectionWithUeLost))
 		}
 	}
+}
+
+// TestPatienceAfterADeparture: what waits for the UE's NAS connection is given up in its time, also when the UE was about to leave for another process meanwhile.
+func TestPatienceAfterADeparture(t *testing.T) {
+	l, ues := newLine(t, 1, 1)
+	u := ues[0]
+	var err error
+	l.o.nf.nas, err = nas.NewServer(nas.Options{Out: func(netip.Addr, []byte) {}, Events: nasEvents{l.o.nf}})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, l.o.nf.nas.Close()) })
+	amf, ran := idsOf(u)
+	l.hear(0, &ngap.DownlinkNASTransport{AMFUENGAPID: amf, RANUENGAPID: ran, NASPDU: []byte{0x7f}})
+	require.True(t, u.nasPatience)
+	u.departure = &departure{inPlace: true}
+	u.nasImpatient()
+	require.Empty(t, l.said(l.ng, 0))
+	require.Len(t, u.nasQueue, 1)
+	u.endRest()
+	require.True(t, u.nasPatience, "it has its time again")
+	u.nasImpatient()
+	require.Len(t, l.said(l.ng, 0), 1)
+	require.Empty(t, u.nasQueue)
 }
 
 // TestNASBehindAPDUSession: NAS that comes while a PDU session's message waits for its child SAs comes to the UE behind that one, or behind nothing when the session

@@ -145,11 +145,17 @@ func (u *ue) leaveNow() {
 func (u *ue) stay(why error) {
 	u.nf.counters.HandoverFailed.Add(1)
 	u.log.Warn("UE stays at this node", slog.Int("wanted", u.departure.node), slog.Any("error", why))
+	u.remain()
+}
+
+// remain goes on here, where a departure comes to nothing.
+func (u *ue) remain() {
 	u.departure = nil
 	if attempt := u.nf.nas.Stay(u.nasAddr()); len(attempt) > 0 {
 		u.nf.nas.Input(attempt)
 	}
 	u.apply(u.session.Resume(time.Now()))
+	u.bePatient() // while it was to leave nobody gave up what waits
 }
 
 // sessionBinding ties the session's part to its UE.

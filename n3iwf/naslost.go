@@ -57,7 +57,12 @@ func (u *ue) waitForNAS(pdu []byte) {
 		return
 	}
 	u.nasQueue = append(u.nasQueue, pdu)
-	if u.state == stateUp && u.nasConn == nil && !u.nasPatience {
+	u.bePatient()
+}
+
+// bePatient gives the UE timers.nasConnection to open a connection for what waits.
+func (u *ue) bePatient() {
+	if len(u.nasQueue) > 0 && u.state == stateUp && u.nasConn == nil && !u.nasPatience {
 		u.nasPatience = true
 		u.nf.after(u.nf.live().Timers.NASConnection, func() { u.owner.forUE(u, u.nasImpatient) })
 	}

@@ -134,11 +134,7 @@ func (u *ue) endRest() {
 	if u.departure == nil || !u.departure.inPlace {
 		return
 	}
-	u.departure = nil
-	if attempt := u.nf.nas.Stay(u.nasAddr()); len(attempt) > 0 {
-		u.nf.nas.Input(attempt)
-	}
-	u.apply(u.session.Resume(time.Now()))
+	u.remain()
 }
 
 func (nf *N3IWF) unquietAll() {
