@@ -390,18 +390,23 @@ struct n3_packet {
 #define DOWN(reason) up(UP_COUNT + (reason))
 
 // n3_window is all that decides about a packet of the usual form, read at once: rest is the optional part of GTP-U, a container of four octets and the
-// first octet of the PDU. What a short packet has not is zero.
+// first octet of the PDU. Of a shorter packet no more of it is there than the first octet behind the header; the others are zero.
 struct n3_window {
 	struct n3_packet in;
 	__u8 rest[GPDU_LEN - 8 + 1];
 };
 
+// Not the struct, which is longer: a frame of 60 octets has this.
+#define WINDOW_LEN (sizeof(struct n3_packet) + GPDU_LEN - 8 + 1)
+
+_Static_assert(ETH_HLEN + WINDOW_LEN < 60, "the shortest frame of Ethernet");
+
 static __always_inline bool load_window(struct __sk_buff *skb, struct n3_window *w) {
 	if (skb->protocol != bpf_htons(ETH_P_IP))
 		return false;
-	// The helper sets to zero what it cannot read.
-	return !bpf_skb_load_bytes(skb, ETH_HLEN, w, sizeof(*w)) || !bpf_skb_load_bytes(skb, ETH_HLEN, &w->in, sizeof(w->in)) ||
-	       !bpf_skb_load_bytes(skb, ETH_HLEN, &w->in, IP_LEN + UDP_LEN);
+	// The helper sets all to zero when it cannot read all.
+	return !bpf_skb_load_bytes(skb, ETH_HLEN, w, WINDOW_LEN) || !bpf_skb_load_bytes(skb, ETH_HLEN, w, sizeof(w->in) + 1) ||
+	       !bpf_skb_load_bytes(skb, ETH_HLEN, w, sizeof(w->in)) || !bpf_skb_load_bytes(skb, ETH_HLEN, w, IP_LEN + UDP_LEN);
 }
 
 // user_packet is what stands before a PDU.
@@ -543,7 +548,10 @@ int n3iwf_guard(struct __sk_buff *skb) {
 		DOWN(UP_GSO);
 		return TC_ACT_OK;
 	}
-	return w.in.check ? TC_ACT_UNSPEC : downlink(skb, &w);
+	// The csum action takes the checksum from a packet whose lengths contradict each other.
+	if (!w.in.check || bpf_ntohs(w.in.ip.total) != IP_LEN + bpf_ntohs(w.in.length))
+		return downlink(skb, &w);
+	return TC_ACT_UNSPEC;
 }
 
 SEC("tc/repaired")
