@@ -31,7 +31,9 @@ type Offloaded struct {
 // Offload hands sessions to o from now on. It is called once, before the first Add.
 func (r *Relay) Offload(o Offload) {
 	r.offload = o
-	r.coalesce()
+	if r.options.Estate == nil { // else the sockets are the other Relay's until Resume
+		r.coalesce()
+	}
 }
 
 // coalesce lets the kernel join packets for the sockets where they come anyway. An Offload sees each packet before them, and can do nothing with joined

@@ -59,9 +59,9 @@ func Inherit(o Options, files []*os.File) (conns []*Conn, err error) {
 		}
 		if !c.raw {
 			err = c.control(func(fd int) error {
-				_, err := unix.GetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_GRO)
-				c.gro = !o.NoGRO && err == nil // it may have been turned off for a while
-				_, err = unix.GetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_SEGMENT)
+				// It may have been turned off for a while; many kernels that have it cannot tell.
+				c.gro = !o.NoGRO && unix.SetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_GRO, 1) == nil
+				_, err := unix.GetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_SEGMENT)
 				c.gso.Store(!o.NoGSO && err == nil)
 				return nil
 			})
