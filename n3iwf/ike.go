@@ -14,6 +14,7 @@ import (
 	"github.com/open-n3iwf/n3iwf/ikev2"
 	"github.com/open-n3iwf/n3iwf/ikev2/message"
 	"github.com/open-n3iwf/n3iwf/ikev2/suite"
+	"github.com/open-n3iwf/n3iwf/nwu/ipsec"
 )
 
 // openProof reads the secrets that the N3IWF proves itself with.
@@ -155,13 +156,17 @@ func (nf *N3IWF) forbidden(a netip.Addr) bool {
 	return slices.ContainsFunc(nf.live().NWu.ForbiddenNetworks, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
-// acceptPath refuses a move into a forbidden network, and into the N3IWF's own inner networks: packets would go round in their own tunnel.
+// acceptPath refuses a move into a forbidden network, into the N3IWF's own inner networks (packets would go round in their own tunnel), and to where the
+// child SAs could not follow.
 func (nf *N3IWF) acceptPath(_ *ikev2.Session, path ikev2.Path) error {
 	if nf.forbidden(path.Remote.Addr()) {
 		return fmt.Errorf("%s is in nwu.forbiddenNetworks", path.Remote.Addr())
 	}
 	if nf.inPools(path.Remote.Addr()) {
 		return fmt.Errorf("%s is inside nwu.uePools", path.Remote.Addr())
+	}
+	if j, ok := nf.dataPlane.(ipsec.PathJudge); ok {
+		return j.Usable(ipsec.Path(path))
 	}
 	return nil
 }

@@ -73,7 +73,7 @@ type DataPlane struct {
 	inner     packetConns
 	logRules  *logRules // nil where packet sockets tell marks
 	unknown   *unknown
-	encap6    bool                    // the kernel has ESP in UDP over IPv6
+	noEncap6  error                   // why the kernel cannot have ESP in UDP over IPv6; nil: it can
 	slots     []atomic.Pointer[child] // by the number in marks
 	endpoints endpoint.Table
 	totals    totals

@@ -32,6 +32,6 @@
 // that way.
 //
 // This is tested on Linux 4.19, 5.10, 6.1 and 6.12. Linux 4.19 is the first one with xfrm interfaces and with inbound states that set marks
-// (XFRMA_SET_MARK). Before 5.8 it has no ESP in UDP over IPv6: such a path is refused with ErrPath. Before 5.17 (and 5.10 of Debian) it reports each packet
-// from elsewhere, and not one in a while.
+// (XFRMA_SET_MARK). Before 5.8 it has no ESP in UDP over IPv6: such a path is refused with ErrPath. Before 5.17 (5.10 and
+// 5.15: before early 2022) it reports each packet from elsewhere, and not one in a while.
 package kernel

@@ -30,8 +30,8 @@ func TestKernelWithoutESPInUDPOverIPv6(t *testing.T) {
 	gw := kernelEnd(t, n.gw, true, func(o *Options) { o.Sockets = append(onAddresses(), ipsec.Socket{Kind: ipsec.ESP, Local: at(gw6, 0)}) })
 	ue := kernelEnd(t, n.peer, false, func(o *Options) { o.Sockets = append(o.Sockets, ipsec.Socket{Kind: ipsec.ESP, Local: at(peer6, 0)}) })
 	d := gw.DataPlane.(*DataPlane)
-	require.Equal(t, encap6(t), d.encap6)
-	d.encap6 = false
+	require.Equal(t, encap6(t), d.noEncap6 == nil)
+	d.noEncap6 = errOldEncap6
 	connect(t, gw, ue, 1, gcm128, nil)
 	both := func() {
 		pass(t, ue, gw, 1)

@@ -41,9 +41,9 @@ func (d *DataPlane) resolve(t ipsec.Target) error {
 	kind := ipsec.ESP
 	if t.Path.NATT {
 		kind = ipsec.NATT
-		if t.Path.Local.Addr().Is6() && !d.encap6 {
-			return fmt.Errorf("%w: %s: this kernel is older than Linux 5.8, which has ESP in UDP over IPv6", ipsec.ErrPath, t.Path)
-		}
+	}
+	if err := d.Usable(t.Path); err != nil {
+		return err
 	}
 	_, err := d.endpoints.Find(kind, t.Path.Local)
 	return err

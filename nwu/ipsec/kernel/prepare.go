@@ -14,7 +14,10 @@ import (
 // the SA has two replay windows: what came to one address could be replayed once to the other.
 const prepareTime = 5 * time.Second
 
-var _ ipsec.Preparer = (*DataPlane)(nil)
+var (
+	_ ipsec.Preparer  = (*DataPlane)(nil)
+	_ ipsec.PathJudge = (*DataPlane)(nil)
+)
 
 // Prepare implements ipsec.Preparer.
 func (d *DataPlane) Prepare(path ipsec.Path, ids ...ipsec.ChildID) error {

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"runtime/debug"
@@ -40,7 +41,11 @@ func (d *DataPlane) AddSocket(s ipsec.Socket) (netip.AddrPort, error) {
 	var steer []bpf.Instruction
 	switch s.Kind {
 	case ipsec.NATT:
-		o.Encapsulation, o.MaxDatagram = d.encap6 || s.Local.Addr().Is4(), 0
+		o.Encapsulation, o.MaxDatagram = d.noEncap6 == nil || s.Local.Addr().Is4(), 0
+		if !o.Encapsulation {
+			d.opts.Log.Warn("UEs at this address get no child SAs, unless they use plain ESP (from port 500, with nwu.udpEncapsulation: auto)",
+				slog.Any("address", s.Local), slog.Any("error", d.noEncap6))
+		}
 		if n = d.opts.Workers; n > 1 {
 			steer = steerIKE(d.workerBits())
 		}

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/open-n3iwf/n3iwf/internal/testenv"
 )
 
 // result is what is asked of the demo's --json.
@@ -50,14 +52,17 @@ func TestKernelDemo(t *testing.T) {
 			t.Logf("%s:\n%s", name, log)
 		}
 	}
-	require.NoError(t, err)
+	encap6 := testenv.KernelAtLeast(t, 5, 8) // without ESP in UDP over IPv6 the N3IWF refuses the move there
+	require.Equal(t, encap6, err == nil)
 	raw, err := os.ReadFile(numbers)
 	require.NoError(t, err)
 	var r result
 	require.NoError(t, json.Unmarshal(raw, &r))
-	require.True(t, r.OK)
-	require.Len(t, r.Moves, 5)
-	for _, m := range r.Moves {
+	require.Equal(t, encap6, r.OK)
+	if encap6 {
+		require.Len(t, r.Moves, 5)
+	}
+	for _, m := range r.Moves[:min(len(r.Moves), 5)] {
 		require.NotEmpty(t, m.Kept)
 		for what, kept := range m.Kept {
 			require.True(t, kept, "%s: %s", m.Kind, what)
