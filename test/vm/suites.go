@@ -75,7 +75,7 @@ var (
 	modules = []string{
 		"xfrm_interface", "xfrm_user", "xfrm_algo", "esp4", "esp6", "ip_gre", "ip6_gre", "veth", "dummy", "tun", "vrf", "af_packet", "af_packet_diag",
 		"sctp", "sctp_diag", "udp_tunnel", "ip6_udp_tunnel", "sch_ingress", "sch_netem", "sch_fq", "sch_htb", "sch_tbf", "cls_bpf", "act_bpf", "cls_matchall", "cls_flower", "act_csum",
-		"act_police", "act_mirred", "bridge", "macvlan",
+		"act_police", "act_mirred", "cls_u32", "act_skbedit", "bridge", "macvlan",
 		"nf_tables", "nft_chain_nat", "nft_nat", "nft_masq", "nft_ct", "nft_counter", "nft_limit", "nft_objref", "nft_log", "nfnetlink_log", "nft_reject", "nft_reject_inet", "nft_redir", "nft_compat",
 		"nf_conntrack", "nf_conntrack_netlink", "nf_defrag_ipv4", "nf_defrag_ipv6", "nf_nat", "nfnetlink", "nf_log_syslog",
 		"gcm", "ctr", "cbc", "authenc", "authencesn", "echainiv", "seqiv", "ghash_generic", "ghash_clmulni_intel", "aesni_intel", "aes_generic", "cryptd",

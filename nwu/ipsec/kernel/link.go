@@ -168,6 +168,9 @@ func (l *link) make(o *Options) error {
 	if err := noOffload(o.Interface); err != nil {
 		return err
 	}
+	if err := l.overlookGRE(); err != nil {
+		o.Log.Info("the host's IP looks at user packets as well, which takes longer", "interface", o.Interface, "error", err)
+	}
 	// No address of its own making, which is better; and answers go back where the route says although packets come from peers all over.
 	inner := func(family, name string) string {
 		return fmt.Sprintf("/proc/sys/net/%s/conf/%s/%s", family, o.Interface, name)
