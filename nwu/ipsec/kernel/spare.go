@@ -26,7 +26,7 @@ func (d *DataPlane) spareAddresses(p ipsec.Path) (list []ipsec.Path) {
 	for _, e := range d.endpoints.Sockets() {
 		q := p
 		q.Local = e.Local
-		if e.Kind == ipsec.NATT && (d.noEncap6 == nil || e.Local.Addr().Is4()) && !e.Local.Addr().IsUnspecified() && e.Local.Addr() != p.Local.Addr() &&
+		if e.Kind == ipsec.NATT && d.Usable(q) == nil && !e.Local.Addr().IsUnspecified() && e.Local.Addr() != p.Local.Addr() &&
 			!slices.ContainsFunc(list, func(o ipsec.Path) bool { return o.Local.Addr() == q.Local.Addr() }) {
 			list = append(list, q)
 		}
